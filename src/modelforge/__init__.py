@@ -1,0 +1,4 @@
+"""ModelForge: fine-tuning without code, on your own machine."""
+
+__version__ = "2.0.0"
+API_VERSION = "v2"

@@ -1,0 +1,119 @@
+"""The app: routes, guards and errors put together, and what lives as long as it does."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from filelock import FileLock, Timeout
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
+
+from modelforge import __version__, hardware
+from modelforge.api import errors, openapi, stream
+from modelforge.api.deps import State
+from modelforge.api.guard import UNSAFE, Guard
+from modelforge.api.routes import datasets, info, jobs, models, playground, training
+from modelforge.errors import Conflict
+from modelforge.files import read_text_or_none
+from modelforge.inference.client import InferenceClient
+from modelforge.jobs.supervisor import Supervisor
+from modelforge.settings import Settings, load_settings
+from modelforge.store.database import Database
+
+ROUTERS = (info, training, jobs, models, datasets, playground, stream)
+
+
+def create_app(settings: Settings | None = None, *, supervise: bool = True) -> FastAPI:
+    """The app over one home folder.
+
+    With ``supervise`` it is the home folder's one server: it holds the lock, adopts and starts workers. Without, it
+    reads and edits beside a server that may run.
+    """
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        settings.make_folders()
+        with _lock(settings) if supervise else _nothing():
+            async with _state(settings, supervise) as state:
+                app.state.modelforge = state
+                yield
+
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="ModelForge",
+        version=__version__,
+        summary="Fine-tuning without code, on your own machine.",
+        lifespan=lifespan,
+        root_path=settings.root_path,
+        favicon_url="data:,",
+    )
+    if settings.allowed_origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=["GET", *UNSAFE], allow_headers=["*"]
+        )
+    app.add_middleware(Guard, settings=settings)
+    errors.install(app)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    openapi.install(app)
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse(f"{settings.root_path}/docs")
+
+    return app
+
+
+@asynccontextmanager
+async def _state(settings: Settings, supervise: bool) -> AsyncIterator[State]:
+    """Open everything, close it in the opposite order. Workers outlive it."""
+    database = Database(settings.database_url)
+    machine = hardware.detect()
+    inference = InferenceClient(settings.home / "inference.log", machine.device, settings.inference_memory_mb)
+    supervisor = Supervisor(settings, database, machine)
+    if supervise:
+        shutil.rmtree(settings.scratch, ignore_errors=True)
+        settings.scratch.mkdir(mode=0o700)
+        await supervisor.start()
+    try:
+        yield State(settings, database, machine, supervisor, inference)
+    finally:
+        await supervisor.close()
+        await inference.close()
+        database.close()
+
+
+def check_home(settings: Settings) -> None:
+    """Raises what would keep a server from starting: Conflict for a held home folder, what the database raises."""
+    with _lock(settings):
+        Database(settings.database_url).close()
+
+
+@contextmanager
+def _lock(settings: Settings) -> Iterator[None]:
+    """Held while a server runs; the system lets go of it however the server ends."""
+    lock = FileLock(settings.home / "server.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        known = json.loads(read_text_or_none(settings.home / "server.json") or "{}")
+        which = f" at {known['url']} (process {known['pid']})" if known.get("url") else ""
+        raise Conflict(
+            f"another ModelForge{which} uses the home folder {settings.home}: use that one, stop it, or choose another "
+            "folder with MODELFORGE_HOME"
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield

@@ -1,0 +1,35 @@
+"""What routes are given: the things that live as long as the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+
+from modelforge.hardware import Hardware
+from modelforge.inference.client import InferenceClient
+from modelforge.jobs.supervisor import Supervisor
+from modelforge.settings import Settings
+from modelforge.store.database import Database
+
+
+@dataclass
+class State:
+    """Made when the app starts, closed when it ends."""
+
+    settings: Settings
+    database: Database
+    hardware: Hardware
+    supervisor: Supervisor
+    inference: InferenceClient
+
+
+def _state(request: Request) -> State:
+    state: State = request.app.state.modelforge
+    return state
+
+
+Here = Annotated[State, Depends(_state)]
+Limit = Annotated[int | None, Query(ge=1, le=1_000_000, description="At most so many; all when not given.")]
+Offset = Annotated[int, Query(ge=0, le=2**53, description="Leave out so many of the oldest.")]

@@ -1,0 +1,120 @@
+"""Uploading, listing and deleting datasets."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from anyio import to_thread
+from fastapi import APIRouter, Request
+
+from modelforge.api.deps import Here, Limit, Offset, State
+from modelforge.api.errors import replies
+from modelforge.api.upload import receive
+from modelforge.contracts.base import now
+from modelforge.contracts.dataset import (
+    DatasetDeleted,
+    DatasetDetail,
+    DatasetList,
+    DatasetUploaded,
+    Validation,
+)
+from modelforge.datasets import ingest
+from modelforge.files import size_mb
+from modelforge.store.datasets import detail_of, get_dataset, list_datasets, next_version, summary_of, versions_of
+from modelforge.store.tables import DatasetRow
+
+router = APIRouter(prefix="/api", tags=["datasets"])
+
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {"type": "string", "format": "binary", "description": "JSON Lines, UTF-8."}
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post("/upload_dataset", summary="Upload a dataset", openapi_extra=_FORM, responses=replies(413, 415))
+async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
+    """JSON Lines with at least ten usable examples. A name that is taken gets its next version."""
+    received = await receive(request, here.settings.scratch, here.settings.max_upload_mb * 1_000_000)
+    try:
+        report = await ingest.admit(received.path, received.filename)
+        row = await to_thread.run_sync(_keep, here, received.path, received.filename, report)
+    finally:
+        received.path.unlink(missing_ok=True)
+    return DatasetUploaded(
+        filename=row.filename,
+        num_examples=row.num_examples,
+        validation=Validation(**row.report),
+        id=row.id,
+        version=row.version,
+    )
+
+
+@router.get("/datasets", summary="All datasets", responses=replies())
+def datasets(here: Here, limit: Limit = None, offset: Offset = 0) -> DatasetList:
+    """The newest version of each, oldest first."""
+    with here.database.session() as session:
+        rows, total = list_datasets(session, limit, offset)
+        return DatasetList(datasets=[summary_of(row) for row in rows], total=total)
+
+
+@router.get("/datasets/{filename}", summary="A dataset", responses=replies(404))
+def dataset(here: Here, filename: str) -> DatasetDetail:
+    """Its newest version, with what was found in it."""
+    with here.database.session() as session:
+        return detail_of(get_dataset(session, filename))
+
+
+@router.delete("/datasets/{filename}", summary="Delete a dataset", responses=replies(404))
+def delete(here: Here, filename: str) -> DatasetDeleted:
+    """All its versions. Runs that learn from it have a copy of their own and go on."""
+    with here.database.session() as session:
+        get_dataset(session, filename)
+        versions = versions_of(session, filename)
+        for row in versions:
+            row.deleted = True
+    for row in versions:
+        shutil.rmtree(Path(row.path).parent, ignore_errors=True)
+    return DatasetDeleted()
+
+
+def _keep(here: State, uploaded: Path, filename: str, report: ingest.Report) -> DatasetRow:
+    """Give the file its place and its row; both or neither."""
+    folder: Path | None = None
+    try:
+        with here.database.session() as session:
+            row = DatasetRow(
+                filename=filename,
+                version=next_version(session, filename),
+                num_examples=report.num_examples,
+                size_mb=size_mb(uploaded),
+                uploaded_at=now(),
+                path="",
+                sha256=report.sha256,
+                shape=report.shape,
+                report=ingest.to_validation(report).model_dump(),
+                deleted=False,
+            )
+            session.add(row)
+            session.flush()
+            folder = here.settings.datasets / str(row.id)
+            folder.mkdir(mode=0o700)
+            uploaded.replace(folder / filename)
+            row.path = str(folder / filename)
+            return row
+    except BaseException:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

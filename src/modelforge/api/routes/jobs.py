@@ -1,0 +1,67 @@
+"""The history of all jobs."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from modelforge.api.deps import Here, Limit, Offset
+from modelforge.api.errors import replies
+from modelforge.contracts.job import JobDetail, JobList, JobLog, JobState, MetricList, TrainingStarted
+from modelforge.files import read_json_or_none, read_text_or_none
+from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, summary_of
+
+router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+
+@router.get("", summary="All jobs", responses=replies())
+def jobs(here: Here, limit: Limit = None, offset: Offset = 0) -> JobList:
+    """Oldest first."""
+    with here.database.session() as session:
+        rows, total = list_jobs(session, limit, offset)
+        return JobList(jobs=[summary_of(row) for row in rows], total=total)
+
+
+@router.get("/{job_id}", summary="A job", responses=replies(404))
+def job(here: Here, job_id: str) -> JobDetail:
+    """Everything that is known of it."""
+    run_dir = here.settings.runs / job_id
+    with here.database.session() as session:
+        row = get_job(session, job_id)
+        spec = read_json_or_none(run_dir / "spec.json")
+        return JobDetail(
+            **summary_of(row).model_dump(),
+            config=spec["config"] if isinstance(spec, dict) else row.config,
+            exit_code=row.exit_code,
+            signal=row.signal,
+            log_tail=row.log_tail or [],
+            pid=here.supervisor.handle_pid(job_id),
+            run_dir=str(run_dir),
+            model_path=str(here.settings.models / row.name) if row.status == JobState.COMPLETED else None,
+            events=newest_events(session, job_id),
+        )
+
+
+@router.get("/{job_id}/metrics", summary="A job's metrics", responses=replies(404))
+def metrics(here: Here, job_id: str, limit: Limit = None, offset: Offset = 0) -> MetricList:
+    """By step; a later attempt's value for a step stands."""
+    with here.database.session() as session:
+        get_job(session, job_id)
+        points, total = list_metrics(session, job_id, limit, offset)
+        return MetricList(job_id=job_id, metrics=points, total=total)
+
+
+@router.get("/{job_id}/log", summary="A job's log", responses=replies(404))
+def log(here: Here, job_id: str, limit: Limit = None, offset: Offset = 0) -> JobLog:
+    """What its worker wrote, line by line, over all attempts."""
+    with here.database.session() as session:
+        get_job(session, job_id)
+    lines = (read_text_or_none(here.settings.runs / job_id / "worker.log") or "").splitlines()
+    end = None if limit is None else offset + limit
+    return JobLog(job_id=job_id, lines=lines[offset:end], total=len(lines))
+
+
+@router.post("/{job_id}/resume", summary="Go on with a job", responses=replies(404, 409))
+async def resume(here: Here, job_id: str) -> TrainingStarted:
+    """A failed, stopped or interrupted job goes on from its last whole checkpoint."""
+    start = await here.supervisor.resume(job_id)
+    return TrainingStarted(job_id=job_id, message=f"Training goes on {start}")

@@ -1,0 +1,76 @@
+"""The registry of trained models."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter
+from fastapi import Path as PathParameter
+
+from modelforge.api.deps import Here, Limit, Offset, State
+from modelforge.api.errors import replies
+from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList
+from modelforge.errors import Conflict
+from modelforge.files import read_json_or_none
+from modelforge.store.jobs import active_jobs
+from modelforge.store.models import detail_of, get_model, list_models, summary_of
+
+router = APIRouter(prefix="/api/models", tags=["models"])
+
+ModelId = Annotated[int, PathParameter(ge=1, le=2**53, description="The model's id.")]
+
+
+@router.get("", summary="All trained models", responses=replies())
+def models(here: Here, limit: Limit = None, offset: Offset = 0) -> ModelList:
+    """Oldest first."""
+    with here.database.session() as session:
+        rows, total = list_models(session, limit, offset)
+        return ModelList(models=[summary_of(row) for row in rows], total=total)
+
+
+@router.get("/{model_id}", summary="A trained model", responses=replies(404))
+def model(here: Here, model_id: ModelId) -> ModelDetail:
+    """How it was made, and what was measured."""
+    with here.database.session() as session:
+        return detail_of(get_model(session, model_id))
+
+
+@router.delete("/{model_id}", summary="Delete a trained model", responses=replies(404, 409))
+async def delete(here: Here, model_id: ModelId) -> ModelDeleted:
+    """Its folder goes, too. Refused while another model or a running job stands on it."""
+    path = await to_thread.run_sync(_forget, here, model_id)
+    await here.inference.evict(path)
+    return ModelDeleted()
+
+
+def _forget(here: State, model_id: int) -> str:
+    with here.database.session() as session:
+        row = get_model(session, model_id)
+        for other in list_models(session, None, 0)[0]:
+            if other.id != model_id and _stands_on(Path(other.path), row.path):
+                raise Conflict(f"model '{other.name}' is an adapter of '{row.name}' and needs it: delete that one first")
+        for job in active_jobs(session):
+            if job.model_name == row.name:
+                raise Conflict(f"job {job.id} is training on from '{row.name}': wait for it, or stop it")
+        session.delete(row)
+        path = Path(row.path)
+        if path.exists():
+            # Out of sight first: a half-deleted folder is nobody's model.
+            hidden = path.with_name(f".{path.name}.deleted")
+            shutil.rmtree(hidden, ignore_errors=True)
+            path.replace(hidden)
+            shutil.rmtree(hidden, ignore_errors=True)
+    return str(path)
+
+
+def _stands_on(folder: Path, base: str) -> bool:
+    """Whether the model in the folder is an adapter over the model in ``base``."""
+    spec = read_json_or_none(folder / "spec.json")
+    return (
+        isinstance(spec, dict)
+        and (folder / "adapter_config.json").is_file()
+        and spec.get("model", {}).get("path") == base
+    )

@@ -1,0 +1,59 @@
+"""Talking to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from anyio import to_thread
+from fastapi import APIRouter, Body
+
+from modelforge.api.deps import Here, State
+from modelforge.api.errors import replies
+from modelforge.catalogue import BUNDLED_MODELS, bundled_model
+from modelforge.contracts.playground import GenerateReply, GenerateRequest
+from modelforge.errors import NotFound
+from modelforge.hub.lookup import find_revision
+from modelforge.inference.protocol import ModelTarget
+from modelforge.jobs.preflight import check_root
+from modelforge.store.models import get_model, model_named
+from modelforge.store.tables import ModelRow
+
+router = APIRouter(prefix="/api/playground", tags=["playground"])
+
+
+@router.post("/generate", summary="Ask a model", responses=replies(404))
+async def generate(here: Here, request: Annotated[GenerateRequest, Body()]) -> GenerateReply:
+    """The prompt is put into the format that the model was trained in."""
+    target = await to_thread.run_sync(_target, here, request)
+    return await here.inference.generate(target, request, request.timeout or here.settings.generate_timeout)
+
+
+def _target(here: State, request: GenerateRequest) -> ModelTarget:
+    with here.database.session() as session:
+        if request.model_id is not None:
+            return _tuned(get_model(session, request.model_id))
+        name = request.model_name or ""
+        row = model_named(session, name)
+    if row is not None:
+        return _tuned(row)
+    if name in BUNDLED_MODELS:
+        return _base(str(bundled_model(name)))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        check_root(folder, here.settings, "model_name")
+        return _base(str(folder.resolve()))
+    if "/" not in name.strip("/") and folder.parts[:1] == ("/",):
+        raise NotFound(f"model_name: there is no folder {name} on this machine")
+    find_revision(name)
+    return _base(name)
+
+
+def _tuned(row: ModelRow) -> ModelTarget:
+    if not Path(row.path).is_dir():
+        raise NotFound(f"model '{row.name}' is in the registry, but its folder {row.path} is gone")
+    return ModelTarget(path=row.path, provider=row.provider, task=row.task, tuned=True)
+
+
+def _base(path: str) -> ModelTarget:
+    return ModelTarget(path=path, provider="huggingface", task="text-generation", tuned=False)

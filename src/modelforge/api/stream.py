@@ -1,0 +1,75 @@
+"""The WebSocket: the state on connect, then every change, to any number of listeners."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from anyio import to_thread
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+
+from modelforge.api.deps import State
+from modelforge.contracts.job import TrainingStatus
+from modelforge.jobs.broadcast import POINTS_PER_MESSAGE, Broadcast, Changes, messages
+from modelforge.store.database import Database
+from modelforge.store.jobs import events_after, metrics_after
+
+router = APIRouter()
+
+MESSAGE_SECONDS = 0.1
+"""Between two messages to one listener: at most ten a second."""
+
+
+@router.websocket("/ws/training")
+async def training(socket: WebSocket, after: int | None = Query(None, ge=0)) -> None:
+    """One JSON object per message: the fields of training_status and ``points``, the metrics since the message before.
+
+    ``?after=<seq>`` first replays what came after that message.
+    """
+    state: State = socket.app.state.modelforge
+    await socket.accept()
+    broadcast = state.supervisor.broadcast
+    sender = asyncio.create_task(_send(socket, broadcast, state.database, after))
+    try:
+        # Listeners have nothing to say; reading notices that they left.
+        while True:
+            await socket.receive()
+    except (WebSocketDisconnect, RuntimeError):
+        pass
+    finally:
+        sender.cancel()
+        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError, OSError):
+            await sender
+
+
+async def _send(socket: WebSocket, broadcast: Broadcast, database: Database, after: int | None) -> None:
+    seen = broadcast.seq if after is None else min(after, broadcast.seq)
+    if seen == broadcast.seq:
+        await socket.send_text(messages(Changes([], []), broadcast.status)[0].model_dump_json())
+    while True:
+        await broadcast.wait_after(seen)
+        status, seq = broadcast.status, broadcast.seq
+        changes = broadcast.since(seen)
+        if changes is None:
+            changes, status, seq = await to_thread.run_sync(_stored, database, seen, seq, status)
+        for message in messages(changes, status):
+            # Messages are made for each listener by what it has seen; a slow one is sent fewer, larger ones.
+            await socket.send_text(message.model_dump_json())
+            await asyncio.sleep(MESSAGE_SECONDS)
+        seen = seq
+
+
+def _stored(database: Database, seen: int, seq: int, now: TrainingStatus) -> tuple[Changes, TrainingStatus, int]:
+    """Changes out of the database, a bounded number at a time; the status and the number up to which they reach."""
+    with database.session() as session:
+        points = metrics_after(session, seen, seq, POINTS_PER_MESSAGE)
+        if len(points) == POINTS_PER_MESSAGE:
+            seq = points[-1].seq
+        rows = events_after(session, seen, seq, POINTS_PER_MESSAGE)
+        if len(rows) == POINTS_PER_MESSAGE:
+            seq = rows[-1].seq
+            points = [point for point in points if point.seq <= seq]
+        states = [TrainingStatus.model_validate(row.status) for row in rows]
+    if seq < now.seq:
+        now = (states[-1] if states else now).model_copy(update={"seq": seq})
+    return Changes(points, states), now, seq

@@ -1,0 +1,154 @@
+"""The command line's one way to the product: its REST contract, over HTTP or inside this process.
+
+A server that runs on the home folder is spoken to over HTTP. Without one, the same application runs here, on an event
+loop in a thread, and the requests reach it without a socket.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import httpx
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from pydantic import BaseModel, ValidationError
+
+from modelforge.contracts.info import ErrorReply, Health
+from modelforge.errors import Fault, ModelForgeError
+from modelforge.files import read_json_or_none
+
+if TYPE_CHECKING:
+    from modelforge.settings import Settings
+
+T = TypeVar("T", bound=BaseModel)
+
+HEALTH_TIMEOUT = 5.0
+"""Seconds in which a server that is alive answers /api/health, on a machine that trains with every core."""
+CONNECT_TIMEOUT = 10.0
+
+
+class Unreachable(ModelForgeError):
+    """The server went away, or never answered."""
+
+    error = "No connection"
+
+
+class Client:
+    """Sends requests and returns contract types; every refusal is raised as the error class that the server raised.
+
+    ``url`` is the running server's, or None when the application runs in this process.
+    """
+
+    def __init__(self, portal: BlockingPortal, http: httpx.AsyncClient, url: str | None) -> None:
+        self._portal = portal
+        self._http = http
+        self.url = url
+
+    def get(self, path: str, reply: type[T], **query: Any) -> T:
+        return self._send("GET", path, reply, params={k: v for k, v in query.items() if v is not None})
+
+    def post(self, path: str, reply: type[T], body: dict[str, Any] | None = None) -> T:
+        if body is None:
+            return self._send("POST", path, reply)
+        # json.dumps, unlike httpx, also writes NaN: the API refuses it by the field's name.
+        return self._send(
+            "POST", path, reply, content=json.dumps(body).encode(), headers={"content-type": "application/json"}
+        )
+
+    def delete(self, path: str, reply: type[T]) -> T:
+        return self._send("DELETE", path, reply)
+
+    def upload(self, path: str, file: Path, reply: type[T]) -> T:
+        """Send a file as the form's field ``file``, read as it goes."""
+        with file.open("rb") as stream:
+            return self._send("POST", path, reply, files={"file": (file.name, stream, "application/octet-stream")})
+
+    def _send(self, method: str, path: str, reply: type[T], **options: Any) -> T:
+        try:
+            response = self._portal.call(partial(self._http.request, method, path, **options))
+        except httpx.TransportError as error:
+            what = str(error) or type(error).__name__
+            raise Unreachable(
+                f"the server at {self.url or 'this process'} does not answer ({what}). Look at its terminal, or start "
+                "it with 'modelforge serve'; a training run goes on without it."
+            ) from error
+        if not response.is_success:
+            raise error_of(response)
+        try:
+            return reply.model_validate_json(response.content)
+        except ValidationError as error:
+            raise Fault(
+                f"{method} {path} gave an answer that this command does not understand: the server is of another "
+                f"version. {error.error_count()} fields differ."
+            ) from error
+
+
+def error_of(response: httpx.Response) -> ModelForgeError:
+    """The error that an envelope tells of, as its own class."""
+    try:
+        told = ErrorReply.model_validate_json(response.content)
+    except ValidationError:
+        return Fault(f"{response.url} answered with status {response.status_code}, not in ModelForge's form")
+    kinds = [kind for kind in _kinds(ModelForgeError) if kind.status_code == told.status_code]
+    for kind in kinds:
+        if kind.error == told.error:
+            return kind(told.detail)
+    return (kinds[0] if kinds else ModelForgeError)(f"{told.error}: {told.detail}")
+
+
+def _kinds(kind: type[ModelForgeError]) -> Iterator[type[ModelForgeError]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from _kinds(narrower)
+
+
+def running_server(home: Path) -> str | None:
+    """The URL of the server that runs on this home folder and answers, or None."""
+    told = read_json_or_none(home / "server.json")
+    url = told.get("url") if isinstance(told, dict) else None
+    if not isinstance(url, str):
+        return None
+    try:
+        # No proxy of the environment stands between this process and its own machine.
+        reply = httpx.get(f"{url}/api/health", timeout=HEALTH_TIMEOUT, trust_env=False)
+        Health.model_validate_json(reply.content)
+    except (httpx.HTTPError, httpx.InvalidURL, ValidationError):
+        return None
+    return url
+
+
+@contextmanager
+def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
+    """A client of the server that runs on the home folder, else of the application in this process.
+
+    ``supervise`` takes the home folder's lock and runs the supervisor: needed to train, to stop and to generate.
+    A worker that still runs at the end goes on without this process.
+    """
+    url = running_server(settings.home)
+    with ExitStack() as stack:
+        portal = stack.enter_context(start_blocking_portal())
+        if url:
+            transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport()
+        else:
+            transport = stack.enter_context(_own_application(portal, settings, supervise))
+        http = httpx.AsyncClient(
+            base_url=url or f"http://127.0.0.1:{settings.port}",
+            transport=transport,
+            timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
+            trust_env=False,
+        )
+        stack.enter_context(portal.wrap_async_context_manager(http))
+        yield Client(portal, http, url)
+
+
+@contextmanager
+def _own_application(portal: BlockingPortal, settings: Settings, supervise: bool) -> Iterator[httpx.ASGITransport]:
+    from modelforge.api.app import create_app  # noqa: PLC0415 - a client of a server needs none of it
+
+    app = create_app(settings, supervise=supervise)
+    with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
+        yield httpx.ASGITransport(app=app, raise_app_exceptions=False)

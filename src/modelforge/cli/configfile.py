@@ -1,0 +1,132 @@
+"""Training configurations in files: YAML 1.2 or JSON, or the ``spec.json`` that lies beside a trained model."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+
+from modelforge.contracts.job import SPEC_SCHEMA
+from modelforge.errors import InvalidRequest
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML 1.2's core schema. PyYAML's own is 1.1, where ``2e-4`` is a text, ``no`` is false and ``1:30`` is 90."""
+
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own name for it
+
+
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
+)
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:int", re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")
+)
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
+    list("-+.0123456789"),
+)
+
+
+def _int(loader: _Yaml, node: yaml.ScalarNode) -> int:
+    text = loader.construct_scalar(node)
+    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+def _float(loader: _Yaml, node: yaml.ScalarNode) -> float:
+    return float(loader.construct_scalar(node))
+
+
+def _mapping(loader: _Yaml, node: yaml.MappingNode) -> dict[Any, Any]:
+    return _unique(
+        [
+            (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
+            for key, value in node.value
+        ]
+    )
+
+
+_Yaml.add_constructor("tag:yaml.org,2002:int", _int)
+_Yaml.add_constructor("tag:yaml.org,2002:float", _float)
+_Yaml.add_constructor("tag:yaml.org,2002:map", _mapping)
+
+
+def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
+    values: dict[Any, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise ValueError(f"'{key}' stands there twice")
+        values[key] = value
+    return values
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number that can be trained with")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration in a file, unchecked: the API names what is wrong with its fields.
+
+    Of a resolved spec it is the ``config``, without the name, which the spec's own model has. Raises InvalidRequest
+    for what cannot be read or is no mapping.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        if path.suffix.lower() == ".json":
+            values = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        else:
+            values = yaml.load(text, Loader=_Yaml)
+    except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        raise InvalidRequest(f"{path}: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise InvalidRequest(f"{path}: holds no fields; write one a line, such as 'task: text-generation'")
+    if "schema_version" not in values:
+        return values
+    return _of_spec(path, values)
+
+
+def _of_spec(path: Path, spec: dict[str, Any]) -> dict[str, Any]:
+    version, config = spec["schema_version"], spec.get("config")
+    if not isinstance(version, int) or version > SPEC_SCHEMA:
+        raise InvalidRequest(
+            f"{path}: a spec of schema version {version}, and this ModelForge reads up to {SPEC_SCHEMA}: upgrade it"
+        )
+    if not isinstance(config, dict):
+        raise InvalidRequest(f"{path}: has a schema_version but no 'config': not a spec that ModelForge saved")
+    return {name: value for name, value in config.items() if name != "name" and value is not None}
+
+
+def absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration with a dataset's file and a model's folder made absolute where they exist from here."""
+    found = dict(config)
+    dataset, model = config.get("dataset"), config.get("model_name")
+    if isinstance(dataset, str) and dataset and is_there(dataset, Path.is_file):
+        found["dataset"] = str(Path(dataset).expanduser().absolute())
+    if isinstance(model, str) and model:
+        found["model_name"] = model_reference(model)
+    return found
+
+
+def model_reference(model: str) -> str:
+    """A model's folder made absolute; a name or a hub id as it is."""
+    if is_there(model, lambda path: any((path / name).is_file() for name in ("config.json", "adapter_config.json"))):
+        return str(Path(model).expanduser().absolute())
+    return model
+
+
+def is_there(text: str, check: Any) -> bool:
+    """Whether the text is a path that passes the check; what the system cannot even look up is not."""
+    try:
+        return bool(check(Path(text).expanduser()))
+    except (OSError, RuntimeError, ValueError):  # too long, no such user, a null byte
+        return False

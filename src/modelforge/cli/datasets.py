@@ -1,0 +1,91 @@
+"""``modelforge datasets``: the data to learn from."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
+from modelforge.cli.session import Json, client_of
+from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, Validation
+from modelforge.datasets.formats import MIN_EXAMPLES
+from modelforge.datasets.ingest import check_file, to_validation
+
+app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(help="A file of examples, one JSON object a line.", exists=True, dir_okay=False)]
+Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
+
+
+@app.command()
+def add(ctx: typer.Context, file: File, json: Json = False) -> None:
+    """Copy a file into ModelForge and check it."""
+    with client_of(ctx) as client:
+        uploaded = client.upload("/api/upload_dataset", file, DatasetUploaded)
+    if json:
+        print_json(uploaded)
+        return
+    version = f", version {uploaded.version}" if uploaded.version > 1 else ""
+    say(f"Added {uploaded.filename}{version}: {uploaded.num_examples} usable examples.")
+    _print_problems(uploaded.validation)
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json: Json = False) -> None:
+    """List the datasets, oldest first."""
+    with client_of(ctx) as client:
+        found = client.get("/api/datasets", DatasetList)
+    if json:
+        print_json(found)
+    elif not found.datasets:
+        say("No datasets yet. Add one: modelforge datasets add FILE")
+    else:
+        print_table(
+            ["Filename", "Examples", "Size", "Fields", "Valid", "Uploaded"],
+            [(d.filename, d.num_examples, size(d.size_mb), d.shape, d.valid, d.uploaded_at) for d in found.datasets],
+            numbers=["Examples", "Size"],
+        )
+
+
+@app.command()
+def check(file: File, json: Json = False) -> None:
+    """Check a file without adding it. The exit code is 1 where something is wrong."""
+    found = to_validation(asyncio.run(check_file(file)))
+    usable = found.num_rows - found.num_bad
+    if usable < MIN_EXAMPLES:
+        few = f"{usable} usable examples, at least {MIN_EXAMPLES} are needed"
+        found = found.model_copy(update={"valid": False, "errors": [*found.errors, few]})
+    if json:
+        print_json(found)
+    else:
+        print_fields(
+            {"File": file, "Rows": found.num_rows, "Usable": usable, "Fields": found.shape, "Valid": found.valid}
+        )
+        _print_problems(found)
+    if not found.valid:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rm(ctx: typer.Context, filename: Name, json: Json = False) -> None:
+    """Delete a dataset, all its versions included. Models that learned from it stay."""
+    with client_of(ctx) as client:
+        deleted = client.delete(f"/api/datasets/{quoted(filename)}", DatasetDeleted)
+    if json:
+        print_json(deleted)
+    else:
+        say(f"Deleted {filename}.")
+
+
+def quoted(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+def _print_problems(validation: Validation) -> None:
+    for problem in validation.errors:
+        note(problem, "yellow")

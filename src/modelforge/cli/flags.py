@@ -1,0 +1,108 @@
+"""Flags made from the fields of a contract type: their names, types and help are never written by hand."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def flag_of(field_name: str) -> str:
+    """``--lora-r`` for ``lora_r``."""
+    return "--" + field_name.replace("_", "-")
+
+
+def with_flags(
+    model: type[BaseModel], *, skip: Collection[str] = (), panels: Mapping[str, str] | None = None
+) -> Callable[[F], F]:
+    """Give a command one flag per field of ``model``, in the place of its ``**flags``; a flag not given is None.
+
+    ``panels`` maps a field's name to the title of the help panel that starts with it and goes on to the next one.
+    """
+
+    def decorate(command: F) -> F:
+        own = inspect.signature(command, eval_str=True)
+        parameters = [p for p in own.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        panel = None
+        for name, field in model.model_fields.items():
+            panel = (panels or {}).get(name, panel)
+            if name not in skip:
+                parameters.append(_parameter(name, field, panel))
+        command.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def given(model: type[BaseModel], flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were given, as values of the model's fields; a list is written ``q_proj,v_proj``."""
+    values = {name: value for name, value in flags.items() if value is not None}
+    for name, value in values.items():
+        if _takes_list(model.model_fields[name].annotation) and isinstance(value, str):
+            parts = value.split(",")
+            # Names of layers make a list; anything else (all-linear, a regular expression) stays one text.
+            values[name] = parts if all(part.isidentifier() for part in parts) else value
+    return values
+
+
+def _parameter(name: str, field: FieldInfo, panel: str | None) -> inspect.Parameter:
+    plain = _plain(field.annotation)
+    flag = flag_of(name)
+    option = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if plain is bool else flag,
+        help=_help(field, plain),
+        rich_help_panel=panel,
+        show_default=False,  # the flag's own is None, not given; the field's stands in the help
+        metavar=_metavar(field, plain),
+    )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[plain | None, option]
+    )
+
+
+def _help(field: FieldInfo, plain: Any) -> str:
+    parts = [" ".join((field.description or "").split())]
+    if get_origin(plain) is Literal:
+        parts.append(f"One of {', '.join(get_args(plain))}.")
+    default = None if field.is_required() else field.get_default()
+    if default not in (None, "", PydanticUndefined):
+        parts.append(f"Default: {default if isinstance(default, str) else json.dumps(default)}.")
+    return " ".join(parts)
+
+
+def _metavar(field: FieldInfo, plain: Any) -> str | None:
+    if _takes_list(field.annotation):
+        return "NAME,NAME…"
+    return "CHOICE" if get_origin(plain) is Literal else None
+
+
+def _members(annotation: Any) -> list[Any]:
+    """The types of a union, None left out; of anything else the type itself."""
+    if get_origin(annotation) is Annotated:
+        return _members(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return [member for part in get_args(annotation) for member in _members(part) if member is not types.NoneType]
+    return [annotation]
+
+
+def _takes_list(annotation: Any) -> bool:
+    members = _members(annotation)
+    return str in members and any(get_origin(member) is list for member in members)
+
+
+def _plain(annotation: Any) -> Any:
+    """The type that a flag's text is read as: a scalar or a choice; what is more than that is read as text."""
+    members = _members(annotation)
+    if len(members) == 1 and (members[0] in (bool, int, float, str, Path) or get_origin(members[0]) is Literal):
+        return members[0]
+    return str

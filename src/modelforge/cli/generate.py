@@ -1,0 +1,69 @@
+"""``modelforge generate``: talk to a model."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from modelforge.cli.configfile import model_reference
+from modelforge.cli.console import note, number, print_json, say
+from modelforge.cli.flags import given, with_flags
+from modelforge.cli.session import Json, client_of
+from modelforge.contracts.playground import GenerateReply, GenerateRequest
+
+
+@with_flags(GenerateRequest, skip=("model_id", "model_name", "prompt"))
+def generate(
+    ctx: typer.Context,
+    model: Annotated[
+        str, typer.Argument(help="A trained model's name or id, a bundled model, a local folder or a hub id.")
+    ],
+    prompt: Annotated[
+        str | None, typer.Argument(help="The text to answer. Without it, every line that is read is answered.")
+    ] = None,
+    json: Json = False,
+    **flags: Any,
+) -> None:
+    """Let a model answer."""
+    which = {"model_id": int(model)} if model.isdecimal() else {"model_name": model_reference(model)}
+    options = {**which, **given(GenerateRequest, flags)}
+    with client_of(ctx, supervise=True) as client:
+
+        def answer(text: str) -> None:
+            reply = client.post("/api/playground/generate", GenerateReply, {**options, "prompt": text})
+            if json:
+                print_json(reply)
+                return
+            say(reply.generated_text)
+            if sys.stdout.isatty():
+                rate = reply.tokens_generated / max(reply.generation_time_ms, 1) * 1000
+                ended = {"stop": "", "length": ", cut at max-new-tokens", "timeout": ", cut at the timeout"}
+                note(f"{reply.tokens_generated} tokens, {number(rate)}/s{ended[reply.finish_reason]}", "dim")
+
+        if prompt is not None:
+            answer(prompt)
+        elif sys.stdin.isatty():
+            _converse(model, answer)
+        else:
+            for line in sys.stdin:
+                if line.strip():
+                    answer(line.rstrip("\n"))
+
+
+def _converse(model: str, answer: Any) -> None:
+    """Read lines until Ctrl-D or Ctrl-C."""
+    with contextlib.suppress(ImportError):
+        import readline  # noqa: F401, PLC0415 - gives input() its history and arrow keys, where the system has it
+
+    note(f"Talking to {model}. Each line is answered for itself; Ctrl-D ends.", "dim")
+    while True:
+        try:
+            text = input("> ")
+        except (EOFError, KeyboardInterrupt):
+            note("")
+            return
+        if text.strip():
+            answer(text)

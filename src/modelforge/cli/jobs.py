@@ -1,0 +1,161 @@
+"""``modelforge jobs``: the runs, past and present."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from modelforge.cli.console import number, percent, print_fields, print_json, print_table, say
+from modelforge.cli.follow import ENDED, run_to_end
+from modelforge.cli.session import Json, client_of, program_of
+from modelforge.cli.train import Detach
+from modelforge.contracts.job import (
+    JobDetail,
+    JobList,
+    JobLog,
+    TrainingStarted,
+    TrainingStatus,
+    TrainingStopped,
+)
+from modelforge.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from modelforge.cli.client import Client
+
+app = typer.Typer(help="The training runs, past and present.", no_args_is_help=True)
+
+Job = Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job's id; the newest job when left out.")]
+PAGE = 500
+FOLLOW_INTERVAL = 0.5
+
+
+@app.command("list")
+def list_(ctx: typer.Context, json: Json = False) -> None:
+    """List the jobs, oldest first."""
+    with client_of(ctx) as client:
+        found = client.get("/api/jobs", JobList)
+    if json:
+        print_json(found)
+    elif not found.jobs:
+        say("No jobs yet. Start one: modelforge train --help")
+    else:
+        print_table(
+            ["Job", "State", "Done", "Loss", "Model made", "Base model", "Dataset", "Created"],
+            [
+                (j.id, j.status, percent(j.progress), j.loss, j.name, j.model_name, j.dataset, j.created_at)
+                for j in found.jobs
+            ],
+            numbers=["Done", "Loss"],
+        )
+
+
+@app.command()
+def show(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
+    """Show a job: how it stands, what happened to it, and what it was told."""
+    with client_of(ctx) as client:
+        detail = client.get(f"/api/jobs/{_id(client, job)}", JobDetail)
+    if json:
+        print_json(detail)
+        return
+    step = f"{detail.current_step} of {detail.total_steps}" if detail.current_step is not None else None
+    print_fields(
+        {
+            "Job": detail.id,
+            "State": detail.status,
+            "Done": percent(detail.progress),
+            "Step": step,
+            "Loss": detail.loss,
+            "Eval loss": detail.eval_loss,
+            "Model made": detail.name,
+            "Model id": detail.model_id,
+            "Folder": detail.model_path,
+            "Base model": detail.model_name,
+            "Dataset": detail.dataset,
+            "Attempt": detail.attempt,
+            "Created": detail.created_at,
+            "Started": detail.started_at,
+            "Ended": detail.ended_at,
+            "Error": detail.error,
+            "Cause": detail.cause,
+            "Exit code": detail.exit_code,
+            "Signal": detail.signal,
+            "Files": detail.run_dir,
+            **{name.replace("_", " ").capitalize(): number(value) for name, value in (detail.metrics or {}).items()},
+        }
+    )
+    say("\nWhat happened", "bold")
+    print_fields([(event.at.astimezone().strftime("%H:%M:%S"), event.text) for event in detail.events])
+    say("\nConfiguration", "bold")
+    print_fields(detail.config)
+
+
+@app.command()
+def logs(
+    ctx: typer.Context,
+    job: Job = None,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=1, help="How many of the last lines.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+    json: Json = False,
+) -> None:
+    """Print a job's log."""
+    with client_of(ctx) as client:
+        job_id = _id(client, job)
+        total = client.get(f"/api/jobs/{job_id}/log", JobLog, limit=1).total
+        offset = max(0, total - lines)
+        ended = False
+        while not ended:
+            ended = not follow or client.get(f"/api/jobs/{job_id}", JobDetail).status in ENDED
+            log = _read_log(client, job_id, offset)
+            offset += len(log.lines)
+            if json and (log.lines or not follow):
+                print_json(log)
+            elif not json:
+                sys.stdout.writelines(f"{line}\n" for line in log.lines)
+                sys.stdout.flush()
+            if not ended:
+                time.sleep(FOLLOW_INTERVAL)
+
+
+@app.command()
+def stop(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
+    """Stop the run that is under way: it finishes its step and saves a checkpoint."""
+    with client_of(ctx, supervise=True) as client:
+        running = client.get("/api/training_status", TrainingStatus)
+        if job is not None and running.job_id != job:
+            raise Conflict(f"job {job} does not run; the newest one is {running.job_id or 'none'}")
+        stopped = client.post("/api/stop_training", TrainingStopped)
+    if json:
+        print_json(stopped)
+    else:
+        say(f"Stopped {stopped.job_id}. Go on with it: {program_of(ctx)} jobs resume {stopped.job_id}")
+
+
+@app.command()
+def resume(ctx: typer.Context, job: Job = None, json: Json = False, detach: Detach = False) -> None:
+    """Go on with a run that ended early, from its last checkpoint, and watch it."""
+    with client_of(ctx, supervise=True) as client:
+        started = client.post(f"/api/jobs/{_id(client, job)}/resume", TrainingStarted)
+        run_to_end(client, started, program_of(ctx), as_json=json, detach=detach, resumed=True)
+
+
+def _id(client: Client, job: str | None) -> str:
+    if job is not None:
+        return job
+    jobs = client.get("/api/jobs", JobList).jobs
+    if not jobs:
+        raise NotFound("there is no job yet; start one: modelforge train --help")
+    return jobs[-1].id
+
+
+def _read_log(client: Client, job_id: str, offset: int) -> JobLog:
+    """The lines from ``offset`` on."""
+    whole = JobLog(job_id=job_id, lines=[], total=offset)
+    while True:
+        page = client.get(f"/api/jobs/{job_id}/log", JobLog, limit=PAGE, offset=offset + len(whole.lines))
+        whole.lines += page.lines
+        whole.total = page.total
+        if len(page.lines) < PAGE:
+            return whole

@@ -1,0 +1,224 @@
+"""How a run is shown while it goes on: a live bar on a terminal, lines where there is none, JSON for machines."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections import deque
+from types import TracebackType
+from typing import Protocol, Self
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.text import Text
+
+from modelforge.cli.console import duration, err, number, out, percent, print_json
+from modelforge.contracts.job import JobDetail, JobState, MetricPoint, TrainingStatus
+
+SPEED_WINDOW = 10.0
+"""Seconds over which the speed is measured."""
+LINE_INTERVAL = 10.0
+"""Seconds between lines where there is no terminal; a tenth of the run makes a line too."""
+CURVE_WIDTH = 16
+BLOCKS = "▁▂▃▄▅▆▇█"
+
+
+class View(Protocol):
+    """Where the news of a run go."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def show(self, job: JobDetail, points: list[MetricPoint]) -> None:
+        """The job as it stands, and what was measured since the last call."""
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+
+
+def view_for(*, as_json: bool) -> View:
+    """The view that fits where stdout leads."""
+    if as_json:
+        return JsonView()
+    return LiveView() if out().is_terminal else LineView()
+
+
+class Speed:
+    """Steps a second over the last seconds, from what was seen of the run."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def add(self, step: int | None) -> None:
+        if step is None or (self._seen and self._seen[-1][1] == step):
+            return
+        now = time.monotonic()
+        if self._seen and step < self._seen[-1][1]:  # a resume steps back
+            self._seen.clear()
+        self._seen.append((now, step))
+        while len(self._seen) > 2 and now - self._seen[0][0] > SPEED_WINDOW:
+            self._seen.popleft()
+
+    @property
+    def steps_per_second(self) -> float | None:
+        if len(self._seen) < 2:
+            return None
+        (start, first), (end, last) = self._seen[0], self._seen[-1]
+        return (last - first) / (end - start) if end > start else None
+
+
+class _Figures:
+    """What both human views say about a run."""
+
+    def __init__(self) -> None:
+        self.speed = Speed()
+        self.losses: list[float] = []
+
+    def take(self, job: JobDetail, points: list[MetricPoint]) -> None:
+        self.speed.add(job.current_step)
+        self.losses += [point.loss for point in points if point.loss is not None]
+
+    def parts(self, job: JobDetail) -> list[str]:
+        parts = []
+        if job.current_step is not None and job.total_steps is not None:
+            parts.append(f"step {job.current_step} of {job.total_steps}")
+        if job.loss is not None:
+            parts.append(f"loss {number(job.loss)}")
+        if job.eval_loss is not None:
+            parts.append(f"eval loss {number(job.eval_loss)}")
+        running = job.status == JobState.TRAINING
+        if running and self.speed.steps_per_second is not None:
+            parts.append(f"{self.speed.steps_per_second:.1f} steps/s")
+        if running and job.eta_seconds is not None:
+            parts.append(f"{duration(job.eta_seconds)} left")
+        if job.stalled:
+            parts.append("silent for long")
+        return parts
+
+
+def curve(values: list[float], width: int = CURVE_WIDTH) -> str:
+    """The values as a line of blocks, the highest as the tallest; means where there are more than ``width``."""
+    if len(values) < 2:
+        return ""
+    count = min(width, len(values))
+    bounds = [index * len(values) // count for index in range(count + 1)]
+    means = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(bounds)]
+    low, high = min(means), max(means)
+    scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+WORDS = {
+    JobState.QUEUED: "Waiting",
+    JobState.STARTING: "Loading the model",
+    JobState.TRAINING: "Training",
+    JobState.SAVING: "Saving and checking",
+    JobState.COMPLETED: "Trained",
+    JobState.FAILED: "Failed",
+    JobState.STOPPED: "Stopped",
+    JobState.INTERRUPTED: "Interrupted",
+}
+
+
+def in_words(status: TrainingStatus) -> str:
+    return WORDS[JobState(status.status)] if status.status != "idle" else "Idle"
+
+
+class LiveView:
+    """A bar that moves, with the loss curve beside its number; as narrow as the terminal is."""
+
+    def __init__(self) -> None:
+        self._live = Live(console=out(), refresh_per_second=8)
+        self._figures = _Figures()
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def show(self, job: JobDetail, points: list[MetricPoint]) -> None:
+        self._figures.take(job, points)
+        self._live.update(self._render(job), refresh=job.ended_at is not None)
+
+    def note(self, text: str) -> None:
+        self._live.console.print(Text(text, style="yellow"))
+
+    def _render(self, job: JobDetail) -> RenderableType:
+        waiting = job.status in (JobState.QUEUED, JobState.STARTING)
+        title = Text.assemble((in_words(job), "bold"), " ", job.name)
+        if not waiting:
+            title.append(f"  {percent(job.progress)}", "bold green" if job.status == JobState.COMPLETED else "bold")
+        bar = ProgressBar(total=100, completed=job.progress, pulse=waiting, finished_style="green")
+        figures = Text(" · ".join(self._figures.parts(job)), style="dim", overflow="fold")
+        shape = curve(self._figures.losses)
+        if shape:
+            figures.append(f"\nloss {shape}")
+        return Group(title, bar, figures)
+
+
+class LineView:
+    """A line at every new state, and one every now and then between."""
+
+    def __init__(self) -> None:
+        self._console = out()
+        self._figures = _Figures()
+        self._state: str | None = None
+        self._said = (0.0, 0.0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, job: JobDetail, points: list[MetricPoint]) -> None:
+        self._figures.take(job, points)
+        said_at, said_progress = self._said
+        due = job.status == JobState.TRAINING and (
+            time.monotonic() - said_at >= LINE_INTERVAL or job.progress - said_progress >= 10
+        )
+        if job.status != self._state or (due and job.progress > said_progress):
+            figures = ", ".join(self._figures.parts(job))
+            self._console.print(
+                Text(f"{in_words(job)} {job.name}: {percent(job.progress)}{', ' if figures else ''}{figures}"),
+                soft_wrap=True,
+            )
+            self._state, self._said = job.status, (time.monotonic(), job.progress)
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+
+class JsonView:
+    """A JSON line for every point that is measured and every change of state."""
+
+    def __init__(self) -> None:
+        self._state: tuple[int, str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, job: JobDetail, points: list[MetricPoint]) -> None:
+        for point in points:
+            print_json({"event": "metrics", **point.model_dump(mode="json", exclude_none=True)})
+        if (job.attempt, job.status) != self._state:
+            self._state = (job.attempt, job.status)
+            fields = set(TrainingStatus.model_fields)
+            print_json({"event": "state", **job.model_dump(mode="json", include=fields)})
+
+    def note(self, text: str) -> None:
+        err().print(Text(text), soft_wrap=True)

@@ -1,0 +1,21 @@
+"""``modelforge serve``: the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from modelforge.cli.flags import with_flags
+from modelforge.settings import Settings, load_settings
+
+
+@with_flags(Settings)
+def serve(ctx: typer.Context, **flags: Any) -> None:
+    """Start the server: REST, WebSocket, and the studio."""
+    if flags["home"] is None:
+        flags["home"] = ctx.find_root().params.get("home")
+    settings = load_settings(**flags)
+    from modelforge.api.server import run  # noqa: PLC0415 - the web framework is for this command alone
+
+    run(settings)

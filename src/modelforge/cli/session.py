@@ -1,0 +1,38 @@
+"""What a command gets from the words before it: the settings, and a client."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from modelforge.cli.client import Client
+    from modelforge.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for machines.", show_default=False)]
+
+
+def settings_of(ctx: typer.Context) -> Settings:
+    """The settings, with the ``--home`` that was given before the command."""
+    from modelforge.settings import load_settings  # noqa: PLC0415 - not needed to show help
+
+    return load_settings(home=ctx.find_root().params.get("home"))
+
+
+def program_of(ctx: typer.Context) -> str:
+    """How to call this program on the same home folder, for commands that are shown to be copied."""
+    home = ctx.find_root().params.get("home")
+    return f"modelforge --home {shlex.quote(str(home))}" if home else "modelforge"
+
+
+@contextmanager
+def client_of(ctx: typer.Context, *, supervise: bool = False) -> Iterator[Client]:
+    """A client on the home folder; ``supervise`` for commands that start, stop or run models."""
+    from modelforge.cli.client import connect  # noqa: PLC0415
+
+    with connect(settings_of(ctx), supervise=supervise) as client:
+        yield client

@@ -1,0 +1,55 @@
+"""``modelforge train``: a run from flags, or from a file and flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from modelforge.cli.configfile import absolute_paths, read_config
+from modelforge.cli.flags import given, with_flags
+from modelforge.cli.follow import run_to_end
+from modelforge.cli.session import Json, client_of, program_of
+from modelforge.contracts.job import TrainingStarted
+from modelforge.contracts.training import TrainingConfig
+
+PANELS = {
+    "task": "What to train",
+    "lora_r": "Adapter",
+    "use_4bit": "Precision and memory",
+    "num_train_epochs": "Length, batches and optimizer",
+    "eval_split": "Evaluation and checkpoints",
+    "seed": "Repeating and naming",
+}
+"""The first field of each group of flags."""
+
+Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when the run has begun; it goes on by itself.")]
+
+
+@with_flags(TrainingConfig, panels=PANELS)
+def train(
+    ctx: typer.Context,
+    config_file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG]",
+            help="A YAML or JSON file with the same fields, or the spec.json beside a trained model. Flags win.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
+    json: Json = False,
+    detach: Detach = False,
+    **flags: Any,
+) -> None:
+    """Fine-tune a model, and watch it.
+
+    Ctrl-C stops the run and saves a checkpoint, from which 'modelforge jobs resume' goes on.
+
+    Example: modelforge train --task text-generation --model-name modelforge-starter --dataset my.jsonl
+    """
+    config = {**(read_config(config_file) if config_file else {}), **given(TrainingConfig, flags)}
+    with client_of(ctx, supervise=True) as client:
+        started = client.post("/api/start_training", TrainingStarted, absolute_paths(config))
+        run_to_end(client, started, program_of(ctx), as_json=json, detach=detach)

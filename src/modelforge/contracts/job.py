@@ -1,0 +1,327 @@
+"""A job as clients see it: its state, its points, its history; and the spec that its worker reads."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from modelforge.contracts.base import Contract, UtcTime
+from modelforge.contracts.training import TrainingConfig
+
+
+class JobState(StrEnum):
+    """The states of a job, in the order in which a good run goes through them."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    TRAINING = "training"
+    SAVING = "saving"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    STOPPED = "stopped"
+    INTERRUPTED = "interrupted"
+
+
+class Cause(StrEnum):
+    """Why a job ended before it was completed."""
+
+    OOM_GPU = "oom_gpu"
+    OOM_HOST = "oom_host"
+    DISK_FULL = "disk_full"
+    BAD_DATA = "bad_data"
+    NAN_LOSS = "nan_loss"
+    KILLED = "killed"
+    SERVER_RESTART = "server_restart"
+    USER = "user"
+    ERROR = "error"
+
+
+class TrainingStatus(Contract):
+    """How the present job stands. Numbers are null until they are known."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "training",
+                    "progress": 45.5,
+                    "current_epoch": 2,
+                    "total_epochs": 3,
+                    "current_step": 500,
+                    "total_steps": 1100,
+                    "loss": 0.234,
+                    "learning_rate": 0.0002,
+                    "job_id": "train_3f9a1c5be07d",
+                    "message": "Training",
+                    "error": None,
+                    "cause": None,
+                    "stalled": False,
+                    "eval_loss": 0.251,
+                    "eta_seconds": 312.0,
+                    "seq": 1741,
+                }
+            ]
+        }
+    )
+
+    status: Literal["idle"] | JobState
+    """idle (nothing yet), queued, starting, training, saving, completed, failed, stopped or interrupted."""
+    progress: float = Field(0.0, ge=0, le=100)
+    """Per cent of the steps. Never falls within an attempt; 100 only when completed."""
+    current_epoch: int | None = None
+    """The pass over the data that is under way, from 1."""
+    total_epochs: int | None = None
+    """Passes over the data in all."""
+    current_step: int | None = None
+    """Optimizer steps done."""
+    total_steps: int | None = None
+    """Optimizer steps in all."""
+    loss: float | None = None
+    """The newest training loss."""
+    learning_rate: float | None = None
+    """The newest learning rate."""
+    job_id: str | None = None
+    """The job that this is about; null when there was none yet."""
+    message: str | None = None
+    """What happens now, in words."""
+    error: str | None = None
+    """What went wrong, in words, when it did."""
+    cause: Cause | None = None
+    """Why the job ended before it was completed."""
+    stalled: bool = False
+    """Whether the worker has been silent for longer than it should."""
+    eval_loss: float | None = None
+    """The newest loss on the held-out rows."""
+    eta_seconds: float | None = None
+    """Seconds until the last step, by the speed so far."""
+    seq: int = 0
+    """Rises with every change, over all jobs."""
+
+
+class MetricPoint(Contract):
+    """What was measured at one step. A later attempt's value for a step replaces the earlier one."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "seq": 1741,
+                    "job_id": "train_3f9a1c5be07d",
+                    "attempt": 1,
+                    "step": 500,
+                    "epoch": 1.36,
+                    "loss": 0.234,
+                    "learning_rate": 0.0002,
+                    "grad_norm": 0.41,
+                }
+            ]
+        },
+    )
+
+    seq: int
+    """The number of this change, over all jobs."""
+    job_id: str
+    """The job that it belongs to."""
+    attempt: int
+    """Which start or resume of the job measured it, from 1."""
+    step: int
+    """Optimizer steps done when it was measured."""
+    epoch: float | None = None
+    """Passes over the data done when it was measured."""
+    loss: float | None = None
+    """Training loss, the mean since the point before, in nats per token."""
+    learning_rate: float | None = None
+    """Learning rate of the step."""
+    grad_norm: float | None = None
+    """Norm of the gradient before it was clipped."""
+    eval_loss: float | None = None
+    """Loss on the held-out rows, in nats per token."""
+
+
+class StreamMessage(TrainingStatus):
+    """One message of the WebSocket: the status, and the points since the message before."""
+
+    points: list[MetricPoint] = Field(default_factory=list)
+    """The metrics logged since the message before, oldest first."""
+
+
+class JobSummary(TrainingStatus):
+    """A job in a list."""
+
+    id: str
+    """The job's id."""
+    name: str
+    """The name of the model that it makes."""
+    task: str
+    strategy: str
+    provider: str
+    model_name: str
+    """The model that it starts from."""
+    dataset: str
+    """The data that it learns from."""
+    attempt: int
+    """How often it was started or resumed."""
+    created_at: UtcTime
+    started_at: UtcTime | None = None
+    """When its first worker started."""
+    ended_at: UtcTime | None = None
+    """When its newest attempt ended."""
+    model_id: int | None = None
+    """The model that it made."""
+    metrics: dict[str, float] | None = None
+    """What was measured at the end."""
+
+
+class JobEvent(Contract):
+    """One thing that happened to a job."""
+
+    seq: int
+    attempt: int
+    at: UtcTime
+    kind: str
+    """state, message or checkpoint."""
+    text: str
+    """What happened, in words."""
+
+
+class JobDetail(JobSummary):
+    """A job with everything that is known of it."""
+
+    config: dict[str, Any]
+    """The training configuration, with every value that was filled in so far."""
+    exit_code: int | None = None
+    """What its newest worker returned; null while it runs, or where a signal ended it."""
+    signal: str | None = None
+    """The signal that ended its newest worker."""
+    log_tail: list[str] = Field(default_factory=list)
+    """The last lines of its log, where it failed."""
+    pid: int | None = None
+    """Its worker's process id, while it runs."""
+    run_dir: str
+    """Where its files lie."""
+    model_path: str | None = None
+    """Where its model lies."""
+    events: list[JobEvent] = Field(default_factory=list)
+    """What happened to it, oldest first: the newest hundred."""
+
+
+class JobList(Contract):
+    """Jobs, oldest first."""
+
+    jobs: list[JobSummary]
+    total: int
+    """How many there are in all."""
+
+
+class MetricList(Contract):
+    """A job's points, by step."""
+
+    job_id: str
+    metrics: list[MetricPoint]
+    total: int
+    """How many there are in all."""
+
+
+class JobLog(Contract):
+    """Lines of a job's log, oldest first."""
+
+    job_id: str
+    lines: list[str]
+    total: int
+    """How many there are in all."""
+
+
+class TrainingStarted(Contract):
+    """The reply to a start or a resume."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "started",
+                    "job_id": "train_3f9a1c5be07d",
+                    "message": "Training started successfully",
+                    "warnings": [],
+                }
+            ]
+        }
+    )
+
+    status: Literal["started"] = "started"
+    job_id: str
+    """The job, for the routes under /api/jobs."""
+    message: str
+    warnings: list[str] = Field(default_factory=list)
+    """What is worth knowing and did not stop the start, such as rows that are left out."""
+
+
+class TrainingStopped(Contract):
+    """The reply to a stop: the worker has ended."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"status": "stopped", "message": "Training stopped successfully", "job_id": "train_3f9a1c5be07d"}
+            ]
+        }
+    )
+
+    status: Literal["stopped"] = "stopped"
+    message: str
+    job_id: str
+
+
+SPEC_SCHEMA = 1
+
+
+class DatasetRef(Contract):
+    """The very file that a run learns from."""
+
+    name: str
+    """As the request named it."""
+    path: str
+    """Where the run's own copy lies."""
+    sha256: str
+    num_examples: int
+    """Usable rows."""
+    shape: str
+    """Which fields its rows have, by the name in ``datasets.formats``."""
+
+
+class ModelRef(Contract):
+    """The very model that a run starts from."""
+
+    name: str
+    """As the request named it."""
+    source: Literal["bundled", "folder", "hub", "registry"]
+    path: str
+    """The folder, or the hub id."""
+    revision: str | None = None
+    """The hub's commit, where it was known before the start."""
+    adapter: str | None = None
+    """The folder of an earlier run's adapter that this run goes on training."""
+
+
+class RunSpec(Contract):
+    """All that a worker needs to know, frozen: a resume reads it and chooses nothing anew."""
+
+    schema_version: int = SPEC_SCHEMA
+    job_id: str
+    name: str
+    """The new model's name."""
+    created_at: UtcTime
+    config: TrainingConfig
+    """With every default filled in that could be before the data and the model were loaded."""
+    frozen: bool = False
+    """Whether the worker has filled in the rest, by the run's length and the model."""
+    device: Literal["cuda", "mps", "cpu"]
+    dataset: DatasetRef
+    model: ModelRef
+    output_dir: str
+    """Where the finished model goes."""
+    versions: dict[str, str] = Field(default_factory=dict)
+    """Libraries that the first attempt ran with."""
+    modelforge_version: str

@@ -1,0 +1,98 @@
+"""Trained models as clients see them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from modelforge.contracts.base import Contract, UtcTime
+
+_LISTED: dict[str, Any] = {
+    "id": 1,
+    "name": "my-llama-3-2-3b-finetuned",
+    "base_model": "meta-llama/Llama-3.2-3B",
+    "task": "text-generation",
+    "created_at": "2024-01-15T10:30:00Z",
+    "size_mb": 6240,
+}
+
+
+class ModelSummary(Contract):
+    """A trained model in the list."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_LISTED]})
+
+    id: int
+    """Rises, and is never used again."""
+    name: str
+    """Can be the model_name of a later run."""
+    base_model: str
+    """The model that it was trained from, as the request named it."""
+    task: str
+    created_at: UtcTime
+    size_mb: float
+    """What its folder takes, in units of 1 000 000 bytes."""
+
+
+class TrainingParams(Contract):
+    """The settings that a model was trained with; every resolved option comes along."""
+
+    model_config = ConfigDict(extra="allow")
+
+    num_epochs: float
+    """Passes over the data."""
+    batch_size: int
+    """Examples in one forward pass."""
+    learning_rate: float
+    """Peak learning rate."""
+
+
+class ModelDetail(ModelSummary):
+    """A trained model with how it was made."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    **_LISTED,
+                    "provider": "huggingface",
+                    "strategy": "sft",
+                    "training_params": {"num_epochs": 3, "batch_size": 4, "learning_rate": 0.0002},
+                    "metrics": {"final_loss": 0.234, "perplexity": 1.263},
+                    "job_id": "train_3f9a1c5be07d",
+                    "path": "/home/ada/.modelforge/models/my-llama-3-2-3b-finetuned",
+                    "dataset": "demo.jsonl",
+                }
+            ]
+        }
+    )
+
+    provider: str
+    strategy: str
+    training_params: TrainingParams
+    metrics: dict[str, float]
+    """final_loss, perplexity, and what else was measured."""
+    job_id: str
+    """The job that made it."""
+    path: str
+    """The folder that it lies in."""
+    dataset: str
+    """The data that it learned from."""
+
+
+class ModelList(Contract):
+    """Trained models, oldest first."""
+
+    models: list[ModelSummary]
+    total: int = Field(0)
+    """How many there are in all."""
+
+
+class ModelDeleted(Contract):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "deleted", "message": "Model deleted successfully"}]}
+    )
+
+    status: Literal["deleted"] = "deleted"
+    message: str = "Model deleted successfully"

@@ -1,0 +1,75 @@
+"""Talking to a model."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from modelforge.contracts.base import Contract, Request
+
+
+class GenerateRequest(Request):
+    """A prompt for a trained model, or for a base model by its name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "model_id": 1,
+                    "prompt": "What is machine learning?",
+                    "max_new_tokens": 100,
+                    "temperature": 0.7,
+                    "top_p": 0.9,
+                }
+            ]
+        }
+    )
+
+    model_id: int | None = Field(None, ge=1, le=2**53)
+    """A model of the registry."""
+    model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+    """Instead of model_id: a model of the registry by its name, a bundled model, a local folder or a hub id."""
+    prompt: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
+    """The text to answer. Put into the format that the model was trained in."""
+    max_new_tokens: int = Field(100, ge=1, le=32_768)
+    """Tokens after which generation ends at the latest."""
+    temperature: float = Field(0.7, ge=0, le=100)
+    """0 takes the likeliest token always; higher is more varied."""
+    top_p: float = Field(0.9, gt=0, le=1)
+    """Sample from the likeliest tokens that hold this much of the probability."""
+    seed: int | None = Field(None, ge=0, le=2**32 - 1)
+    """Makes sampling repeatable."""
+    timeout: float | None = Field(None, gt=0, le=3600)
+    """Seconds after which generation ends with what there is."""
+
+    @model_validator(mode="after")
+    def _one_model(self) -> GenerateRequest:
+        if (self.model_id is None) == (self.model_name is None):
+            raise ValueError("give either model_id or model_name")
+        return self
+
+
+class GenerateReply(Contract):
+    """What the model said."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "generated_text": "Machine learning is a subset of artificial intelligence...",
+                    "tokens_generated": 45,
+                    "generation_time_ms": 1234,
+                    "finish_reason": "stop",
+                }
+            ]
+        }
+    )
+
+    generated_text: str
+    tokens_generated: int
+    """What was generated, the end token left out."""
+    generation_time_ms: int
+    """Milliseconds from the request to the last token, loading of the model left out."""
+    finish_reason: Literal["stop", "length", "timeout"]
+    """The model ended by itself, or max_new_tokens, or the timeout did."""

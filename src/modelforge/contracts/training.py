@@ -1,0 +1,169 @@
+"""The training configuration: every option is a field of this one class.
+
+From it come the API's schema and error messages, the CLI's flags, the configuration files and the reference page.
+A field whose default is None is filled in before the run: from ``compute_specs``, the hardware, the strategy, or the
+length of the run; the resolved value is frozen in the run's spec.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from modelforge.contracts.base import Request
+
+Task = Literal["text-generation", "summarization", "extractive-question-answering"]
+Strategy = Literal["sft", "qlora", "rlhf", "dpo"]
+Provider = Literal["huggingface", "unsloth"]
+ComputeSpecs = Literal["low_end", "mid_range", "high_end"]
+FloatType = Literal["float16", "bfloat16", "float32"]
+Optimizer = Literal[
+    "adamw_torch",
+    "adamw_torch_fused",
+    "adamw_8bit",
+    "paged_adamw_8bit",
+    "paged_adamw_32bit",
+    "lion_8bit",
+    "adafactor",
+    "rmsprop",
+    "sgd",
+]
+Scheduler = Literal[
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+]
+
+ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=96)]
+"""A name that is a folder's name on every operating system and part of a URL without quoting."""
+
+BITSANDBYTES_OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "lion_8bit")
+
+Steps = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class TrainingConfig(Request):
+    """What to train, on which data, and how."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task": "text-generation",
+                    "model_name": "modelforge-starter",
+                    "dataset": "demo.jsonl",
+                    "num_train_epochs": 3,
+                    "per_device_train_batch_size": 4,
+                },
+            ]
+        }
+    )
+
+    task: Task
+    """What the model is to do."""
+    model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    """The model to start from: an id on the Hugging Face hub, a local folder, a bundled model, or the name of an
+    earlier model of this registry."""
+    dataset: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    """The data to learn from: the filename of an uploaded dataset, or a path to a file on this machine."""
+    provider: Provider = "huggingface"
+    """The library that loads and trains the model."""
+    strategy: Strategy = "sft"
+    """The method of training; rlhf and dpo need the task text-generation."""
+    compute_specs: ComputeSpecs | None = None
+    """The class of this machine, which sets the defaults that a request leaves out. Detected when not given."""
+
+    lora_r: int = Field(16, ge=1, le=256)
+    """Rank of the LoRA matrices: how much the adapter can learn."""
+    lora_alpha: int = Field(32, ge=1, le=4096)
+    """Scale of the adapter; its output is multiplied by lora_alpha / lora_r."""
+    lora_dropout: float | None = Field(None, ge=0, le=1)
+    """Share of the adapter's inputs dropped while training. 0.1; 0 for unsloth, dpo and rlhf."""
+    target_modules: str | list[str] = "all-linear"
+    """The layers that get an adapter: all-linear, a regular expression, or a list of names."""
+    use_lora: bool = True
+    """Train a small adapter; false tunes every weight of the model."""
+
+    use_4bit: bool | None = None
+    """Load the base model in 4 bits (needs bitsandbytes). Set by strategy and hardware; qlora means 4-bit."""
+    use_8bit: bool | None = None
+    """Load the base model in 8 bits (needs bitsandbytes). Not together with use_4bit."""
+    bnb_4bit_compute_dtype: FloatType | None = None
+    """The type that 4-bit weights are multiplied in. Chosen by the hardware."""
+    bnb_4bit_quant_type: Literal["nf4", "fp4"] = "nf4"
+    """The 4-bit format."""
+    use_nested_quant: bool = False
+    """Quantize the constants of the 4-bit format too: a little less memory."""
+    fp16: bool | None = None
+    """Compute in float16. Chosen by the hardware; not together with bf16."""
+    bf16: bool | None = None
+    """Compute in bfloat16. Chosen by the hardware; not together with fp16."""
+
+    num_train_epochs: int = Field(1, ge=1, le=10_000)
+    """How often the whole dataset is gone through."""
+    max_steps: int = Field(-1, ge=-1, le=10_000_000)
+    """Optimizer steps after which to end; overrides the epochs. -1 means: by epochs."""
+    per_device_train_batch_size: int | None = Field(None, ge=1, le=4096)
+    """Examples in one forward pass. 1 unless compute_specs says otherwise."""
+    per_device_eval_batch_size: int | None = Field(None, ge=1, le=4096)
+    """Examples in one forward pass of an evaluation. 1 unless compute_specs says otherwise."""
+    gradient_accumulation_steps: int | None = Field(None, ge=1, le=65_536)
+    """Forward passes for one optimizer step. 4 unless compute_specs says otherwise."""
+    gradient_checkpointing: bool | None = None
+    """Recompute activations in the backward pass: less memory, a third slower. Chosen by the memory estimate."""
+    max_grad_norm: float = Field(0.3, gt=0, le=1_000_000)
+    """Gradients are scaled down to this norm."""
+    learning_rate: float | None = Field(None, gt=0, le=1)
+    """Peak learning rate: 2e-4 for sft and qlora."""
+    weight_decay: float = Field(0.001, ge=0, le=1)
+    """Pull of every trained weight towards zero."""
+    optim: Optimizer | None = None
+    """The optimizer. Chosen by the hardware."""
+    lr_scheduler_type: Scheduler = "cosine"
+    """How the learning rate falls after the warm-up."""
+    warmup_ratio: float = Field(0.03, ge=0, le=1)
+    """Share of the steps over which the learning rate rises."""
+    warmup_steps: int | None = Field(None, ge=0, le=10_000_000)
+    """Steps over which the learning rate rises; overrides warmup_ratio."""
+    group_by_length: bool = True
+    """Put examples of like length into one batch, so that less is padding."""
+    packing: bool | None = None
+    """Lay the examples of a batch end to end instead of padding them. By task and model."""
+    max_seq_length: int | None = Field(None, ge=1, le=1_048_576)
+    """Longest example in tokens; what is longer is cut. The model's own limit, within memory; 2048 for unsloth."""
+    eval_split: float = Field(0.2, ge=0, lt=1)
+    """Share of the rows held out for evaluation; above 0 each side keeps at least one row."""
+    eval_steps: Steps | None = None
+    """Steps between evaluations. By the length of the run."""
+    save_steps: Steps | None = None
+    """Steps between checkpoints. By the length of the run."""
+    logging_steps: Steps | None = None
+    """Steps between points of the loss curve. By the length of the run."""
+    seed: int = Field(42, ge=0, le=2**32 - 1)
+    """Fixes the split, the order of the rows, the adapter's start and dropout."""
+    name: ModelName | None = None
+    """The new model's name. Made from the base model's when not given."""
+
+    @model_validator(mode="after")
+    def _combinations(self) -> Self:
+        """What no machine and no data could make work; everything else is for the preflight."""
+        if self.use_4bit and self.use_8bit:
+            raise ValueError("use_4bit and use_8bit exclude each other: set at most one of them")
+        if self.fp16 and self.bf16:
+            raise ValueError("fp16 and bf16 exclude each other: set at most one of them")
+        if self.max_steps == 0:
+            raise ValueError("max_steps is -1 (by epochs) or at least 1")
+        if self.strategy in ("rlhf", "dpo") and self.task != "text-generation":
+            raise ValueError(f"strategy '{self.strategy}' needs the task 'text-generation', not '{self.task}'")
+        if self.strategy == "qlora" and (self.use_8bit or self.use_4bit is False):
+            raise ValueError("strategy 'qlora' means 4-bit: leave use_4bit and use_8bit out")
+        if not self.use_lora and (self.use_4bit or self.use_8bit or self.strategy == "qlora"):
+            raise ValueError("quantized weights cannot be tuned: use_lora must be true with use_4bit, use_8bit or qlora")
+        if isinstance(self.target_modules, list) and not self.target_modules:
+            raise ValueError("target_modules names no layer")
+        return self

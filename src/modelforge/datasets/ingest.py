@@ -1,0 +1,167 @@
+"""The one way in for a file: its name made safe, its content checked in a process of its own, its rows read."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from modelforge.contracts.dataset import Validation
+from modelforge.datasets.formats import ENDINGS, MIN_EXAMPLES, Shape, problems_of
+from modelforge.datasets.rows import open_regular, read_rows
+from modelforge.datasets.validate import READABLE, Report
+from modelforge.errors import (
+    Fault,
+    InvalidDataset,
+    InvalidRequest,
+    ModelForgeError,
+    NotFound,
+    UnsupportedMedia,
+)
+from modelforge.processes import signal_name
+
+__all__ = [
+    "Report",
+    "admit",
+    "check_ending",
+    "check_file",
+    "iter_rows",
+    "open_regular",
+    "require_examples",
+    "safe_filename",
+    "to_validation",
+]
+
+_REFUSALS: dict[str, type[ModelForgeError]] = {
+    kind.__name__: kind for kind in (InvalidDataset, InvalidRequest, NotFound, UnsupportedMedia)
+}
+_MAX_NAME = 255
+"""Bytes of a file's name on nearly every file system."""
+_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+"""Names that mean a device on Windows, whatever ending follows."""
+_FORBIDDEN = re.compile(r'[<>:"|?*]')
+"""What cannot stand in a name on Windows."""
+_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
+_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories: controls, what changes the direction of writing, lone surrogates, line and paragraph ends."""
+
+
+def safe_filename(raw: str) -> str:
+    """The name under which a file that a client calls ``raw`` can be kept on every system.
+
+    Folders before it are dropped (of both separators), invisible characters too; the rest is brought into Unicode's
+    composed form. ``<>:"|?*`` become ``_``; dots and spaces at the start and at the end go; a name that means a device
+    on Windows gets a ``_`` in front; a name of more than 255 bytes is cut before its ending. A safe name stays as it
+    is. Raises InvalidRequest where nothing is left.
+    """
+    name = re.split(r"[/\\]", raw)[-1]
+    name = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
+    name = unicodedata.normalize("NFC", _FORBIDDEN.sub("_", unicodedata.normalize("NFC", name)))
+    name = _EDGES.sub("", name)
+    if not name:
+        raise InvalidRequest("the file has no name that it could be kept under; give it one, such as data.jsonl")
+    if _RESERVED.match(name):
+        name = f"_{name}"
+    if len(name.encode()) > _MAX_NAME:
+        stem, dot, ending = name.rpartition(".")
+        ending = f".{ending}" if dot and len(ending.encode()) < 16 else ""
+        stem = stem if ending else name
+        stem = stem.encode()[: _MAX_NAME - len(ending.encode())].decode(errors="ignore")
+        name = _EDGES.sub("", stem) + ending
+    return name
+
+
+def check_ending(filename: str) -> None:
+    """Raises UnsupportedMedia for a name whose ending says that the file is no JSON Lines."""
+    ending = Path(filename).suffix
+    if ending.lower() not in ENDINGS:
+        what = f"files ending in '{ending}' cannot be read" if ending else f"'{filename}' has no ending"
+        raise UnsupportedMedia(f"{what}. {READABLE}")
+
+
+async def admit(path: Path, filename: str | None = None) -> Report:
+    """Check a file that is to be kept or trained on; raises what ``check_file`` and ``require_examples`` raise."""
+    report = await check_file(path, filename)
+    require_examples(report)
+    return report
+
+
+def require_examples(report: Report) -> None:
+    """Raises InvalidDataset, with the first problems, where too few rows can be trained on."""
+    if report.num_examples < MIN_EXAMPLES:
+        found = f"{report.num_examples or 'no'} usable example{'s' if report.num_examples != 1 else ''}"
+        problems = "".join(f" {error}." for error in report.errors[:3])
+        more = f" {len(report.errors) - 3} more kinds of problem." if len(report.errors) > 3 else ""
+        raise InvalidDataset(
+            f"{found} among {report.num_rows} rows; at least {MIN_EXAMPLES} are needed.{problems}{more}"
+        )
+
+
+def to_validation(report: Report) -> Validation:
+    """The report as clients see it."""
+    return Validation(
+        valid=report.valid,
+        errors=report.errors,
+        shape=report.shape,
+        num_rows=report.num_rows,
+        num_bad=report.num_bad,
+    )
+
+
+async def check_file(path: Path, filename: str | None = None) -> Report:
+    """What is in a file, however bad its rows are. Takes as long as it takes; a cancelled check ends at once.
+
+    ``filename`` is the name that the file came under, where ``path`` has another. Raises NotFound or InvalidRequest
+    where the path names no readable regular file, UnsupportedMedia for what is not JSON Lines, InvalidDataset for a
+    file without rows and for a JSON array, Fault when the checking process broke.
+    """
+    check_ending(path.name if filename is None else filename)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        # Without the working directory on its path: a json.py that lies there is not ours.
+        "-P",
+        "-m",
+        "modelforge.datasets.check",
+        str(path.absolute()),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, complained = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await asyncio.shield(process.wait())
+    return _report(said, complained, process.returncode)
+
+
+def _report(said: bytes, complained: bytes, status: int | None) -> Report:
+    try:
+        answer: dict[str, dict[str, Any]] = json.loads(said)
+    except ValueError:
+        end = f"by {signal_name(-status)}" if status is not None and status < 0 else f"with exit code {status}"
+        last = complained.decode(errors="replace").strip().rpartition("\n")[2][:300]
+        raise Fault(
+            f"the process that checks datasets ended {end}{f' ({last})' if last else ''}. Try again; where memory is "
+            "short, close other programs"
+        ) from None
+    if "refused" in answer:
+        raise _REFUSALS[answer["refused"]["kind"]](answer["refused"]["detail"])
+    return Report(**answer["report"])
+
+
+def iter_rows(path: Path, shape: Shape) -> Iterator[tuple[int, dict[str, str]]]:
+    """The usable rows of a file, in constant memory: line number (from 1) and the shape's fields, no others.
+
+    What ``check_file`` counts as ``num_examples`` is what comes. Raises what ``open_regular`` raises.
+    """
+    with open_regular(path) as stream:
+        for line, row in read_rows(stream):
+            if isinstance(row, dict) and not problems_of(row, shape):
+                yield line, {field: row[field] for field in shape.fields}

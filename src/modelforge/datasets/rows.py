@@ -1,0 +1,193 @@
+"""A file of JSON Lines, read line by line in constant memory.
+
+UTF-8; a byte order mark, CRLF, blank lines and a last line without its end are all right.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from modelforge.datasets.formats import type_name
+from modelforge.errors import InvalidRequest, NotFound
+
+MAX_LINE = 16_000_000
+"""Bytes of the longest line that is read. Parsed, a hostile one takes some 25 times its length."""
+
+MAX_DEPTH = 100
+"""Lists and objects within each other. A fixed number, far from what the interpreter's own stack allows, so that
+every process draws the line at the same place."""
+
+_BLOCK = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+_SPACE = " \t\r"
+_DECODER = json.JSONDecoder()
+
+Row = dict[str, Any]
+
+
+class BadLine(NamedTuple):
+    """A line that holds no row."""
+
+    kind: str
+    """What is wrong, the same words for every line with this problem."""
+    place: str = ""
+    """Where in the line."""
+
+
+TOO_LONG = BadLine(f"longer than {MAX_LINE // 1_000_000} MB")
+TOO_DEEP = BadLine(f"nested more than {MAX_DEPTH} levels deep")
+TOO_MANY_DIGITS = BadLine("a number has too many digits")
+NUL = BadLine("holds a NUL byte")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file (or a link to one) for reading, unbuffered.
+
+    Raises NotFound where there is none, InvalidRequest for a folder, device or pipe, and for what may not be read.
+    """
+    try:
+        _require_regular(path, path.stat())
+        # Between the look and the opening the path may have become a pipe: opening one must not wait for a writer.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFound(f"there is no file '{path}'") from None
+    except PermissionError:
+        raise InvalidRequest(f"'{path}' may not be read by this user; change its permissions or copy it") from None
+    except ValueError:
+        raise InvalidRequest("the path holds a character that no path can hold") from None
+    except OSError as error:
+        reason = "its links lead in a circle" if error.errno == errno.ELOOP else error.strerror
+        raise InvalidRequest(f"'{path}' cannot be opened: {reason}") from None
+    try:
+        _require_regular(path, os.fstat(handle))
+        return open(handle, "rb", buffering=0)  # noqa: PTH123 - a handle, not a path
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def _require_regular(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISDIR(status.st_mode):
+        raise InvalidRequest(f"'{path}' is a folder; name a file in it")
+    if not stat.S_ISREG(status.st_mode):
+        raise InvalidRequest(f"'{path}' is a device or a pipe; only a regular file can be read")
+
+
+def read_rows(
+    stream: BinaryIO, observe: Callable[[bytes], object] | None = None
+) -> Iterator[tuple[int, Row | BadLine]]:
+    """Line numbers from 1, each with its object or with why there is none; blank lines are left out.
+
+    ``observe`` is given every byte of the stream, in order.
+    """
+    scan = _DECODER.scan_once  # type: ignore[attr-defined]  # its stubs leave it out
+    for number, block in _blocks(stream, observe):
+        if block is None:
+            yield number, TOO_LONG
+            continue
+        try:
+            lines = block.decode().split("\n")
+        except UnicodeDecodeError:
+            yield from _read_undecodable(number, block)
+            continue
+        for at, line in enumerate(lines, number):
+            # The quick way for what nearly every line is; everything else is looked at closely.
+            try:
+                row, end = scan(line, 0)
+            except (ValueError, StopIteration, RecursionError):
+                row, end = None, -1
+            if end != len(line) or type(row) is not dict:
+                row = _parse(line)
+            elif line.count("[") + line.count("{") > MAX_DEPTH and _is_deep(row):
+                row = TOO_DEEP
+            if row is not None:
+                yield at, row
+
+
+def _blocks(stream: BinaryIO, observe: Callable[[bytes], object] | None) -> Iterator[tuple[int, bytes | None]]:
+    """Whole lines of about a megabyte together, without the last line's end, each block with the number of its first
+    line; None in place of a line that is too long. CRLF has become LF."""
+    head = stream.read(len(_BOM))
+    if observe is not None:
+        observe(head)
+    number, rest, skipping = 1, head.removeprefix(_BOM), False
+    while chunk := stream.read(_BLOCK):
+        if observe is not None:
+            observe(chunk)
+        if skipping:
+            end = chunk.find(b"\n")
+            if end < 0:
+                continue
+            chunk, skipping = chunk[end + 1 :], False
+            number += 1
+        data = rest + chunk if rest else chunk
+        # Blocks are smaller than the longest line, so only the first line can be too long.
+        end = data.find(b"\n")
+        if (end if end >= 0 else len(data)) > MAX_LINE:
+            yield number, None
+            if end < 0:
+                rest, skipping = b"", True
+                continue
+            data = data[end + 1 :]
+            number += 1
+        cut = data.rfind(b"\n")
+        if cut < 0:
+            rest = data
+            continue
+        block, rest = data[:cut], data[cut + 1 :]
+        yield number, block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        number += block.count(b"\n") + 1
+    if rest:
+        yield number, rest.replace(b"\r\n", b"\n")
+
+
+def _read_undecodable(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
+    for at, line in enumerate(block.split(b"\n"), number):
+        try:
+            row = _parse(line.decode())
+        except UnicodeDecodeError as error:
+            yield at, BadLine("not UTF-8", f"byte 0x{line[error.start]:02X} at position {error.start + 1}")
+        else:
+            if row is not None:
+                yield at, row
+
+
+def _parse(line: str) -> Row | BadLine | None:
+    """The line's object, what is wrong with it, or None for a blank line."""
+    if not line.strip(_SPACE):
+        return None
+    try:
+        value = _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        if "\0" in line:
+            return NUL
+        return BadLine(f"not JSON: {error.msg.strip(' :').removesuffix(' at')}", f"column {error.colno}")
+    except RecursionError:
+        return TOO_DEEP
+    except ValueError:  # int() refuses more digits than sys.get_int_max_str_digits()
+        return TOO_MANY_DIGITS
+    if _is_deep(value):
+        return TOO_DEEP
+    if type(value) is not dict:
+        return BadLine(f"{type_name(value)}, not an object")
+    return value
+
+
+def _is_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, dict | list)
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return any(isinstance(value, dict | list) for value in level)

@@ -1,0 +1,245 @@
+"""What is in a file of rows: which shape it has, how many rows can be trained on, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES, Shape, shapes_in_words, text_problem
+from modelforge.datasets.rows import BadLine, Row, open_regular, read_rows
+from modelforge.errors import InvalidDataset, UnsupportedMedia
+
+READABLE = (
+    "This version reads JSON Lines: UTF-8 text with one JSON object per line, in a file that ends in .jsonl, "
+    ".ndjson or .json."
+)
+
+_MAGIC = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook",
+    b"PK\x05\x06": "an empty zip archive",
+    b"PAR1": "a Parquet file",
+    b"ARROW1": "an Arrow file",
+    b"\x1f\x8b": "a gzip archive",
+    b"BZh": "a bzip2 archive",
+    b"\xfd7zXZ\x00": "an xz archive",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel or Word file",
+    b"SQLite format 3\x00": "an SQLite database",
+    b"%PDF-": "a PDF",
+    b"\x89PNG\r\n": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"\x93NUMPY": "a NumPy array",
+    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
+    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
+}
+_HEAD = 4096
+_LISTED = 5
+"""Line numbers in an entry; more are counted."""
+_COLUMNS = 12
+"""Column names in an entry."""
+_MEMO_KEYS, _MEMO_SIZE = 1000, 1000
+"""Sets of columns are remembered while their names are short (in characters) and they are few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was found in a file."""
+
+    shape: str | None
+    """The shape that most rows fit; None when no row has the columns of one."""
+    num_rows: int
+    """Lines that are not blank."""
+    num_examples: int
+    """Rows that can be trained on; where there is no shape, rows that are JSON objects."""
+    num_bad: int
+    """The other rows."""
+    errors: list[str]
+    """One entry per kind of problem with its lines, by the first of them."""
+    sha256: str
+    """Of the file's bytes, in hexadecimal."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether every row can be trained on."""
+        return self.shape is not None and not self.num_bad
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How many lines have a problem, and which are the first."""
+
+    place: str = ""
+    count: int = 0
+    first: list[int] = field(default_factory=list)
+
+    def add(self, line: int) -> None:
+        self.count += 1
+        if self.count <= _LISTED:
+            self.first.append(line)
+
+    def entry(self, problem: str) -> str:
+        """``lines 3, 7, 12, 40, 41 and 95 more: field 'output' is empty``."""
+        numbers = [str(line) for line in self.first]
+        last = f"{self.count - _LISTED} more" if self.count > _LISTED else numbers.pop()
+        where = f"{'s' if self.count > 1 else ''} {', '.join(numbers)}{' and ' if numbers else ''}{last}"
+        if not self.place:
+            place = ""
+        elif self.count == 1:
+            place = f" ({self.place})"
+        else:
+            place = f" ({self.place} in line {self.first[0]})"
+        return f"line{where}: {problem}{place}"
+
+    @classmethod
+    def merged(cls, tallies: list[_Tally]) -> _Tally:
+        lines = sorted(line for tally in tallies for line in tally.first)
+        return cls(count=sum(tally.count for tally in tallies), first=lines[:_LISTED])
+
+
+@dataclass(slots=True)
+class _Columns:
+    """Rows that have the same ones of the fields that some shape asks for."""
+
+    fields: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    """Those that have no other fields."""
+    rows: _Tally = field(default_factory=_Tally)
+
+
+class _Census:
+    """Counts of rows and of problems, in an amount of memory that does not depend on the file."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.objects = 0
+        self.usable = {shape.name: 0 for shape in SHAPES}
+        self.names: dict[str, None] = {}
+        self._fields = tuple(dict.fromkeys(name for shape in SHAPES for name in shape.fields))
+        self._lines: dict[str, _Tally] = {}
+        self._values: dict[str, dict[str, _Tally]] = {name: {} for name in self._fields}
+        self._rules: dict[str, dict[str, _Tally]] = {shape.name: {} for shape in SHAPES}
+        self._columns: dict[tuple[str, ...], _Columns] = {}
+        self._memo: dict[tuple[str, ...], _Columns] = {}
+
+    def add(self, line: int, row: Row | BadLine) -> None:
+        self.rows += 1
+        if type(row) is not dict:
+            assert isinstance(row, BadLine)
+            self._lines.setdefault(row.kind, _Tally(row.place)).add(line)
+            return
+        self.objects += 1
+        keys = tuple(row)
+        columns = self._memo.get(keys) or self._columns_of(keys)
+        columns.rows.add(line)
+        broken = []
+        for name in columns.fields:
+            problem = text_problem(row[name])
+            if problem is not None:
+                self._values[name].setdefault(problem, _Tally()).add(line)
+                broken.append(name)
+        for shape in columns.shapes:
+            if broken and not set(broken).isdisjoint(shape.fields):
+                continue
+            problem = shape.rule(row) if shape.rule is not None else None
+            if problem is None:
+                self.usable[shape.name] += 1
+            else:
+                self._rules[shape.name].setdefault(problem, _Tally()).add(line)
+
+    def _columns_of(self, keys: tuple[str, ...]) -> _Columns:
+        for key in keys:
+            if len(self.names) > _COLUMNS:
+                break
+            self.names.setdefault(_quoted(key))
+        fields = tuple(name for name in self._fields if name in keys)
+        shapes = tuple(shape for shape in SHAPES if set(shape.fields) <= set(fields))
+        columns = self._columns.setdefault(fields, _Columns(fields, shapes))
+        if len(self._memo) < _MEMO_SIZE and sum(map(len, keys)) < _MEMO_KEYS:
+            self._memo[keys] = columns
+        return columns
+
+    def shape(self) -> Shape | None:
+        """The shape with the most usable rows; where none has any, the one whose columns the most rows have."""
+        complete = {
+            shape.name: sum(columns.rows.count for columns in self._columns.values() if shape in columns.shapes)
+            for shape in SHAPES
+        }
+        best = max(SHAPES, key=lambda shape: (self.usable[shape.name], complete[shape.name]))
+        return best if complete[best.name] else None
+
+    def errors(self, shape: Shape | None) -> list[str]:
+        found = list(self._lines.items())
+        if shape is not None:
+            for name in shape.fields:
+                lacking = [columns.rows for columns in self._columns.values() if name not in columns.fields]
+                if lacking:
+                    found.append((f"field '{name}' is missing", _Tally.merged(lacking)))
+                found += [(f"field '{name}' {problem}", tally) for problem, tally in self._values[name].items()]
+            found += self._rules[shape.name].items()
+        entries = [tally.entry(problem) for problem, tally in sorted(found, key=lambda each: each[1].first[0])]
+        if shape is None and self.objects:
+            entries.insert(0, self._no_shape())
+        return entries
+
+    def _no_shape(self) -> str:
+        names = list(self.names)
+        more = " and others" if len(names) > _COLUMNS else ""
+        found = f"the columns are {', '.join(names[:_COLUMNS])}{more}" if names else "the rows have no columns"
+        return f"no known shape: {found}; a row needs {shapes_in_words()}"
+
+
+def _quoted(name: str) -> str:
+    """A column's name in one line of characters that every client can show."""
+    shown = name if len(name) <= 60 else f"{name[:59]}…"
+    return f"'{''.join(char if char.isprintable() else ascii(char)[1:-1] for char in shown)}'"
+
+
+def validate(path: Path) -> Report:
+    """Read the file once, from its first to its last byte.
+
+    Raises UnsupportedMedia for what is no text, InvalidDataset for a file without rows and for one big JSON array,
+    and what ``open_regular`` raises.
+    """
+    digest = hashlib.sha256()
+    census = _Census()
+    with open_regular(path) as stream:
+        head = stream.read(_HEAD)
+        _refuse_binary(head)
+        stream.seek(0)
+        for line, row in read_rows(stream, digest.update):
+            census.add(line, row)
+    if not census.rows:
+        raise InvalidDataset(f"the file {'holds only blank lines' if head else 'is empty'}. {READABLE}")
+    shape = census.shape()
+    usable = census.objects if shape is None else census.usable[shape.name]
+    if usable < MIN_EXAMPLES and _text_start(head).startswith(b"["):
+        raise InvalidDataset(
+            "the file is one JSON array, not one JSON object per line. Convert it with: "
+            "python -c \"import json; open('data.jsonl', 'w').writelines(json.dumps(row) + chr(10) "
+            "for row in json.load(open('data.json', encoding='utf-8')))\""
+        )
+    return Report(
+        shape=None if shape is None else shape.name,
+        num_rows=census.rows,
+        num_examples=usable,
+        num_bad=census.rows - usable,
+        errors=census.errors(shape),
+        sha256=digest.hexdigest(),
+    )
+
+
+def _text_start(head: bytes) -> bytes:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip()
+
+
+def _refuse_binary(head: bytes) -> None:
+    for magic, kind in _MAGIC.items():
+        if head.startswith(magic):
+            raise UnsupportedMedia(f"the file is {kind}. {READABLE}")
+    # A row that lost bytes to a crash holds NULs, too: that is one bad row. "{" and NUL is UTF-16 without its mark.
+    start = _text_start(head)
+    if b"\0" in head and (not start.startswith(b"{") or start.startswith(b"{\0")):
+        raise UnsupportedMedia(f"the file is binary or UTF-16, not UTF-8 text. {READABLE}")

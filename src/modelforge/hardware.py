@@ -1,0 +1,128 @@
+"""What this machine has, found without torch: NVML for NVIDIA, psutil for memory, the kernel's flags for the CPU."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Literal
+
+import psutil
+from pydantic import Field
+
+from modelforge.contracts.base import Contract
+from modelforge.contracts.training import ComputeSpecs
+from modelforge.files import read_text_or_none
+
+Device = Literal["cuda", "mps", "cpu"]
+
+
+class Gpu(Contract):
+    """One accelerator."""
+
+    name: str
+    """What its maker calls it."""
+    memory_gb: float
+    """Its own memory, in units of 1 000 000 000 bytes; for Apple's, the memory it shares with the CPU."""
+    compute_capability: float | None = None
+    """NVIDIA's number for its generation; 8.0 and above compute bf16 at full rate."""
+
+
+class Hardware(Contract):
+    """What was detected on this machine, and what follows from it."""
+
+    system: str
+    """Operating system and processor family."""
+    cpu_count: int
+    """Cores that this process may use."""
+    memory_gb: float
+    """Main memory, in units of 1 000 000 000 bytes."""
+    gpus: list[Gpu] = Field(default_factory=list)
+    """Accelerators, the first is used."""
+    device: Device
+    """Where training runs by default."""
+    fast_bf16: bool
+    """Whether bf16 arithmetic is fast on that device."""
+    compute_specs: ComputeSpecs
+    """The class that sets the defaults which a request leaves out."""
+
+
+def classify(gpu_gb: float, ram_gb: float) -> ComputeSpecs:
+    """The class of a machine by its GPU's and its main memory, in GB (rule of the public contract's reference)."""
+    if gpu_gb < 7.2 or (gpu_gb < 15.2 and ram_gb < 15.2):
+        return "low_end"
+    return "high_end" if gpu_gb >= 15.2 and ram_gb >= 15.2 else "mid_range"
+
+
+def _nvidia_gpus() -> list[Gpu]:
+    import pynvml  # noqa: PLC0415 - 30 ms that only this function needs
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        gpus = []
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            name = pynvml.nvmlDeviceGetName(handle)
+            major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
+            gpus.append(
+                Gpu(
+                    name=name.decode() if isinstance(name, bytes) else name,
+                    memory_gb=round(pynvml.nvmlDeviceGetMemoryInfo(handle).total / 1e9, 1),
+                    compute_capability=major + minor / 10,
+                )
+            )
+        return gpus
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _visible(gpus: list[Gpu]) -> list[Gpu]:
+    """What CUDA_VISIBLE_DEVICES leaves of them; names that are no indices leave all, CUDA sorts those out itself."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is None:
+        return gpus
+    indices = [part.strip() for part in chosen.split(",") if part.strip()]
+    if not indices or indices[0] == "-1":
+        return []
+    if not all(part.isdigit() for part in indices):
+        return gpus
+    return [gpus[int(part)] for part in indices if int(part) < len(gpus)]
+
+
+def _cpu_has_fast_bf16() -> bool:
+    if sys.platform == "linux":
+        flags = read_text_or_none(Path("/proc/cpuinfo")) or ""
+        return any(flag in flags for flag in (" avx512_bf16", " amx_bf16"))
+    return False
+
+
+@functools.cache
+def detect() -> Hardware:
+    """Look at the machine, once per process; takes some 30 ms."""
+    ram_gb = round(psutil.virtual_memory().total / 1e9, 1)
+    apple = sys.platform == "darwin" and platform.machine() == "arm64"
+    gpus = _visible(_nvidia_gpus())
+    device: Device = "cuda" if gpus else "mps" if apple else "cpu"
+    if device == "mps":
+        gpus = [Gpu(name="Apple GPU", memory_gb=ram_gb)]
+    if device == "cuda":
+        fast_bf16 = (gpus[0].compute_capability or 0) >= 8.0
+    else:
+        fast_bf16 = device == "cpu" and _cpu_has_fast_bf16()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return Hardware(
+        system=f"{platform.system()} {platform.machine()}",
+        cpu_count=cores,
+        memory_gb=ram_gb,
+        gpus=gpus,
+        device=device,
+        fast_bf16=fast_bf16,
+        compute_specs=classify(gpus[0].memory_gb if gpus else 0.0, ram_gb),
+    )

@@ -1,0 +1,64 @@
+"""Is a model on the hub, may we have it, and which revision is it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modelforge.errors import Forbidden, NotFound
+
+TIMEOUT = 10.0
+"""Seconds; a hub that is slower counts as out of reach, and the local cache decides."""
+
+
+def find_revision(model_id: str) -> str:
+    """The commit of the model's main branch, from the hub, or from the local cache when the hub is out of reach.
+
+    Blocks for up to TIMEOUT seconds. Raises NotFound, or Forbidden for a gated model.
+    """
+    from huggingface_hub import (  # noqa: PLC0415 - 0.3 s that only hub models need
+        get_hf_file_metadata,
+        hf_hub_url,
+        try_to_load_from_cache,
+    )
+    from huggingface_hub.errors import (  # noqa: PLC0415
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        OfflineModeIsEnabled,
+        RepositoryNotFoundError,
+    )
+
+    what = f"model '{model_id}'"
+    nowhere = f"{what} is no model of this registry, no bundled model, and no folder of this machine"
+    try:
+        found = get_hf_file_metadata(hf_hub_url(model_id, "config.json"), timeout=TIMEOUT)
+        if found.commit_hash:
+            return found.commit_hash
+        why = "the hub did not say which revision it is"
+    except GatedRepoError as error:
+        raise Forbidden(
+            f"{what} is gated: accept its terms on its page on the hub, then give a token (set HF_TOKEN, or run "
+            "`hf auth login`) and start again"
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise NotFound(f"{nowhere}, and the hub has none of that name (or it is private: set HF_TOKEN)") from error
+    except EntryNotFoundError as error:
+        raise NotFound(f"{what} is on the hub, but has no config.json: it is not a transformers model") from error
+    except HFValidationError as error:
+        raise NotFound(f"{nowhere}, and its name cannot be one of the hub") from error
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
+        why = f"the hub cannot be reached ({type(error).__name__})"
+    except _transport_errors() as error:
+        why = f"the hub cannot be reached ({type(error).__name__})"
+    cached = try_to_load_from_cache(model_id, "config.json")
+    if isinstance(cached, str):
+        return Path(cached).parent.name
+    raise NotFound(f"{nowhere}; {why}, and it is not in the local cache of the hub either")
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What the hub's HTTP library raises when nobody answers; which library that is depends on the hub client."""
+    import httpx  # noqa: PLC0415
+
+    return (httpx.HTTPError,)

@@ -1,0 +1,1 @@
+"""A job's life: accepted, started, watched, ended, taken up again."""

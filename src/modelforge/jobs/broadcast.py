@@ -1,0 +1,88 @@
+"""What listeners are told: the present status, and what changed since any sequence number."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelforge.contracts.job import MetricPoint, StreamMessage, TrainingStatus
+
+KEPT = 20_000
+"""Changes kept in memory; a listener that is further behind gets them from the database."""
+POINTS_PER_MESSAGE = 1000
+
+
+@dataclass(frozen=True)
+class Changes:
+    """A run of changes: points, and the status at each change of state, both by rising ``seq``."""
+
+    points: Sequence[MetricPoint]
+    states: Sequence[TrainingStatus]
+
+
+class Broadcast:
+    """The present status and the recent changes. Belongs to one event loop.
+
+    Listeners hold a sequence number and ask for what came after it, so a slow one costs nothing but its own delay.
+    """
+
+    def __init__(self, status: TrainingStatus, seq: int) -> None:
+        self.status = status
+        self.seq = seq
+        self._points: deque[MetricPoint] = deque(maxlen=KEPT)
+        self._states: deque[TrainingStatus] = deque(maxlen=KEPT)
+        self._oldest = seq
+        self._changed = asyncio.Event()
+
+    def publish(self, status: TrainingStatus, changes: Changes) -> None:
+        """Take over what was committed to the database."""
+        for queue, new in ((self._points, changes.points), (self._states, changes.states)):
+            overflow = len(queue) + len(new) - KEPT
+            if overflow > 0:
+                dropped = [*queue, *new][:overflow]
+                self._oldest = max(self._oldest, dropped[-1].seq)
+        self._points.extend(changes.points)
+        self._states.extend(changes.states)
+        self.status = status
+        self.seq = max(self.seq, status.seq)
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait_after(self, seq: int) -> None:
+        """Return as soon as there is something newer than ``seq``."""
+        while self.seq <= seq:
+            await self._changed.wait()
+
+    def since(self, seq: int) -> Changes | None:
+        """What came after ``seq``; None when that is no longer all in memory."""
+        if seq < self._oldest:
+            return None
+        return Changes(
+            points=[point for point in self._points if point.seq > seq],
+            states=[status for status in self._states if status.seq > seq],
+        )
+
+
+def messages(changes: Changes, status: TrainingStatus) -> list[StreamMessage]:
+    """The changes as messages: one for every change of state, and one for where it stands now.
+
+    A message's ``seq`` covers every point up to it, so a client that gives it back as ``after`` misses nothing.
+    """
+    told: list[StreamMessage] = []
+    waiting = deque(changes.points)
+    for state in [*changes.states, status]:
+        points: list[MetricPoint] = []
+        while waiting and waiting[0].seq <= state.seq:
+            points.append(waiting.popleft())
+            if len(points) == POINTS_PER_MESSAGE and waiting:
+                told.append(_message(state, points, points[-1].seq))
+                points = []
+        if points or not told or state.seq > told[-1].seq:
+            told.append(_message(state, points, state.seq))
+    return told
+
+
+def _message(status: TrainingStatus, points: list[MetricPoint], seq: int) -> StreamMessage:
+    return StreamMessage(**{**status.model_dump(), "seq": seq}, points=points)

@@ -1,0 +1,283 @@
+"""Writes what workers say into the database: each line of ``events.jsonl`` exactly once, in order, numbered.
+
+The file's offset is stored in the transaction that stores the lines, so a server that is killed at any moment goes
+on where it was. All functions block; the supervisor calls them from threads, one at a time.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from modelforge.contracts.base import now
+from modelforge.contracts.events import (
+    CheckpointEvent,
+    Event,
+    MessageEvent,
+    MetricsEvent,
+    ProgressEvent,
+    StateEvent,
+    parse_event,
+)
+from modelforge.contracts.job import Cause, JobState, MetricPoint, RunSpec, TrainingStatus
+from modelforge.files import read_text_or_none, size_mb
+from modelforge.jobs.broadcast import Changes
+from modelforge.jobs.runners.base import Exit
+from modelforge.jobs.states import IllegalTransition, check_transition
+from modelforge.store.database import Database
+from modelforge.store.jobs import get_job, last_seq, put_metric, status_of
+from modelforge.store.tables import EventRow, JobRow, ModelRow
+
+BATCH_BYTES = 1 << 20
+"""Read at a time: bounds memory and the length of a transaction when a long file is caught up with."""
+LOG_TAIL_LINES = 20
+
+
+class Ledger:
+    """The one writer of jobs, metrics and events. Numbers every change with a rising ``seq``."""
+
+    def __init__(self, database: Database, runs: Path) -> None:
+        self._database = database
+        self._runs = runs
+        with database.session() as session:
+            self._seq = last_seq(session)
+
+    @property
+    def seq(self) -> int:
+        """The last number given."""
+        return self._seq
+
+    def add(self, row: JobRow) -> TrainingStatus:
+        """Store a new job."""
+        with self._database.session() as session:
+            session.add(row)
+            session.flush()
+            return self._enter(session, row, JobState.QUEUED, "Waiting to start").states[-1]
+
+    def requeue(self, job_id: str, token: str) -> TrainingStatus:
+        """Begin the job's next attempt. Raises IllegalTransition for one that has not ended, or was completed."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            check_transition(JobState(row.status), JobState.QUEUED)
+            row.attempt += 1
+            row.token = token
+            row.progress, row.eta_seconds, row.stop_requested, row.stalled = 0.0, None, False, False
+            row.error = row.cause = row.exit_code = row.signal = row.log_tail = row.ended_at = None
+            return self._enter(session, row, JobState.QUEUED, "Waiting to go on").states[-1]
+
+    def enter(
+        self, job_id: str, state: JobState, message: str, *, error: str | None = None, cause: Cause | None = None
+    ) -> tuple[TrainingStatus, Changes]:
+        """A change of state that the server itself makes."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            check_transition(JobState(row.status), state)
+            if error is not None or cause is not None:
+                row.error, row.cause = error, cause
+            changes = self._enter(session, row, state, message)
+            return status_of(row), changes
+
+    def note(self, job_id: str, text: str) -> tuple[TrainingStatus, Changes]:
+        """Something that the job's owner should know."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            self._log(session, row, "message", text)
+            return status_of(row), Changes([], [])
+
+    def request_stop(self, job_id: str) -> None:
+        """Remember that the end that comes is wanted."""
+        with self._database.session() as session:
+            get_job(session, job_id).stop_requested = True
+
+    def set_stalled(self, job_id: str, stalled: bool) -> tuple[TrainingStatus, Changes]:
+        """Mark a worker that has been silent for too long, or speaks again."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            row.stalled = stalled
+            text = "The worker has been silent for longer than it should" if stalled else "The worker speaks again"
+            self._log(session, row, "message", text)
+            return status_of(row), Changes([], [status_of(row)])
+
+    def ingest(self, job_id: str) -> tuple[TrainingStatus, Changes, bool]:
+        """Take over the next lines of the job's file; the last value is whether there was anything."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            lines, read = _lines_from(self._runs / job_id / "events.jsonl", row.events_offset)
+            points: list[MetricPoint] = []
+            states: list[TrainingStatus] = []
+            for line in lines:
+                self._take(session, row, line, points, states)
+            row.events_offset += read
+            return status_of(row), Changes(points, states), read > 0
+
+    def settle(self, job_id: str, ended: Exit, *, was_watched: bool) -> tuple[TrainingStatus, Changes]:
+        """The worker has ended and its file was read to the end: give the job the end that the worker could not."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            row.exit_code, row.signal, row.ended_at = ended.code, ended.signal, now()
+            row.eta_seconds, row.stalled = None, False
+            state = JobState(row.status)
+            if not check_open(state):
+                return status_of(row), Changes([], [])
+            row.log_tail = log_tail(self._runs / job_id, LOG_TAIL_LINES)
+            if row.stop_requested:
+                row.cause = Cause.USER
+                changes = self._enter(session, row, JobState.STOPPED, "Stopped; the worker had to be killed")
+            elif ended.code is None and ended.signal is None and not was_watched:
+                row.cause = Cause.SERVER_RESTART
+                row.error = "Worker and server ended together, as when the machine restarts"
+                changes = self._enter(session, row, JobState.INTERRUPTED, "Interrupted")
+            else:
+                row.cause = Cause.KILLED if ended.signal else Cause.ERROR
+                row.error = _explain(ended, row.log_tail)
+                changes = self._enter(session, row, JobState.FAILED, "Failed")
+            return status_of(row), changes
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _enter(self, session: Session, row: JobRow, state: JobState, message: str) -> Changes:
+        row.status = state
+        row.message = message
+        if state == JobState.STARTING and row.started_at is None:
+            row.started_at = now()
+        if not check_open(state):
+            row.ended_at = now()
+            row.eta_seconds = None
+        self._log(session, row, "state", f"{state}: {row.error or message}")
+        return Changes([], [status_of(row)])
+
+    def _log(self, session: Session, row: JobRow, kind: str, text: str) -> None:
+        row.seq = self._next()
+        status = status_of(row).model_dump(mode="json")
+        session.add(
+            EventRow(seq=row.seq, job_id=row.id, attempt=row.attempt, at=now(), kind=kind, text=text, status=status)
+        )
+
+    def _take(
+        self, session: Session, row: JobRow, line: bytes, points: list[MetricPoint], states: list[TrainingStatus]
+    ) -> None:
+        try:
+            event = parse_event(line)
+        except (ValidationError, ValueError):
+            self._log(session, row, "message", f"A line of the run's events could not be read: {line[:80]!r}")
+            return
+        if isinstance(event, StateEvent):
+            states.extend(self._take_state(session, row, event).states)
+        elif isinstance(event, MetricsEvent):
+            points.append(self._take_metrics(session, row, event))
+        elif isinstance(event, ProgressEvent):
+            _take_progress(row, event)
+            row.seq = self._next()
+        else:
+            self._log(session, row, event.kind, _in_words(event))
+
+    def _take_state(self, session: Session, row: JobRow, event: StateEvent) -> Changes:
+        if event.state == row.status:
+            return Changes([], [])
+        try:
+            check_transition(JobState(row.status), event.state)
+        except IllegalTransition as error:
+            self._log(session, row, "message", f"The worker said what cannot be: {error}")
+            return Changes([], [])
+        for name in ("total_steps", "total_epochs", "metrics"):
+            if getattr(event, name) is not None:
+                setattr(row, name, getattr(event, name))
+        row.error, row.cause = event.error, event.cause
+        if event.state == JobState.COMPLETED:
+            row.progress = 100.0
+            row.model_id = self._register(session, row)
+        if event.state == JobState.FAILED:
+            row.log_tail = log_tail(self._runs / row.id, LOG_TAIL_LINES)
+        return self._enter(session, row, event.state, event.message or event.state.capitalize())
+
+    def _take_metrics(self, session: Session, row: JobRow, event: MetricsEvent) -> MetricPoint:
+        row.seq = self._next()
+        put_metric(session, row.id, event.attempt, event.step, row.seq, event.epoch, event.values)
+        for name in ("loss", "learning_rate", "eval_loss"):
+            if name in event.values:
+                setattr(row, name, event.values[name])
+        values: dict[str, Any] = event.values
+        return MetricPoint(
+            seq=row.seq, job_id=row.id, attempt=event.attempt, step=event.step, epoch=event.epoch, **values
+        )
+
+    def _register(self, session: Session, row: JobRow) -> int:
+        """Put the finished model into the registry, from the spec that was frozen beside it."""
+        spec = RunSpec.model_validate_json((self._runs / row.id / "spec.json").read_text(encoding="utf-8"))
+        config = spec.config.model_dump()
+        row.config = config
+        model = ModelRow(
+            name=spec.name,
+            base_model=spec.config.model_name,
+            task=spec.config.task,
+            provider=spec.config.provider,
+            strategy=spec.config.strategy,
+            created_at=now(),
+            size_mb=size_mb(Path(spec.output_dir)),
+            path=spec.output_dir,
+            job_id=row.id,
+            dataset=spec.config.dataset,
+            training_params={
+                "num_epochs": spec.config.num_train_epochs,
+                "batch_size": spec.config.per_device_train_batch_size,
+                **config,
+            },
+            metrics=row.metrics or {},
+        )
+        session.add(model)
+        session.flush()
+        return model.id
+
+
+def check_open(state: JobState) -> bool:
+    """Whether a job in this state still has a worker to come or to go."""
+    return state in (JobState.QUEUED, JobState.STARTING, JobState.TRAINING, JobState.SAVING)
+
+
+def log_tail(run_dir: Path, lines: int) -> list[str]:
+    """The last lines of the run's log."""
+    return (read_text_or_none(run_dir / "worker.log") or "").splitlines()[-lines:]
+
+
+def _lines_from(path: Path, offset: int) -> tuple[list[bytes], int]:
+    """Whole lines from the offset on, about BATCH_BYTES of them, and how many bytes they take."""
+    try:
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            data = stream.read(BATCH_BYTES)
+            if data and not data.endswith(b"\n"):
+                end = data.rfind(b"\n") + 1
+                data = data[:end] if end else data + stream.readline()
+    except FileNotFoundError:
+        return [], 0
+    if not data.endswith(b"\n"):
+        return [], 0
+    return [line for line in data.splitlines() if line.strip()], len(data)
+
+
+def _take_progress(row: JobRow, event: ProgressEvent) -> None:
+    row.current_step, row.total_steps, row.total_epochs = event.step, event.total_steps, event.total_epochs
+    row.current_epoch = min(int(event.epoch) + 1, event.total_epochs)
+    row.eta_seconds = event.eta_seconds
+    # 100 is kept for completed: after the last step the model is still to be evaluated and saved.
+    row.progress = max(row.progress, min(99.9, round(100 * event.step / max(1, event.total_steps), 1)))
+
+
+def _in_words(event: Event) -> str:
+    if isinstance(event, CheckpointEvent):
+        return f"Checkpoint at step {event.step}"
+    assert isinstance(event, MessageEvent)
+    return event.text
+
+
+def _explain(ended: Exit, tail: list[str]) -> str:
+    hint = ""
+    if ended.signal == "SIGKILL":
+        hint = ". Somebody killed it, or the system did because memory ran out: try a smaller batch or model"
+    said = next((line.strip() for line in reversed(tail) if line.strip()), "")
+    return f"The worker {ended}{hint}" + (f". Its log ends with: {said}" if said else "")

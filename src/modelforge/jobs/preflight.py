@@ -1,0 +1,274 @@
+"""Everything that can be checked before a run is queued, in one place, and every default that can be filled in."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+
+from modelforge.catalogue import BUNDLED_MODELS, bundled_model
+from modelforge.contracts.job import DatasetRef, ModelRef
+from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, TrainingConfig
+from modelforge.datasets import ingest
+from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
+from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
+from modelforge.files import read_json_or_none, sha256
+from modelforge.hardware import Hardware
+from modelforge.hub.lookup import find_revision
+from modelforge.providers import PROVIDERS
+from modelforge.settings import Settings
+from modelforge.store.database import Database
+from modelforge.store.datasets import dataset_named, get_dataset
+from modelforge.store.jobs import active_jobs
+from modelforge.store.models import model_named
+from modelforge.strategies import STRATEGIES
+from modelforge.strategies.base import Strategy
+from modelforge.tasks import TASKS
+from modelforge.tasks.base import Task
+
+COMPUTE_SPECS: dict[str, dict[str, Any]] = {
+    # Four examples an optimizer step on every machine, so that the same request learns the same; a larger one takes
+    # them in fewer passes.
+    "low_end": {"per_device_train_batch_size": 1, "per_device_eval_batch_size": 1, "gradient_accumulation_steps": 4},
+    "mid_range": {"per_device_train_batch_size": 2, "per_device_eval_batch_size": 2, "gradient_accumulation_steps": 2},
+    "high_end": {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 4, "gradient_accumulation_steps": 1},
+}
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that can start: its configuration with the defaults filled in, its data and its model."""
+
+    config: TrainingConfig
+    name: str
+    dataset: DatasetRef
+    model: ModelRef
+    warnings: list[str]
+
+
+async def check(config: TrainingConfig, settings: Settings, database: Database, hardware: Hardware) -> Plan:
+    """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
+    task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
+    PROVIDERS.get(config.provider)
+    resolved = fill_defaults(config, strategy, hardware)
+    _check_precision(resolved, hardware)
+    model = await to_thread.run_sync(find_model, resolved, settings, database)
+    _check_length(resolved, model)
+    dataset, warnings = await _find_dataset(resolved, task, settings, database)
+    name = await to_thread.run_sync(choose_name, resolved, settings, database)
+    return Plan(resolved, name, dataset, model, warnings)
+
+
+def fill_defaults(config: TrainingConfig, strategy: Strategy, hardware: Hardware) -> TrainingConfig:
+    """The request wins over what ``compute_specs`` sets, and that over the strategy's and the hardware's defaults."""
+    specs = config.compute_specs or hardware.compute_specs
+    bf16 = hardware.fast_bf16 and not config.fp16
+    fp16 = hardware.device == "cuda" and not bf16 and not config.bf16
+    defaults: dict[str, Any] = {
+        "compute_specs": specs,
+        **strategy.defaults(config),
+        "use_4bit": False,
+        "use_8bit": False,
+        "bf16": bf16,
+        "fp16": fp16,
+        "bnb_4bit_compute_dtype": "bfloat16" if bf16 else "float16" if fp16 else "float32",
+        "optim": "adamw_torch_fused" if hardware.device == "cuda" else "adamw_torch",
+        **COMPUTE_SPECS[specs],
+    }
+    asked = config.model_dump()
+    filled = {name: value for name, value in defaults.items() if asked[name] is None}
+    return TrainingConfig.model_validate({**asked, **filled})
+
+
+def _check_precision(config: TrainingConfig, hardware: Hardware) -> None:
+    if config.fp16 and hardware.device != "cuda":
+        raise InvalidRequest(f"fp16: training in float16 needs an NVIDIA GPU, and this machine trains on {hardware.device}")
+    if config.bf16 and hardware.device == "cuda" and not hardware.fast_bf16:
+        raise InvalidRequest(f"bf16: {hardware.gpus[0].name} does not compute in bfloat16; set fp16 instead")
+    needs = [name for name in ("use_4bit", "use_8bit") if getattr(config, name)]
+    needs += [f"optim '{config.optim}'"] if config.optim in BITSANDBYTES_OPTIMIZERS else []
+    if needs and hardware.device == "mps":
+        raise InvalidRequest(f"{needs[0]} needs bitsandbytes, which does not work on Apple's GPU")
+    if needs and importlib.util.find_spec("bitsandbytes") is None:
+        raise InvalidRequest(f"{needs[0]} needs bitsandbytes, which is not installed: pip install 'modelforge[quantization]'")
+
+
+def find_model(config: TrainingConfig, settings: Settings, database: Database) -> ModelRef:
+    """The model that a name means: of the registry, bundled, a local folder, or on the hub. Raises NotFound."""
+    name = config.model_name
+    with database.session() as session:
+        earlier = model_named(session, name)
+    if earlier is not None:
+        return _earlier_model(config, name, Path(earlier.path))
+    if name in BUNDLED_MODELS:
+        return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        _check_folder(folder, name, settings)
+        return ModelRef(name=name, source="folder", path=str(folder.resolve()))
+    if folder.exists():
+        raise InvalidRequest(f"model_name: {name} is a file; a model is a folder with config.json and safetensors")
+    if not _HUB_ID.fullmatch(name):
+        raise NotFound(f"model_name: there is no folder {name} on this machine")
+    return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
+
+
+def _earlier_model(config: TrainingConfig, name: str, folder: Path) -> ModelRef:
+    """An earlier run's whole model is a folder like any other; its adapter is trained on, over the same base."""
+    spec = read_json_or_none(folder / "spec.json")
+    if not isinstance(spec, dict):
+        raise NotFound(f"model '{name}' is in the registry, but its folder {folder} is gone or not whole")
+    if not (folder / "adapter_config.json").is_file():
+        return ModelRef(name=name, source="registry", path=str(folder))
+    if config.use_lora:
+        adapter = read_json_or_none(folder / "adapter_config.json") or {}
+        for field, key in (("lora_r", "r"), ("lora_alpha", "lora_alpha")):
+            if field in config.model_fields_set and getattr(config, field) != adapter.get(key):
+                raise InvalidRequest(
+                    f"{field}: model '{name}' has an adapter with {field} {adapter.get(key)}, which this run goes on "
+                    f"training; leave {field} out, or start from its base model"
+                )
+    base = ModelRef.model_validate(spec["model"])
+    return base.model_copy(update={"name": base.name, "adapter": str(folder)})
+
+
+def _check_folder(folder: Path, name: str, settings: Settings) -> None:
+    check_root(folder, settings, "model_name")
+    config = read_json_or_none(folder / "config.json")
+    if not isinstance(config, dict):
+        raise InvalidRequest(f"model_name: {name} has no readable config.json, so it is not a model's folder")
+    if config.get("is_encoder_decoder"):
+        raise InvalidRequest(
+            f"model_name: {name} is an encoder-decoder model ({config.get('model_type')}); "
+            "text-generation needs a causal one"
+        )
+    if not any(folder.glob("*.safetensors")):
+        raise InvalidRequest(f"model_name: {name} holds no safetensors weights; other formats can run code when read")
+
+
+def check_root(path: Path, settings: Settings, field: str) -> None:
+    """Raises InvalidRequest for a path outside the allowed folders, where some are set."""
+    real = path.resolve()
+    roots = [root.expanduser().resolve() for root in settings.data_roots]
+    if roots and not any(real.is_relative_to(root) for root in [*roots, settings.home.resolve()]):
+        raise InvalidRequest(f"{field}: {path} lies outside the folders that MODELFORGE_DATA_ROOTS allows")
+
+
+def _check_length(config: TrainingConfig, model: ModelRef) -> None:
+    """More positions than a model has would crash its embedding, or be nonsense to it."""
+    limit = (read_json_or_none(Path(model.path) / "config.json") or {}).get("max_position_embeddings")
+    if isinstance(limit, int) and config.max_seq_length is not None and config.max_seq_length > limit:
+        raise InvalidRequest(f"max_seq_length: {config.max_seq_length} is more than the {limit} tokens of '{model.name}'")
+
+
+async def _find_dataset(
+    config: TrainingConfig, task: Task, settings: Settings, database: Database
+) -> tuple[DatasetRef, list[str]]:
+    """The file that the request means, checked for the task; and what is worth knowing of it."""
+    name = config.dataset
+    with database.session() as session:
+        row = dataset_named(session, name)
+        if row is None and not _looks_like_path(name):
+            get_dataset(session, name)  # raises with the nearest name
+    if row is not None:
+        path, digest, shape, report = Path(row.path), row.sha256, row.shape, row.report
+        count, bad, errors = row.num_examples, int(report["num_bad"]), list(report["errors"])
+        if not path.is_file():
+            raise NotFound(f"dataset '{name}' is listed, but its file {path} is gone: upload it again")
+    else:
+        path = Path(name).expanduser().absolute()
+        await to_thread.run_sync(_check_dataset_path, path, settings)
+        checked = await ingest.check_file(path)
+        digest, shape, count, bad, errors = (
+            checked.sha256,
+            checked.shape,
+            checked.num_examples,
+            checked.num_bad,
+            checked.errors,
+        )
+    _check_shape(name, task, shape, count, errors)
+    warnings = [f"{bad} of {count + bad} rows of '{name}' are left out: {'; '.join(errors)}"] if bad else []
+    assert shape is not None
+    return DatasetRef(name=name, path=str(path), sha256=digest, num_examples=count, shape=shape), warnings
+
+
+def _looks_like_path(name: str) -> bool:
+    return "/" in name or "\\" in name or name.startswith("~") or Path(name).exists()
+
+
+def _check_dataset_path(path: Path, settings: Settings) -> None:
+    check_root(path, settings, "dataset")
+    ingest.open_regular(path).close()
+
+
+def _check_shape(name: str, task: Task, shape: str | None, count: int, errors: list[str]) -> None:
+    wanted = " and ".join(f"'{field}'" for field in SHAPES.get(task.shape).fields)
+    if shape is None:
+        raise InvalidDataset(f"dataset '{name}': {'; '.join(errors)}. The task {task.name} needs the fields {wanted}.")
+    if shape != task.shape:
+        has = ", ".join(f"'{field}'" for field in SHAPES.get(shape).fields)
+        raise InvalidDataset(f"dataset '{name}' has the fields {has}; the task {task.name} needs {wanted}")
+    if count < MIN_EXAMPLES:
+        raise InvalidDataset(
+            f"dataset '{name}' has {count} usable examples, at least {MIN_EXAMPLES} are needed. {'; '.join(errors)}"
+        )
+
+
+def choose_name(config: TrainingConfig, settings: Settings, database: Database) -> str:
+    """The new model's name: the given one, which must be free (Conflict), or one made from the base model's."""
+    if config.name is not None:
+        check_name_free(config.name, settings, database)
+        return config.name
+    base = Path(config.model_name.rstrip("/\\")).name or "model"
+    stem = re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or "model"
+    for name in _candidates(f"my-{stem}-finetuned"):
+        try:
+            check_name_free(name, settings, database)
+        except Conflict:
+            continue
+        return name
+    raise AssertionError("unreachable: there is always a next number")
+
+
+def _candidates(stem: str) -> Iterator[str]:
+    yield stem
+    number = 2
+    while True:
+        yield f"{stem}-{number}"
+        number += 1
+
+
+def check_name_free(name: str, settings: Settings, database: Database) -> None:
+    """Raises Conflict where a model, a bundled model or a job under way has the name."""
+    with database.session() as session:
+        taken = model_named(session, name) is not None or any(
+            job.name.lower() == name.lower() for job in active_jobs(session)
+        )
+    if taken or name.lower() in BUNDLED_MODELS or (settings.models / name).exists():
+        raise Conflict(f"name: a model '{name}' exists already; choose another name, or delete that one first")
+
+
+def place_dataset(dataset: DatasetRef, target: Path, settings: Settings) -> DatasetRef:
+    """Give a run its own copy of its data, so that it can be resumed whatever becomes of the file.
+
+    An upload never changes, so a link to it is enough; any other file is copied, and must still be what was checked.
+    """
+    source = Path(dataset.path)
+    if source.is_relative_to(settings.datasets):
+        with contextlib.suppress(OSError):
+            os.link(source, target)
+            return dataset.model_copy(update={"path": str(target)})
+    shutil.copyfile(source, target)
+    if sha256(target) != dataset.sha256:
+        raise InvalidDataset(f"dataset '{dataset.name}' changed while it was read; start again when nobody writes to it")
+    return dataset.model_copy(update={"path": str(target)})

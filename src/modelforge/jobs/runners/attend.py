@@ -1,0 +1,40 @@
+"""A worker's attendant: starts it, waits, writes down how it ended. The standard library only.
+
+A process learns the exit of its children alone, so a restarted server could never tell how a worker ended that an
+earlier server started. The attendant outlives the server and can: ``process.json`` says who runs, ``exit.json`` how
+it ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from modelforge.files import write_atomic
+from modelforge.processes import lower_priority, signal_name, start_identity
+
+
+def main(run_dir: Path, attempt: int, argv: list[str]) -> None:
+    """Run ``argv`` to its end, its output appended to the run's log."""
+    with (run_dir / "worker.log").open("ab") as log:
+        worker = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_first)
+    record = {
+        "attempt": attempt,
+        "pid": worker.pid,
+        "identity": start_identity(worker.pid),
+        "attendant_pid": os.getpid(),
+        "attendant_identity": start_identity(os.getpid()),
+    }
+    write_atomic(run_dir / "process.json", json.dumps(record))
+    code = worker.wait()
+    ended = {"attempt": attempt, "code": code if code >= 0 else None, "signal": signal_name(-code) if code < 0 else None}
+    write_atomic(run_dir / "exit.json", json.dumps(ended))
+
+
+_first = None if sys.platform == "win32" else lower_priority
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

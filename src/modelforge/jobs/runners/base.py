@@ -1,0 +1,59 @@
+"""What a runner is: it starts a worker for a run folder, finds it again, tells how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from modelforge.processes import training_environment
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a worker ended. Neither is known of a worker that vanished while no server watched."""
+
+    code: int | None = None
+    signal: str | None = None
+
+    def __str__(self) -> str:
+        if self.signal:
+            return f"was ended by {self.signal}"
+        return f"ended with exit code {self.code}" if self.code is not None else "ended without a trace"
+
+
+class Handle(Protocol):
+    """A worker that was started or found."""
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id, once it is known."""
+
+    def poll(self) -> Exit | None:
+        """How it ended; None while it runs."""
+
+    def kill(self) -> None:
+        """End it and all its descendants at once."""
+
+
+class Runner(Protocol):
+    """The seam of a runner."""
+
+    name: str
+
+    def start(self, run_dir: Path, home: Path, token: str, attempt: int) -> Handle:
+        """Start the run folder's worker; it outlives this process."""
+
+    def find(self, run_dir: Path, token: str, attempt: int) -> Handle:
+        """The worker of that attempt, alive or not."""
+
+
+def worker_environment(base: Mapping[str, str], home: Path, token: str, attempt: int) -> dict[str, str]:
+    """The environment of a worker."""
+    return {
+        **training_environment(base),
+        "MODELFORGE_HOME": str(home),
+        "MODELFORGE_ATTEMPT": str(attempt),
+        "MODELFORGE_RUN_TOKEN": token,
+    }

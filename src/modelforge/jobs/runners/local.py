@@ -1,0 +1,93 @@
+"""Workers as processes of this machine, each in a session of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from modelforge import processes
+from modelforge.files import read_json_or_none
+from modelforge.jobs.runners.base import Exit, Handle, worker_environment
+
+
+class LocalRunner:
+    """Starts ``python -m modelforge.worker <job_id>`` under an attendant."""
+
+    name: ClassVar[str] = "local"
+
+    def start(self, run_dir: Path, home: Path, token: str, attempt: int) -> Handle:
+        argv = [sys.executable, "-m", "modelforge.jobs.runners.attend", str(run_dir), str(attempt)]
+        worker = [sys.executable, "-m", "modelforge.worker", run_dir.name]
+        attendant = processes.spawn([*argv, *worker], worker_environment(os.environ, home, token, attempt))
+        return LocalHandle(run_dir, token, attempt, attendant)
+
+    def find(self, run_dir: Path, token: str, attempt: int) -> Handle:
+        return LocalHandle(run_dir, token, attempt, None)
+
+
+class LocalHandle:
+    """A worker and its attendant, known by pid, start and run token together: a stranger who got the pid is neither
+    taken for it nor harmed."""
+
+    def __init__(
+        self, run_dir: Path, token: str, attempt: int, attendant: subprocess.Popen[bytes] | None
+    ) -> None:
+        self._run_dir = run_dir
+        self._token = token
+        self._attempt = attempt
+        self._attendant = attendant
+
+    @property
+    def pid(self) -> int | None:
+        record = self._record("process.json")
+        return record["pid"] if record else None
+
+    def poll(self) -> Exit | None:
+        ended = self._exit()
+        if ended is not None:
+            if self._attendant is not None:
+                self._attendant.poll()  # no zombie
+            return ended
+        if self._attendant is not None and self._attendant.poll() is None:
+            return None
+        if self._living():
+            return None
+        # The attendant may have written it between the two looks.
+        return self._exit() or self._attendants_end()
+
+    def kill(self) -> None:
+        for pid in self._living():
+            processes.kill_tree(pid)
+        if self._attendant is not None and self._attendant.poll() is None:
+            processes.kill_tree(self._attendant.pid)
+            self._attendant.wait()
+
+    def _exit(self) -> Exit | None:
+        ended = self._record("exit.json")
+        return Exit(ended["code"], ended["signal"]) if ended else None
+
+    def _attendants_end(self) -> Exit:
+        """Worker and attendant went together, as when the whole group is killed: one's end is the other's."""
+        code = self._attendant.poll() if self._attendant is not None else None
+        if code is not None and code < 0:
+            return Exit(signal=processes.signal_name(-code))
+        return Exit(code=code or None)
+
+    def _living(self) -> list[int]:
+        """The pids of attendant and worker as far as they are alive and are who they should be."""
+        record = self._record("process.json")
+        if record is None:
+            return processes.find_by_environment("MODELFORGE_RUN_TOKEN", self._token)
+        known = [(record["attendant_pid"], record["attendant_identity"]), (record["pid"], record["identity"])]
+        return [
+            pid
+            for pid, identity in known
+            if processes.is_running(pid, identity) and processes.carries(pid, "MODELFORGE_RUN_TOKEN", self._token)
+        ]
+
+    def _record(self, name: str) -> dict[str, Any] | None:
+        record = read_json_or_none(self._run_dir / name)
+        return record if isinstance(record, dict) and record.get("attempt") == self._attempt else None

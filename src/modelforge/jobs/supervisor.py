@@ -1,0 +1,292 @@
+"""Accepts, starts, watches, stops and takes up jobs. Knows processes through a runner, and never loads torch."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import secrets
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from anyio import to_thread
+
+from modelforge import __version__
+from modelforge.contracts.base import now
+from modelforge.contracts.job import JobState, RunSpec, TrainingStatus
+from modelforge.contracts.training import TrainingConfig
+from modelforge.errors import Conflict, InvalidRequest, NotFound, StoreFault
+from modelforge.files import read_text_or_none, write_atomic
+from modelforge.hardware import Hardware
+from modelforge.jobs import preflight
+from modelforge.jobs.broadcast import Broadcast, Changes
+from modelforge.jobs.ledger import Ledger
+from modelforge.jobs.runners import RUNNERS
+from modelforge.jobs.runners.base import Exit, Handle
+from modelforge.jobs.states import RESUMABLE
+from modelforge.settings import Settings
+from modelforge.store.database import Database
+from modelforge.store.jobs import active_jobs, get_job, newest_job, status_of
+from modelforge.store.models import model_named
+from modelforge.store.tables import JobRow
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.1
+RETRY_SECONDS = 2.0
+
+T = TypeVar("T")
+
+
+class Supervisor:
+    """The life of all jobs of one home folder. Belongs to one event loop; one supervisor per home folder, by its lock."""
+
+    def __init__(self, settings: Settings, database: Database, hardware: Hardware) -> None:
+        self._settings = settings
+        self._database = database
+        self._hardware = hardware
+        self._runner = RUNNERS.get("local")
+        self._ledger = Ledger(database, settings.runs)
+        self._writing = asyncio.Lock()
+        self._starting = asyncio.Lock()
+        self._watches: dict[str, asyncio.Task[None]] = {}
+        self._handles: dict[str, Handle] = {}
+        with database.session() as session:
+            newest = newest_job(session)
+            status = status_of(newest) if newest else TrainingStatus(status="idle")
+        self.broadcast = Broadcast(status, self._ledger.seq)
+
+    async def start(self) -> None:
+        """Take over what an earlier server left: adopt workers that live, settle those that don't, and take up again
+        what ended with the machine."""
+        with self._database.session() as session:
+            left = [(row.id, row.token, row.attempt) for row in active_jobs(session)]
+        for job_id, token, attempt in left:
+            self._watch(job_id, self._runner.find(self._settings.runs / job_id, token, attempt), adopted=True)
+
+    async def close(self) -> None:
+        """Stop watching. Workers go on; the next server adopts them."""
+        for watch in self._watches.values():
+            watch.cancel()
+        await asyncio.gather(*self._watches.values(), return_exceptions=True)
+
+    async def submit(self, config: TrainingConfig) -> tuple[str, list[str]]:
+        """Check the request, make its run folder, start its worker. Returns the job's id and warnings.
+
+        Raises Conflict while another job runs, and what ``preflight.check`` raises.
+        """
+        if self._starting.locked():
+            raise Conflict("another training is being started; wait for it, or stop it: POST /api/stop_training")
+        async with self._starting:
+            self._refuse_second()
+            plan = await preflight.check(config, self._settings, self._database, self._hardware)
+            job_id = f"train_{secrets.token_hex(6)}"
+            run_dir = self._settings.runs / job_id
+            token = secrets.token_hex(16)
+            try:
+                spec = await to_thread.run_sync(self._make_run, job_id, run_dir, plan)
+                status = await self._write(lambda: self._ledger.add(_row(spec, token)))
+            except BaseException:
+                shutil.rmtree(run_dir, ignore_errors=True)
+                raise
+            self._publish(status, Changes([], [status]))
+            for warning in plan.warnings:
+                self._publish(*await self._write(partial(self._ledger.note, job_id, warning)))
+            await self._launch(job_id, token, 1)
+            return job_id, plan.warnings
+
+    async def resume(self, job_id: str) -> str:
+        """Go on with a job that failed, was stopped or interrupted. Returns what it goes on from, in words."""
+        if self._starting.locked():
+            raise Conflict("another training is being started; wait for it, or stop it: POST /api/stop_training")
+        async with self._starting:
+            with self._database.session() as session:
+                row = get_job(session, job_id)
+                state, name = JobState(row.status), row.name
+                taken = model_named(session, name) is not None
+            if state not in RESUMABLE:
+                raise Conflict(f"job {job_id} is {state}: only a failed, stopped or interrupted job can be resumed")
+            self._refuse_second()
+            if taken:
+                raise Conflict(f"a model '{name}' was made since job {job_id} ended: delete that model first")
+            await self._finish_watch(job_id)
+            return await self._take_up(job_id)
+
+    async def stop(self, job_id: str | None = None, *, force: bool = False) -> str:
+        """Let the job finish its step, save a checkpoint and end; kill it after ``stop_timeout`` seconds, or at once
+        with ``force``. Returns the job's id when the worker has ended; raises Conflict when nothing runs."""
+        job_id = job_id or next(iter(self._watches), None)
+        if job_id is None or job_id not in self._watches:
+            raise Conflict("no training is in progress, so there is nothing to stop")
+        watch = self._watches[job_id]
+        await self._write(lambda: self._ledger.request_stop(job_id))
+        (self._settings.runs / job_id / "stop").touch()
+        if not force:
+            await asyncio.wait([watch], timeout=self._settings.stop_timeout)
+        if not watch.done():
+            await to_thread.run_sync(self._handles[job_id].kill)
+            await asyncio.wait([watch])
+        with self._database.session() as session:
+            state = get_job(session, job_id).status
+        if state == JobState.COMPLETED:
+            raise Conflict("nothing to stop: the training was completed meanwhile")
+        return job_id
+
+    def handle_pid(self, job_id: str) -> int | None:
+        """The worker's process id, while it runs."""
+        handle = self._handles.get(job_id)
+        return handle.pid if handle else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is under way."""
+        return bool(self._watches)
+
+    async def wait(self, job_id: str) -> None:
+        """Until the job's worker has ended and is written down."""
+        while watch := self._watches.get(job_id):
+            await asyncio.wait([watch])
+
+    def _refuse_second(self) -> None:
+        if self._watches:
+            running = next(iter(self._watches))
+            raise Conflict(f"training is already in progress: {running}. Wait for it, or POST /api/stop_training")
+
+    async def _finish_watch(self, job_id: str) -> None:
+        if watch := self._watches.get(job_id):
+            await asyncio.wait([watch])
+
+    async def _take_up(self, job_id: str) -> str:
+        run_dir = self._settings.runs / job_id
+        if read_text_or_none(run_dir / "spec.json") is None:
+            raise NotFound(f"the run folder {run_dir} is gone or not whole, so job {job_id} cannot be resumed")
+        token = secrets.token_hex(16)
+        (run_dir / "stop").unlink(missing_ok=True)
+        status = await self._write(lambda: self._ledger.requeue(job_id, token))
+        self._publish(status, Changes([], [status]))
+        with self._database.session() as session:
+            attempt = get_job(session, job_id).attempt
+        await self._launch(job_id, token, attempt)
+        steps = checkpoints(run_dir)
+        return f"from the checkpoint at step {steps[-1]}" if steps else "from the beginning: there is no checkpoint yet"
+
+    async def _launch(self, job_id: str, token: str, attempt: int) -> None:
+        run_dir = self._settings.runs / job_id
+        self._publish(*await self._write(lambda: self._ledger.enter(job_id, JobState.STARTING, "Starting the worker")))
+        handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
+        self._watch(job_id, handle, adopted=False)
+
+    def _make_run(self, job_id: str, run_dir: Path, plan: preflight.Plan) -> RunSpec:
+        run_dir.mkdir(mode=0o700)
+        dataset = preflight.place_dataset(plan.dataset, run_dir / "dataset.jsonl", self._settings)
+        spec = RunSpec(
+            job_id=job_id,
+            name=plan.name,
+            created_at=now(),
+            config=plan.config.model_copy(update={"name": plan.name}),
+            device=self._hardware.device,
+            dataset=dataset,
+            model=plan.model,
+            output_dir=str(self._settings.models / plan.name),
+            modelforge_version=__version__,
+        )
+        write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
+        return spec
+
+    def _watch(self, job_id: str, handle: Handle, *, adopted: bool) -> None:
+        self._handles[job_id] = handle
+        self._watches[job_id] = asyncio.create_task(self._follow(job_id, handle, adopted), name=f"watch {job_id}")
+
+    async def _follow(self, job_id: str, handle: Handle, adopted: bool) -> None:
+        """Tail the worker's events until it has ended and everything that it said is stored."""
+        events = self._settings.runs / job_id / "events.jsonl"
+        seen = -1
+        heard = time.monotonic()
+        stalled = False
+        ended: Exit | None = None
+        while ended is None:
+            ended = handle.poll()
+            size = events.stat().st_size if events.exists() else 0
+            if size != seen:
+                seen = size
+                await self._catch_up(job_id)
+                heard = time.monotonic()
+            silent = time.monotonic() - heard > self._settings.stall_timeout
+            if silent != stalled:
+                stalled = silent
+                self._publish(*await self._insist(partial(self._ledger.set_stalled, job_id, silent)))
+            if ended is None:
+                await asyncio.sleep(POLL_SECONDS)
+        await self._catch_up(job_id)
+        settled = await self._insist(lambda: self._ledger.settle(job_id, ended, was_watched=not adopted))
+        del self._watches[job_id], self._handles[job_id]
+        self._publish(*settled)
+        if settled[0].status == JobState.INTERRUPTED and self._settings.auto_resume:
+            await self._take_up_again(job_id)
+
+    async def _take_up_again(self, job_id: str) -> None:
+        """After the machine came back; another job that was started meanwhile goes first."""
+        async with self._starting:
+            if not self._watches:
+                with suppress(NotFound, InvalidRequest):
+                    await self._take_up(job_id)
+
+    async def _catch_up(self, job_id: str) -> None:
+        more = True
+        while more:
+            status, changes, more = await self._insist(lambda: self._ledger.ingest(job_id))
+            if more:
+                self._publish(status, changes)
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        """Run a piece of the ledger's work in a thread, one at a time."""
+        async with self._writing:
+            return await to_thread.run_sync(work)
+
+    async def _insist(self, work: Callable[[], T]) -> T:
+        """The same, again and again while the database does not take it (a full disk, say): what workers say waits in
+        their files."""
+        while True:
+            try:
+                return await self._write(work)
+            except StoreFault as error:
+                log.error("%s; trying again in %s seconds", error.detail, RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    def _publish(self, status: TrainingStatus, changes: Changes) -> None:
+        self.broadcast.publish(status, changes)
+
+
+def _row(spec: RunSpec, token: str) -> JobRow:
+    config = spec.config
+    return JobRow(
+        id=spec.job_id,
+        name=spec.name,
+        status=JobState.QUEUED,
+        attempt=1,
+        task=config.task,
+        strategy=config.strategy,
+        provider=config.provider,
+        model_name=config.model_name,
+        dataset=config.dataset,
+        config=config.model_dump(),
+        token=token,
+        created_at=now(),
+        progress=0.0,
+        stalled=False,
+    )
+
+
+def checkpoints(run_dir: Path) -> list[int]:
+    """The steps of the run's whole checkpoints, rising: those whose manifest, written last, is there."""
+    found = []
+    for manifest in run_dir.glob("checkpoints/checkpoint-*/manifest.json"):
+        with suppress(OSError, ValueError, KeyError):
+            found.append(int(json.loads(manifest.read_text(encoding="utf-8"))["step"]))
+    return sorted(found)
+

@@ -1,0 +1,125 @@
+"""What differs between operating systems about processes: identity, sessions, killing a whole tree.
+
+The standard library alone is imported at module level, because the attendant of a worker must start in milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from modelforge.files import read_text_or_none
+
+
+def start_identity(pid: int) -> str | None:
+    """What tells this process from another that gets the same pid later; None when there is no such process.
+
+    On Linux the boot's id and the start in clock ticks since boot, which no change of the wall clock moves
+    (``proc(5)``); elsewhere the creation time that psutil reports.
+    """
+    if sys.platform == "linux":
+        stat = read_text_or_none(Path(f"/proc/{pid}/stat"))
+        boot = read_text_or_none(Path("/proc/sys/kernel/random/boot_id"))
+        if stat is None or boot is None:
+            return None
+        # The command's name, in brackets, may hold spaces and brackets itself: count from the last one.
+        fields = stat[stat.rindex(")") + 2 :].split()
+        return None if fields[0] in "ZX" else f"{boot.strip()}:{fields[19]}"
+    import psutil  # noqa: PLC0415 - not in the attendant's way on Linux
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else f"{process.create_time():.2f}"
+    except psutil.Error:
+        return None
+
+
+def is_running(pid: int, identity: str | None) -> bool:
+    """Whether the very process that had this identity still runs; one that had none was dead when it was looked at."""
+    return identity is not None and start_identity(pid) == identity
+
+
+def carries(pid: int, name: str, value: str) -> bool:
+    """Whether the process was started with ``name=value`` in its environment."""
+    import psutil  # noqa: PLC0415
+
+    try:
+        return psutil.Process(pid).environ().get(name) == value
+    except (psutil.Error, OSError):
+        return False
+
+
+def find_by_environment(name: str, value: str) -> list[int]:
+    """The pids of all processes of ours that were started with ``name=value``; looks at every process, so rarely."""
+    import psutil  # noqa: PLC0415
+
+    return [process.pid for process in psutil.process_iter() if carries(process.pid, name, value)]
+
+
+def spawn(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    stdin: int | IO[bytes] = subprocess.DEVNULL,
+    stdout: int | IO[bytes] = subprocess.DEVNULL,
+    stderr: int | IO[bytes] = subprocess.DEVNULL,
+    own_session: bool = True,
+) -> subprocess.Popen[bytes]:
+    """Start a child; in a session of its own it outlives the terminal and the server that started it."""
+    flags = 0
+    if sys.platform == "win32" and own_session:
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
+    return subprocess.Popen(
+        list(argv),
+        env=dict(env),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        close_fds=True,
+        start_new_session=own_session and sys.platform != "win32",
+        creationflags=flags,
+    )
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that descend from it. The caller has checked its identity."""
+    import psutil  # noqa: PLC0415
+
+    with suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in [*root.children(recursive=True), root]:
+            with suppress(psutil.Error):
+                process.kill()
+
+
+def lower_priority() -> None:
+    """Let the server and the user's own programs go first; training takes what is left, which is nearly all."""
+    with suppress(OSError, AttributeError):
+        os.nice(5)
+
+
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9; ``signal 77`` where the number has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def training_environment(base: Mapping[str, str]) -> dict[str, str]:
+    """``base`` with what every process that loads the training stack needs."""
+    return {
+        **base,
+        # Spinning OpenMP threads slow a worker 5 to 8 times when another process wants a core (measured).
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }

@@ -1,0 +1,13 @@
+"""Where models come from. A new provider is one file here and one line in ``PROVIDERS``."""
+
+from __future__ import annotations
+
+from modelforge.providers.base import Provider
+from modelforge.providers.huggingface import HuggingFace
+from modelforge.registry import Registry
+
+PROVIDERS: Registry[Provider] = Registry(
+    "provider",
+    HuggingFace(),
+    planned=["unsloth"],
+)

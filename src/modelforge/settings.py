@@ -1,0 +1,147 @@
+"""The server's settings: the only reader of ``MODELFORGE_*`` and of the configuration file.
+
+A flag wins over the environment, the environment over the file (``MODELFORGE_CONFIG``, else ``modelforge.toml`` in
+the home folder), the file over the defaults.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from modelforge.errors import InvalidRequest, did_you_mean
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Settings(BaseSettings):
+    """Where ModelForge keeps its things and how it serves."""
+
+    model_config = SettingsConfigDict(env_prefix="MODELFORGE_", use_attribute_docstrings=True, extra="forbid")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".modelforge")
+    """The folder of the database, datasets, runs and models."""
+    host: str = "127.0.0.1"
+    """The address to listen on. Anything but a loopback address lets the network in."""
+    port: int = Field(8000, ge=0, le=65535)
+    """The port to listen on; 0 takes a free one."""
+    database_url: str = ""
+    """SQLAlchemy URL of the database; an SQLite file in the home folder when not given."""
+    max_upload_mb: int = Field(20_000, ge=1)
+    """Largest upload, in units of 1 000 000 bytes."""
+    data_roots: Annotated[list[Path], NoDecode] = Field(default_factory=list)
+    """Folders that datasets and models given by path must lie in, separated as in PATH; empty allows every folder."""
+    allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Origins of pages on other sites that may use the API, separated by commas."""
+    allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Host names under which the server may be reached, besides IP addresses and names without a dot; by commas."""
+    root_path: str = ""
+    """The path under which a reverse proxy shows the server."""
+    forwarded_allow_ips: str = "127.0.0.1"
+    """Addresses of reverse proxies whose forwarded headers are believed, separated by commas."""
+    stop_timeout: float = Field(30.0, gt=0)
+    """Seconds that a worker gets to finish its step and save, before it is killed."""
+    stall_timeout: float = Field(600.0, gt=0)
+    """Seconds of silence after which a worker counts as stalled."""
+    auto_resume: bool = True
+    """Take up runs again that ended with the server, from their last checkpoint."""
+    generate_timeout: float = Field(120.0, gt=0)
+    """Seconds after which a generation ends with what there is, unless the request says otherwise."""
+    inference_memory_mb: int = Field(0, ge=0)
+    """Memory for the models that the playground keeps loaded, in units of 1 000 000 bytes; 0: half of what is free."""
+
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _split_paths(cls, value: Any) -> Any:
+        return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+    @field_validator("allowed_origins", "allowed_hosts", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _derived(self) -> Self:
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.home / 'modelforge.db'}"
+        return self
+
+    @property
+    def runs(self) -> Path:
+        """A folder per job."""
+        return self.home / "runs"
+
+    @property
+    def models(self) -> Path:
+        """A folder per trained model."""
+        return self.home / "models"
+
+    @property
+    def datasets(self) -> Path:
+        """A folder per uploaded file."""
+        return self.home / "datasets"
+
+    @property
+    def scratch(self) -> Path:
+        """Uploads under way; emptied at start."""
+        return self.home / "scratch"
+
+    @property
+    def on_loopback(self) -> bool:
+        return self.host in LOOPBACK
+
+    def make_folders(self) -> None:
+        """Create the home folder and its rooms, for its owner's eyes only."""
+        for folder in (self.home, self.runs, self.models, self.datasets, self.scratch):
+            try:
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            except OSError as error:
+                raise InvalidRequest(
+                    f"home folder {self.home} cannot be used: {error.strerror}. Set MODELFORGE_HOME to a folder that "
+                    "can be written."
+                ) from error
+
+
+def _config_file(home: Path) -> dict[str, Any]:
+    named = os.environ.get("MODELFORGE_CONFIG")
+    path = Path(named).expanduser() if named else home / "modelforge.toml"
+    if not path.is_file():
+        if named:
+            raise InvalidRequest(f"MODELFORGE_CONFIG names {path}, which is not a file")
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{path}: {error}") from error
+    for name in values:
+        if name not in Settings.model_fields:
+            hint = did_you_mean(name, Settings.model_fields)
+            raise InvalidRequest(f"{path}: there is no setting '{name}'.{hint}")
+    return values
+
+
+def load_settings(**flags: Any) -> Settings:
+    """The settings from flags (None: not given), environment, file and defaults; raises InvalidRequest in words."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    home = given.get("home") or os.environ.get("MODELFORGE_HOME") or Path.home() / ".modelforge"
+    filed = {
+        name: value
+        for name, value in _config_file(Path(home).expanduser()).items()
+        if f"MODELFORGE_{name.upper()}" not in os.environ
+    }
+    try:
+        return Settings(**{**filed, **given})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "settings"
+        raise InvalidRequest(f"setting {name} (MODELFORGE_{name.upper()}): {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""The database: the index of jobs, metrics, models and datasets."""

@@ -1,0 +1,107 @@
+"""Jobs, their metrics and events in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from modelforge.contracts.job import JobEvent, JobState, JobSummary, MetricPoint, TrainingStatus
+from modelforge.errors import NotFound
+from modelforge.store.tables import EventRow, JobRow, MetricRow
+
+ACTIVE = (JobState.QUEUED, JobState.STARTING, JobState.TRAINING, JobState.SAVING)
+
+
+def get_job(session: Session, job_id: str) -> JobRow:
+    """The job; raises NotFound."""
+    row = session.scalar(select(JobRow).where(JobRow.id == job_id))
+    if row is None:
+        raise NotFound(f"there is no job '{job_id}'; GET /api/jobs lists those there are")
+    return row
+
+
+def active_jobs(session: Session) -> Sequence[JobRow]:
+    """Jobs that have not ended, oldest first."""
+    return session.scalars(select(JobRow).where(JobRow.status.in_(ACTIVE)).order_by(JobRow.number)).all()
+
+
+def newest_job(session: Session) -> JobRow | None:
+    """The job that changed last."""
+    return session.scalar(select(JobRow).order_by(JobRow.seq.desc()).limit(1))
+
+
+def list_jobs(session: Session, limit: int | None, offset: int) -> tuple[Sequence[JobRow], int]:
+    """Jobs, oldest first, and how many there are in all."""
+    total = session.scalar(select(func.count()).select_from(JobRow)) or 0
+    return session.scalars(select(JobRow).order_by(JobRow.number).limit(limit).offset(offset)).all(), total
+
+
+def last_seq(session: Session) -> int:
+    """The highest number given so far."""
+    newest = (session.scalar(select(func.max(column))) or 0 for column in (JobRow.seq, EventRow.seq, MetricRow.seq))
+    return max(newest)
+
+
+def put_metric(
+    session: Session, job_id: str, attempt: int, step: int, seq: int, epoch: float, values: dict[str, float]
+) -> None:
+    """Store what was measured at a step: a later attempt replaces, the same attempt adds to what is there."""
+    row = session.get(MetricRow, (job_id, step))
+    if row is None:
+        row = MetricRow(job_id=job_id, step=step, attempt=attempt, seq=seq, epoch=epoch, values=values)
+        session.add(row)
+        session.flush()
+        return
+    row.values = {**row.values, **values} if row.attempt == attempt else values
+    row.attempt, row.seq, row.epoch = attempt, seq, epoch
+
+
+def list_metrics(session: Session, job_id: str, limit: int | None, offset: int) -> tuple[list[MetricPoint], int]:
+    """A job's points by step, and how many there are in all."""
+    chosen = select(MetricRow).where(MetricRow.job_id == job_id)
+    total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
+    rows = session.scalars(chosen.order_by(MetricRow.step).limit(limit).offset(offset))
+    return [point(row) for row in rows], total
+
+
+def metrics_after(session: Session, seq: int, until: int, limit: int) -> list[MetricPoint]:
+    """The points of all jobs with ``seq < point.seq <= until``, by their number."""
+    chosen = select(MetricRow).where(MetricRow.seq > seq, MetricRow.seq <= until).order_by(MetricRow.seq)
+    return [point(row) for row in session.scalars(chosen.limit(limit))]
+
+
+def events_after(session: Session, seq: int, until: int, limit: int) -> Sequence[EventRow]:
+    """The changes of state and messages of all jobs with ``seq < row.seq <= until``."""
+    chosen = select(EventRow).where(EventRow.seq > seq, EventRow.seq <= until).order_by(EventRow.seq)
+    return session.scalars(chosen.limit(limit)).all()
+
+
+def newest_events(session: Session, job_id: str, limit: int = 100) -> list[JobEvent]:
+    """What happened to a job last, oldest first."""
+    chosen = select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.seq.desc()).limit(limit)
+    return [
+        JobEvent(seq=row.seq, attempt=row.attempt, at=row.at, kind=row.kind, text=row.text)
+        for row in reversed(session.scalars(chosen).all())
+    ]
+
+
+def point(row: MetricRow) -> MetricPoint:
+    values: dict[str, Any] = row.values
+    return MetricPoint(seq=row.seq, job_id=row.job_id, attempt=row.attempt, step=row.step, epoch=row.epoch, **values)
+
+
+_STATUS_FIELDS = [name for name in TrainingStatus.model_fields if name != "job_id"]
+_SUMMARY_FIELDS = [name for name in JobSummary.model_fields if name != "job_id"]
+
+
+def status_of(row: JobRow) -> TrainingStatus:
+    """How the job stands."""
+    return TrainingStatus(job_id=row.id, **{name: getattr(row, name) for name in _STATUS_FIELDS})
+
+
+def summary_of(row: JobRow) -> JobSummary:
+    """The job for a list."""
+    return JobSummary(job_id=row.id, **{name: getattr(row, name) for name in _SUMMARY_FIELDS})

@@ -1,0 +1,43 @@
+"""``python -m modelforge.worker <job_id>``: run, or go on with, ``$MODELFORGE_HOME/runs/<job_id>``."""
+
+from __future__ import annotations
+
+import faulthandler
+import logging
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from modelforge.contracts.job import JobState
+from modelforge.worker.failures import explain
+from modelforge.worker.report import Report, StopRequested
+
+
+def main() -> int:
+    """The process's edge: whatever happens, the last event says how the run ended. Returns the exit code."""
+    faulthandler.enable()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    run_dir = Path(os.environ["MODELFORGE_HOME"]) / "runs" / sys.argv[1]
+    report = Report(run_dir, attempt=int(os.environ["MODELFORGE_ATTEMPT"]))
+    # The machine shuts down, or somebody is polite: save and end, to be taken up again.
+    signal.signal(signal.SIGTERM, lambda number, frame: report.interrupt(signal.Signals(number).name))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        report.state(JobState.STARTING, "Loading the training libraries")
+        from modelforge.worker.train import run  # noqa: PLC0415 - torch takes seconds; the state is told first
+
+        run(run_dir, report)
+    except StopRequested:
+        report.ended_early()
+    except BaseException as error:  # noqa: BLE001 - the edge of the process
+        traceback.print_exc()
+        cause, text = explain(error)
+        report.state(JobState.FAILED, "Failed", error=text, cause=cause)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

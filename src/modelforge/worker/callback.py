@@ -1,0 +1,134 @@
+"""What the trainer tells while it trains, turned into events; and the places where a run can be told to end."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from modelforge.contracts.job import JobState
+from modelforge.worker.checkpoints import seal
+from modelforge.worker.failures import NanLoss
+from modelforge.worker.report import Report, StopRequested
+
+PROGRESS_SECONDS = 0.2
+"""Between two events of progress: five a second are more than anybody sees."""
+FIRST_SAVE_SECONDS = 60.0
+"""A run that is killed loses at most its first minute …"""
+SAVE_SECONDS = 600.0
+"""… and later at most ten minutes, however long its steps are."""
+
+_RENAMED = {
+    "mean_token_accuracy": "token_accuracy",
+    "eval_mean_token_accuracy": "eval_token_accuracy",
+    "num_input_tokens_seen": "train_tokens",
+}
+_LEFT_OUT = ("epoch", "num_tokens", "total_flos", "_runtime", "_per_second")
+
+
+class ReportCallback(TrainerCallback):
+    """One attempt of a run. ``train_seconds`` counts from its first step's start, plus what earlier attempts took."""
+
+    def __init__(self, report: Report, requested_at: float, earlier_seconds: float) -> None:
+        self._report = report
+        self._requested_at = requested_at
+        self._earlier_seconds = earlier_seconds
+        self._started: float | None = None
+        self._first_step_done: float | None = None
+        self._first_step = 0
+        self._last_step_done = 0.0
+        self._last_progress = 0.0
+        self._last_save = time.monotonic()
+        self._save_after = FIRST_SAVE_SECONDS
+        self.time_to_first_step: float | None = None
+        self.stopped = False
+
+    @property
+    def train_seconds(self) -> float:
+        """Seconds from the first step's start to the last step's end, over all attempts."""
+        own = self._last_step_done - self._started if self._started is not None and self._last_step_done else 0.0
+        return self._earlier_seconds + own
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self._first_step = state.global_step
+        self._report.state(
+            JobState.TRAINING,
+            "Training",
+            total_steps=state.max_steps,
+            total_epochs=math.ceil(state.num_train_epochs),
+        )
+        self._progress(state)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._started is None:
+            self._started = time.monotonic()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        moment = self._last_step_done = time.monotonic()
+        if self._first_step_done is None:
+            self._first_step_done = moment
+            self.time_to_first_step = time.time() - self._requested_at
+        if moment - self._last_progress >= PROGRESS_SECONDS or state.global_step == state.max_steps:
+            self._last_progress = moment
+            self._progress(state)
+        if moment - self._last_save >= self._save_after:
+            control.should_save = True
+        if self._report.should_stop:
+            self.stopped = True
+            control.should_save = control.should_training_stop = True
+            control.should_evaluate = False
+
+    def on_prediction_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        if self._report.should_stop:
+            raise StopRequested
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        logs = logs or {}
+        if "train_loss" in logs:  # the trainer's own summary, whose figures are wrong after a resume
+            return
+        for name in ("loss", "eval_loss"):
+            if name in logs and not math.isfinite(logs[name]):
+                raise NanLoss(
+                    f"The {name} became {logs[name]} at step {state.global_step}. Lower learning_rate, raise "
+                    "warmup_ratio, or train in bf16 or float32; then resume from the last checkpoint or start anew."
+                )
+        values = {_RENAMED.get(name, name): float(value) for name, value in logs.items() if not name.endswith(_LEFT_OUT)}
+        if values:
+            self._report.metrics(state.global_step, float(state.epoch or 0.0), values)
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.sealed(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", state.global_step)
+
+    def sealed(self, folder: Path, step: int) -> None:
+        """The folder is written: make it count, and say so."""
+        seal(folder, step, self.train_seconds)
+        self._report.checkpoint(step, folder)
+        self._last_save = time.monotonic()
+        self._save_after = SAVE_SECONDS
+
+    def _progress(self, state: TrainerState) -> None:
+        done = state.global_step - self._first_step - 1
+        eta = None
+        # The first step, which warms everything up, says nothing of the speed.
+        if self._first_step_done is not None and done > 0:
+            eta = (state.max_steps - state.global_step) * (self._last_step_done - self._first_step_done) / done
+        total_epochs = math.ceil(state.num_train_epochs)
+        self._report.progress(state.global_step, state.max_steps, float(state.epoch or 0.0), total_epochs, eta)

@@ -1,0 +1,91 @@
+"""The finished model: written beside its place, read back, put in place."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import PeftModel, get_peft_model_state_dict
+from safetensors.torch import load_file
+
+from modelforge.contracts.job import RunSpec
+from modelforge.files import replace_folder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+class NotReadBack(RuntimeError):
+    """What is on the disk is not what was trained."""
+
+
+def save_model(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: RunSpec, metrics: dict[str, float]
+) -> None:
+    """Write adapter or weights, tokenizer, spec, metrics and card to ``spec.output_dir``; it appears whole or not at
+    all. Raises NotReadBack when the files do not hold what was trained, OSError when the disk does not take them."""
+    target = Path(spec.output_dir)
+    partial = target.with_name(f".{target.name}.{spec.job_id}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        model.save_pretrained(str(partial))
+        tokenizer.save_pretrained(str(partial))
+        (partial / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
+        (partial / "metrics.json").write_text(json.dumps(metrics, indent=2), encoding="utf-8")
+        (partial / "README.md").write_text(card(spec, metrics), encoding="utf-8")
+        _read_back(model, partial)
+        replace_folder(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _read_back(model: PreTrainedModel, folder: Path) -> None:
+    kept: dict[str, Any] = get_peft_model_state_dict(model) if isinstance(model, PeftModel) else model.state_dict()
+    read = 0
+    for path in sorted(folder.glob("*.safetensors")):
+        for name, tensor in load_file(path).items():
+            trained = kept.get(name)
+            if trained is None or not torch.equal(tensor, trained.detach().to("cpu", tensor.dtype)):
+                raise NotReadBack(f"{path.name}: tensor {name} is not what was trained; is the disk sound?")
+            read += 1
+    if read == 0:
+        raise NotReadBack(f"no weights were written to {folder}")
+
+
+def card(spec: RunSpec, metrics: dict[str, float]) -> str:
+    """A model card with the front matter that the hub reads."""
+    config = spec.config
+    library = "peft" if config.use_lora else "transformers"
+    front = ["---", f"library_name: {library}", f"pipeline_tag: {config.task}", "tags:", "- modelforge"]
+    if spec.model.source == "hub":
+        front.append(f"base_model: {spec.model.path}")
+    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in metrics.items())
+    settings = "\n".join(
+        f"| {name} | {value} |" for name, value in config.model_dump(exclude_defaults=True).items() if value is not None
+    )
+    return "\n".join(
+        [
+            *front,
+            "---",
+            f"# {spec.name}",
+            "",
+            f"`{spec.model.name}` fine-tuned by `{config.strategy}` for {config.task} on `{spec.dataset.name}` "
+            f"({spec.dataset.num_examples} examples, sha256 `{spec.dataset.sha256[:12]}…`) with ModelForge "
+            f"{spec.modelforge_version}.",
+            "",
+            "| measured | value |",
+            "| --- | --- |",
+            rows,
+            "",
+            "| setting | value |",
+            "| --- | --- |",
+            settings,
+            "",
+            "`spec.json` holds every setting; `modelforge train spec.json` repeats the run.",
+            "",
+        ]
+    )

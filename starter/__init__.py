@@ -1,0 +1,1 @@
+"""Everything that makes modelforge-starter: its words, its texts, its tokenizer, its training and its measurements."""

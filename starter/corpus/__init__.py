@@ -1,0 +1,1 @@
+"""The generators of the training text, one module per kind of task."""

@@ -1,0 +1,1 @@
+"""Common English words, written by hand; every text of the corpus is made of them."""

@@ -1,0 +1,61 @@
+"""The flags of ``train``, ``generate`` and ``serve`` are the fields of their contract types, all of them."""
+
+from __future__ import annotations
+
+import typing
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from modelforge.cli.app import app
+from modelforge.cli.flags import flag_of, given
+from modelforge.contracts.playground import GenerateRequest
+from modelforge.contracts.training import TrainingConfig
+from modelforge.settings import Settings
+
+
+def options(command: str) -> dict[str, typing.Any]:
+    found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    return {name: parameter for parameter in found.params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+@pytest.mark.parametrize(
+    ("command", "model", "positional"),
+    [
+        ("train", TrainingConfig, set()),
+        ("serve", Settings, set()),
+        ("generate", GenerateRequest, {"model_id", "model_name", "prompt"}),
+    ],
+)
+def test_every_field_has_its_flag_and_its_docstring_as_help(
+    command: str, model: type[BaseModel], positional: set[str]
+) -> None:
+    flags = options(command)
+    for name, field in model.model_fields.items():
+        if name in positional:
+            continue
+        option = flags[flag_of(name)]
+        assert option.name == name
+        assert " ".join((field.description or "missing").split()) in option.help
+        if field.annotation in (bool, bool | None):
+            assert flags[f"--no-{flag_of(name)[2:]}"] is option
+
+
+def test_a_flag_that_is_not_given_is_not_sent() -> None:
+    none = dict.fromkeys(TrainingConfig.model_fields)
+    assert given(TrainingConfig, {**none, "use_lora": False, "seed": 0}) == {"use_lora": False, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("all-linear", "all-linear"),
+        ("q_proj", ["q_proj"]),
+        ("q_proj,v_proj", ["q_proj", "v_proj"]),
+        (r".*\.(q|v)_proj", r".*\.(q|v)_proj"),
+        (r"model\.layers\.\d{1,2}\.q_proj", r"model\.layers\.\d{1,2}\.q_proj"),
+    ],
+)
+def test_names_of_layers_make_a_list_and_an_expression_stays_text(text: str, value: str | list[str]) -> None:
+    assert given(TrainingConfig, {"target_modules": text}) == {"target_modules": value}
