@@ -217,9 +217,10 @@ def test_a_cancelled_check_ends_its_process(tmp_path: Path) -> None:
     async def story() -> psutil.Process:
         check = asyncio.create_task(check_file(file))
         child = await appears()
+        child.suspend()  # it would never end by itself
         check.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await check
+            await asyncio.wait_for(check, 20)
         return child
 
     assert not asyncio.run(story()).is_running()

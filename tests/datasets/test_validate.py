@@ -101,6 +101,8 @@ def test_what_json_allows_and_training_needs_not_is_allowed(file: Path) -> None:
     odd = b'{"input": "x", "input": "a", "output": "b", "n": NaN, "m": -Infinity, "\\ud800": "\\u0000"}\n'
     braces = json.dumps({"input": "{[" * 500, "output": "b"}).encode() + b"\n"
     assert report_of(file, (nested + odd + braces) * 4).valid
+    deeper = nested.replace(b"[]", b"[[]]")
+    assert report_of(file, nested * 10 + deeper).errors == ["line 11: nested more than 100 levels deep"]
 
 
 def test_too_long_lines_are_refused_and_counted(file: Path) -> None:

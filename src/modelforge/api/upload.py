@@ -63,7 +63,7 @@ async def receive(request: Request, folder: Path, max_bytes: int) -> Received:
             # Before anything of it is written, so that the disk never holds more than may come.
             if size + form.waiting > max_bytes or body > max_bytes + _ENVELOPE:
                 raise _too_large(max_bytes)
-            if False:
+            if form.waiting >= _PIECE:
                 size += form.waiting
                 await asyncio.to_thread(target.write, form.take())
         filename = form.finish()

@@ -49,14 +49,19 @@ class Client:
         self.url = url
 
     def get(self, path: str, reply: type[T], **query: Any) -> T:
-        return self._send("GET", path, reply, params={k: v for k, v in query.items() if v is not None})
+        return self._send("GET", path, reply, params=_given(query))
 
-    def post(self, path: str, reply: type[T], body: dict[str, Any] | None = None) -> T:
+    def post(self, path: str, reply: type[T], body: dict[str, Any] | None = None, **query: Any) -> T:
         if body is None:
-            return self._send("POST", path, reply)
+            return self._send("POST", path, reply, params=_given(query))
         # json.dumps, unlike httpx, also writes NaN: the API refuses it by the field's name.
         return self._send(
-            "POST", path, reply, content=json.dumps(body).encode(), headers={"content-type": "application/json"}
+            "POST",
+            path,
+            reply,
+            params=_given(query),
+            content=json.dumps(body).encode(),
+            headers={"content-type": "application/json"},
         )
 
     def delete(self, path: str, reply: type[T]) -> T:
@@ -85,6 +90,10 @@ class Client:
                 f"{method} {path} gave an answer that this command does not understand: the server is of another "
                 f"version. {error.error_count()} fields differ."
             ) from error
+
+
+def _given(query: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 def error_of(response: httpx.Response) -> ModelForgeError:

@@ -23,6 +23,9 @@ UNLIMITED = 100_000
 COLUMN_WIDTH = 16
 """Columns of the terminal for each of a table's, below which folding makes it unreadable."""
 
+UNITS = (("_mb", "MB"), ("_seconds", "s"), ("_s", "s"))
+"""Endings of the names of measures, and the units that they stand for."""
+
 
 def out() -> Console:
     """The console of results. Rich leaves colour out where it is piped or NO_COLOR is set, and heeds COLUMNS."""
@@ -114,6 +117,17 @@ def number(value: float) -> str:
 def percent(progress: float) -> str:
     """Whole per cent, rounded down: 100 is only said of what is complete."""
     return f"{int(progress)} %"
+
+
+def measures(metrics: dict[str, float] | None) -> dict[str, str]:
+    """What was measured, named for people: ``Peak memory (MB)`` for ``peak_memory_mb``."""
+    named = {}
+    for name, value in (metrics or {}).items():
+        stem, unit = next(
+            ((name.removesuffix(end), f" ({unit})") for end, unit in UNITS if name.endswith(end)), (name, "")
+        )
+        named[stem.replace("_", " ").capitalize() + unit] = number(value)
+    return named
 
 
 def duration(seconds: float) -> str:

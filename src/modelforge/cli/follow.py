@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from modelforge.cli.console import duration, err, note, number, print_fields, print_json, say
+from modelforge.cli.console import duration, err, measures, note, print_fields, print_json, say
 from modelforge.cli.progress import View, view_for
 from modelforge.contracts.job import JobDetail, JobState, MetricList, MetricPoint, TrainingStarted, TrainingStopped
 from modelforge.errors import Conflict
-from modelforge.processes import kill_tree
 
 if TYPE_CHECKING:
     from modelforge.cli.client import Client
@@ -62,48 +61,56 @@ def follow(client: Client, job_id: str, view: View, *, resumed: bool = False) ->
 
     The first Ctrl-C stops the run (it saves a checkpoint), a second one kills its worker.
     """
-    points = Points(client, job_id)
+    watch = _Watch(client, job_id, view)
     if resumed:
-        points.skip_present()
+        watch.points.skip_present()
     try:
-        return _watch(client, job_id, view, points), False
+        return watch.to_end(), False
     except KeyboardInterrupt:
         view.note("Stopping: the run finishes its step and saves a checkpoint. Ctrl-C again kills it at once.")
     try:
         _stop(client)
-        return _watch(client, job_id, view, points), True
+        return watch.to_end(), True
     except KeyboardInterrupt:
         view.note("Killing the worker.")
-        pid = _job(client, job_id).pid
-        if pid is not None:
-            kill_tree(pid)
-        return _watch(client, job_id, view, points), True
+        _stop(client, force=True)
+        return watch.to_end(), True
 
 
-def _watch(client: Client, job_id: str, view: View, points: Points) -> JobDetail:
-    said = quiet = 0
-    while True:
-        job = _job(client, job_id)
-        for event in job.events:
-            if event.kind == "message" and event.attempt == job.attempt and event.seq > said:
-                said = event.seq
-                view.note(event.text)
-        view.show(job, points.new())
-        # Its worker may still be on its way out, and the next run would find it in the way.
-        ended = job.status in ENDED and job.pid is None
-        quiet = quiet + 1 if ended else 0
-        if ended and (job.status != JobState.INTERRUPTED or quiet > INTERRUPTED_POLLS):
-            return job
-        time.sleep(POLL_INTERVAL)
+class _Watch:
+    """Looks at a job again and again, and shows what is new."""
+
+    def __init__(self, client: Client, job_id: str, view: View) -> None:
+        self.points = Points(client, job_id)
+        self._client = client
+        self._job_id = job_id
+        self._view = view
+        self._said = 0
+
+    def to_end(self) -> JobDetail:
+        quiet = 0
+        while True:
+            job = _job(self._client, self._job_id)
+            for event in job.events:
+                if event.kind == "message" and event.attempt == job.attempt and event.seq > self._said:
+                    self._said = event.seq
+                    self._view.note(event.text)
+            self._view.show(job, self.points.new())
+            # Its worker may still be on its way out, and the next run would find it in the way.
+            ended = job.status in ENDED and job.pid is None
+            quiet = quiet + 1 if ended else 0
+            if ended and (job.status != JobState.INTERRUPTED or quiet > INTERRUPTED_POLLS):
+                return job
+            time.sleep(POLL_INTERVAL)
 
 
 def _job(client: Client, job_id: str) -> JobDetail:
     return client.get(f"/api/jobs/{job_id}", JobDetail)
 
 
-def _stop(client: Client) -> None:
+def _stop(client: Client, *, force: bool = False) -> None:
     try:
-        client.post("/api/stop_training", TrainingStopped)
+        client.post("/api/stop_training", TrainingStopped, force=force or None)
     except Conflict:
         return  # it has ended by itself meanwhile
 
@@ -143,18 +150,16 @@ def print_end(job: JobDetail, program: str) -> None:
     """How a job ended, for people; of one that did not come to its end, why, and the last lines of its log."""
     if job.status == JobState.COMPLETED:
         took = duration((job.ended_at - job.started_at).total_seconds()) if job.ended_at and job.started_at else None
-        measures = {name.replace("_", " ").capitalize(): number(value) for name, value in (job.metrics or {}).items()}
         say(f"\nTrained {job.name}{f' in {took}' if took else ''}.", "bold green")
-        print_fields({"Model id": job.model_id, "Folder": job.model_path, **measures})
+        print_fields({"Model id": job.model_id, "Folder": job.model_path, **measures(job.metrics)})
         say(f'\nTalk to it: {program} generate {job.name} "…"')
         return
     console = err()
     where = f" at step {job.current_step} of {job.total_steps}" if job.current_step is not None else ""
     console.print(Text(f"Training {job.status}{where}", style="bold red" if job.status == JobState.FAILED else "bold"))
-    reason = job.error or job.message
     ended_by = f" (exit code {job.exit_code})" if job.exit_code else f" ({job.signal})" if job.signal else ""
-    if reason:
-        console.print(Text(f"{reason}{ended_by}"), soft_wrap=True)
+    if job.error:
+        console.print(Text(f"{job.error}{ended_by}"), soft_wrap=True)
     if job.status == JobState.FAILED and job.log_tail:
         console.print(Text("\nThe last lines of its log:", style="bold"))
         for line in job.log_tail:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelforge.cli.console import number, percent, print_fields, print_json, print_table, say
+from modelforge.cli.console import measures, percent, print_fields, print_json, print_table, say
 from modelforge.cli.follow import ENDED, run_to_end
 from modelforge.cli.session import Json, client_of, program_of
 from modelforge.cli.train import Detach
@@ -83,7 +83,7 @@ def show(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
             "Exit code": detail.exit_code,
             "Signal": detail.signal,
             "Files": detail.run_dir,
-            **{name.replace("_", " ").capitalize(): number(value) for name, value in (detail.metrics or {}).items()},
+            **measures(detail.metrics),
         }
     )
     say("\nWhat happened", "bold")

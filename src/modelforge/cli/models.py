@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelforge.cli.console import number, print_fields, print_json, print_table, say, size
+from modelforge.cli.console import measures, print_fields, print_json, print_table, say, size
 from modelforge.cli.session import Json, client_of
 from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList, ModelSummary
 from modelforge.errors import NotFound, did_you_mean
@@ -56,7 +56,7 @@ def show(ctx: typer.Context, model: Model, json: Json = False) -> None:
             "Size": size(detail.size_mb),
             "Folder": detail.path,
             "Job": detail.job_id,
-            **{name.replace("_", " ").capitalize(): number(value) for name, value in detail.metrics.items()},
+            **measures(detail.metrics),
         }
     )
     say("\nSettings", "bold")

@@ -10,6 +10,7 @@ from typing import Protocol, Self
 
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
@@ -160,7 +161,7 @@ class LiveView:
         shape = curve(self._figures.losses)
         if shape:
             figures.append(f"\nloss {shape}")
-        return Group(title, bar, figures)
+        return Group(title, Padding(bar, 0), figures)  # the bar itself ends no line
 
 
 class LineView:

@@ -18,4 +18,4 @@ def serve(ctx: typer.Context, **flags: Any) -> None:
     settings = load_settings(**flags)
     from modelforge.api.server import run  # noqa: PLC0415 - the web framework is for this command alone
 
-    run(settings)
+    raise typer.Exit(run(settings))

@@ -141,7 +141,7 @@ def _blocks(stream: BinaryIO, observe: Callable[[bytes], object] | None) -> Iter
             rest = data
             continue
         block, rest = data[:cut], data[cut + 1 :]
-        yield number, block.replace(b"\r\n", b"\n").removesuffix(b"\r")
+        yield number, block.replace(b"\r\n", b"\n")
         number += block.count(b"\n") + 1
     if rest:
         yield number, rest.replace(b"\r\n", b"\n")

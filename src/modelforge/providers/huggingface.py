@@ -71,9 +71,9 @@ class HuggingFace:
             model = AutoModelForCausalLM.from_config(_causal_config(trained.base), dtype=trained.dtype)
         if trained.quantization is None:
             return int(model.get_memory_footprint())
-        # Embeddings and norms stay as they are; all else takes 4 or 8 bits a weight.
+        # Embeddings stay as they are; all else that counts takes 4 or 8 bits a weight.
         bits = 4 if trained.quantization.load_in_4bit else 8
-        kept = sum(embedding.weight.numel() for embedding in [model.get_input_embeddings()])
+        kept = model.get_input_embeddings().weight.numel()
         return int(kept * trained.dtype.itemsize + (model.num_parameters() - kept) * bits // 8)
 
 
@@ -227,12 +227,17 @@ def _with_earlier_adapter(model: PreTrainedModel, adapter: str, *, merge: bool) 
 @contextmanager
 def _explained(ref: ModelRef) -> Iterator[None]:
     """Turns what transformers and the hub raise about a model into our errors."""
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError  # noqa: PLC0415
+    from huggingface_hub.errors import (  # noqa: PLC0415
+        GatedRepoError,
+        RepositoryNotFoundError,
+        StrictDataclassError,
+    )
+    from safetensors import SafetensorError  # noqa: PLC0415
 
     what = f"model '{ref.name}'"
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, StrictDataclassError, SafetensorError) as error:
         # transformers raises an OSError from the hub's own error.
         if isinstance(error, GatedRepoError) or isinstance(error.__cause__, GatedRepoError):
             raise Forbidden(

@@ -1,0 +1,59 @@
+# ModelForge. `make demo` and `make test` need Python 3.11 or newer and nothing else.
+#
+# Without an NVIDIA GPU on Linux, the CPU build of torch saves gigabytes:
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# Another build: make demo TORCH="torch==2.13.0+cu130" TORCH_INDEX=https://download.pytorch.org/whl/cu130
+
+PYTHON ?= python3
+VENV ?= .venv
+TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
+TORCH_INDEX ?=
+PINS = $(VENV)/constraints.txt
+PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
+
+.PHONY: help demo serve test lint docs clean
+
+help:  ## What can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+demo: $(VENV)/.installed  ## Fine-tune the starter model and talk to it
+	@$(VENV)/bin/modelforge demo
+
+serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
+	@$(VENV)/bin/modelforge serve
+
+test: lint  ## Everything that a change must pass
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+	$(VENV)/bin/python docs/generate.py --check
+
+docs: $(VENV)/.installed-dev  ## Write the reference pages anew
+	$(VENV)/bin/python docs/generate.py
+
+clean:  ## Remove the environment and what tools left behind
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "ModelForge needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# torch comes first and by itself: any other package would pull its default build, CUDA and all.
+$(VENV)/.torch: $(VENV)/bin/python constraints.txt
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@sed '/^torch==/d' constraints.txt > $(PINS)
+	@$(VENV)/bin/python -m pip freeze | grep '^torch==' >> $(PINS)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.torch pyproject.toml
+	$(PIP) -c $(PINS) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) -c $(PINS) -e ".[dev]"
+	@touch $@

@@ -1,0 +1,91 @@
+"""What the api process and the inference process say to each other: one JSON object a line, over the child's pipes.
+
+::
+
+    api process                         inference process
+    generate {id, target, …}  ────────▶  queued; one runs at a time
+                              ◀────────  started {id}        its turn came: the model is loaded now, if need be
+                              ◀────────  loaded {id}         generation begins; the request's timeout runs from here
+                              ◀────────  answered {id} or refused {id}
+    cancel {id}               ────────▶  the request ends at its next token, without a word
+    evict {path}              ────────▶  the model is dropped as soon as nothing generates with it
+    end of the stream         ────────▶  the process exits, whatever it is doing
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from modelforge.contracts.playground import GenerateReply, GenerateRequest
+
+
+class Message(BaseModel):
+    """One line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def line(self) -> bytes:
+        """The message as it is written to the pipe."""
+        return self.model_dump_json().encode() + b"\n"
+
+
+class ModelTarget(Message):
+    """The model that is to answer."""
+
+    path: str
+    """Its folder, or its id on the hub."""
+    provider: str
+    task: str
+    tuned: bool
+    """Whether it was trained here, and so expects the format of its training."""
+
+
+class Generate(Message):
+    kind: Literal["generate"] = "generate"
+    id: int
+    target: ModelTarget
+    request: GenerateRequest
+    timeout: float
+    """Seconds from ``loaded`` on, after which the answer ends with what there is."""
+
+
+class Cancel(Message):
+    kind: Literal["cancel"] = "cancel"
+    id: int
+
+
+class Evict(Message):
+    kind: Literal["evict"] = "evict"
+    path: str
+
+
+class Started(Message):
+    kind: Literal["started"] = "started"
+    id: int
+
+
+class Loaded(Message):
+    kind: Literal["loaded"] = "loaded"
+    id: int
+
+
+class Answered(Message):
+    kind: Literal["answered"] = "answered"
+    id: int
+    reply: GenerateReply
+
+
+class Refused(Message):
+    kind: Literal["refused"] = "refused"
+    id: int
+    error: str
+    """The name of a class of ``modelforge.errors``."""
+    detail: str
+
+
+Order = Annotated[Generate | Cancel | Evict, Field(discriminator="kind")]
+Report = Annotated[Started | Loaded | Answered | Refused, Field(discriminator="kind")]
+ORDERS: TypeAdapter[Generate | Cancel | Evict] = TypeAdapter(Order)
+REPORTS: TypeAdapter[Started | Loaded | Answered | Refused] = TypeAdapter(Report)

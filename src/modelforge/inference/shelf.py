@@ -1,0 +1,147 @@
+"""The models that are kept loaded, within a budget of memory."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from modelforge.errors import NotBuilt, NotFound
+from modelforge.inference.protocol import ModelTarget
+from modelforge.providers import PROVIDERS
+from modelforge.providers.base import PlannedProvider
+
+Fingerprint = tuple[tuple[str, int, int], ...]
+WEIGHTS_AND_FORMAT = {".safetensors", ".json", ".jinja", ".model", ".txt"}
+"""What a loaded model was made of: weights, configuration, template, vocabulary."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that can generate at once."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    end_ids: frozenset[int]
+    """What the model's own generation settings name as end tokens."""
+    size: int
+    """Bytes of its weights and buffers."""
+    fingerprint: Fingerprint
+    """Name, time of change and bytes of the files that it was loaded from; empty for one from the hub."""
+
+
+class Shelf:
+    """Models in the order of their last use. ``evict`` may be called from any thread."""
+
+    def __init__(self, device: str, memory_mb: int, say: Callable[[str], None]) -> None:
+        """``memory_mb``: how many units of 1 000 000 bytes the models may take; 0 is half of what is free now."""
+        self._device = device
+        self.budget = memory_mb * 1_000_000 or _free_bytes(device) // 2
+        self._say = say
+        self._models: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, target: ModelTarget) -> LoadedModel:
+        """The model, loaded if it is not here or if its files changed. Raises ModelForgeError where it can't be."""
+        self._drop_changed()
+        fingerprint = _fingerprint(target.path)
+        with self._lock:
+            if found := self._models.get(target.path):
+                self._models.move_to_end(target.path)
+                return found
+        provider = PROVIDERS.get(target.provider)
+        if isinstance(provider, PlannedProvider):
+            raise NotBuilt(f"provider '{provider.name}' cannot generate in this version")
+        # Room is made before and not after: two models at once may be more than the machine has.
+        self._make_room(provider.trained_bytes(target.path, self._device))
+        started = time.monotonic()
+        model, tokenizer = provider.load_trained(target.path, self._device)
+        ends = model.generation_config.eos_token_id
+        # A model's own sampling settings would fill in what a request leaves out: nothing unasked comes in.
+        model.generation_config = GenerationConfig()
+        loaded = LoadedModel(
+            model,
+            tokenizer,
+            frozenset([ends] if isinstance(ends, int) else ends or ()),
+            _bytes(model),
+            fingerprint,
+        )
+        with self._lock:
+            self._models[target.path] = loaded
+        self._say(f"loaded {target.path} in {time.monotonic() - started:.1f} s: {loaded.size / 1e6:.1f} MB")
+        return loaded
+
+    def paths(self) -> list[str]:
+        """What is loaded, the longest unused first."""
+        with self._lock:
+            return list(self._models)
+
+    def evict(self, path: str) -> None:
+        """Drop a model; one that generates right now goes when it is done."""
+        with self._lock:
+            found = self._models.pop(path, None)
+        if found is not None:
+            del found
+            self._reclaim()
+            self._say(f"evicted {path}")
+
+    def clear(self) -> None:
+        """Drop them all."""
+        for path in self.paths():
+            self.evict(path)
+
+    def _drop_changed(self) -> None:
+        """Drop the models whose files changed or went since they were loaded."""
+        with self._lock:
+            loaded = list(self._models.items())
+        for path, model in loaded:
+            if _files(path) != model.fingerprint:
+                self.evict(path)
+
+    def _make_room(self, size: int) -> None:
+        """Evict the longest unused until ``size`` more bytes fit; all of them, where it alone is too large."""
+        while True:
+            with self._lock:
+                taken = sum(model.size for model in self._models.values())
+                oldest = next(iter(self._models), None)
+            if oldest is None or taken + size <= self.budget:
+                return
+            self.evict(oldest)
+
+    def _reclaim(self) -> None:
+        gc.collect()  # a model's modules refer to each other in circles
+        if self._device == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _free_bytes(device: str) -> int:
+    return int(torch.cuda.mem_get_info()[0]) if device == "cuda" else psutil.virtual_memory().available
+
+
+def _bytes(model: PreTrainedModel) -> int:
+    """A tied weight is counted once, a quantized one by what it takes."""
+    tensors = {tensor.data_ptr(): tensor.nbytes for tensor in [*model.parameters(), *model.buffers()]}
+    return sum(tensors.values())
+
+
+def _files(path: str) -> Fingerprint:
+    try:
+        files = [(file.name, file.stat()) for file in sorted(Path(path).iterdir()) if file.suffix in WEIGHTS_AND_FORMAT]
+    except OSError:  # no folder, or one that is being deleted
+        return ()
+    return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in files)
+
+
+def _fingerprint(path: str) -> Fingerprint:
+    found = _files(path)
+    if not found and Path(path).is_absolute():
+        raise NotFound(f"there is no model in the folder {path} any more; it was moved or deleted")
+    return found
