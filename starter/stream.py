@@ -83,8 +83,10 @@ class Stream:
         document.add([*self.encode(example.answer, split), self.end], 1.0)
 
     def _random_tokens(self, count: int) -> list[int]:
-        """Any tokens but the special ones, all equally likely: this is what trains the rarest of them."""
-        return [self.rng.randrange(len(vocabulary.SPECIALS), self.size) for _ in range(count)]
+        """Any tokens but the chat's marks, all equally likely: this is what trains the rarest of them, padding included."""
+        marks = len(vocabulary.SPECIALS)
+        drawn = (self.rng.randrange(marks - 1, self.size) for _ in range(count))
+        return [token if token >= marks else self.pad for token in drawn]
 
     def chat(self, turns: int) -> Document:
         """A conversation, sometimes with a system prompt, sometimes with the passage in the system prompt."""

@@ -47,6 +47,13 @@ def note(text: str, style: str | None = None) -> None:
     err().print(Text(text), style=style)
 
 
+def show_command(what: str, line: str) -> None:
+    """A command, or a path, to be copied: never broken over lines by us."""
+    console = out()
+    console.print(Text(what, style="bold"))
+    console.print(Text(f"  {line}", style="cyan"), soft_wrap=True)
+
+
 def print_json(document: BaseModel | dict[str, Any]) -> None:
     """One JSON document on one line of stdout, in ASCII, so that no terminal's encoding can break it."""
     values = document.model_dump(mode="json") if isinstance(document, BaseModel) else document

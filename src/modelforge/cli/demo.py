@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelforge.catalogue import DEMO_DATASET, DEMO_HELDOUT, STARTER, bundled_model
-from modelforge.cli.console import duration, out, print_json, say
+from modelforge.cli.console import duration, out, print_json, say, show_command
 from modelforge.cli.follow import follow, print_end
 from modelforge.cli.progress import view_for
 from modelforge.cli.session import Json, client_of, program_of
@@ -91,7 +91,9 @@ def demo(ctx: typer.Context, json: Json = False) -> None:
         story.before(shown, before)
         job, by_user = _train(client, as_json=json)
         if job.status != JobState.COMPLETED:
-            print_json(job) if json else print_end(job, program)
+            print_end(job, program)
+            if json:
+                print_json(job)
             raise typer.Exit(130 if by_user else 1)
         with story.busy(f"Loading {job.name} …"):
             after = [ask(client, job.name, row.question) for row in asked]
@@ -224,9 +226,7 @@ class Story:
             ("Your own data", f"{program} train --task text-generation --model-name {STARTER} --dataset my.jsonl"),
             ("The server", f"{program} serve"),
         ):
-            self._console.print(Text(what, style="bold"))
-            # Not wrapped by us: a path or a command must survive being copied.
-            self._console.print(Text(f"  {value}", style="cyan"), soft_wrap=True)
+            show_command(what, value or "")
 
     def _title(self, number: str, title: str, more: str) -> None:
         self._console.print()

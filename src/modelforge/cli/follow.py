@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from modelforge.cli.console import duration, err, measures, note, print_fields, print_json, say
+from modelforge.cli.console import duration, err, measures, note, print_fields, print_json, say, show_command
 from modelforge.cli.progress import View, view_for
 from modelforge.contracts.job import JobDetail, JobState, MetricList, MetricPoint, TrainingStarted, TrainingStopped
 from modelforge.errors import Conflict
@@ -124,10 +124,10 @@ def run_to_end(
         return
     with view_for(as_json=as_json) as view:
         job, by_user = follow(client, started.job_id, view, resumed=resumed)
+    if not as_json or job.status != JobState.COMPLETED:
+        print_end(job, program)
     if as_json:
         print_json(job)
-    else:
-        print_end(job, program)
     if job.status != JobState.COMPLETED:
         raise typer.Exit(130 if by_user else 1)
 
@@ -143,7 +143,8 @@ def _leave(client: Client, started: TrainingStarted, program: str, *, as_json: b
     if as_json:
         print_json(job)
     else:
-        say(f"{job.id} runs. See it: {program} jobs show {job.id}")
+        say(f"{job.id} runs.")
+        show_command("See it", f"{program} jobs show {job.id}")
 
 
 def print_end(job: JobDetail, program: str) -> None:
@@ -152,16 +153,16 @@ def print_end(job: JobDetail, program: str) -> None:
         took = duration((job.ended_at - job.started_at).total_seconds()) if job.ended_at and job.started_at else None
         say(f"\nTrained {job.name}{f' in {took}' if took else ''}.", "bold green")
         print_fields({"Model id": job.model_id, "Folder": job.model_path, **measures(job.metrics)})
-        say(f'\nTalk to it: {program} generate {job.name} "…"')
+        say("")
+        show_command("Talk to it", f'{program} generate {job.name} "…"')
         return
     console = err()
     where = f" at step {job.current_step} of {job.total_steps}" if job.current_step is not None else ""
     console.print(Text(f"Training {job.status}{where}", style="bold red" if job.status == JobState.FAILED else "bold"))
-    ended_by = f" (exit code {job.exit_code})" if job.exit_code else f" ({job.signal})" if job.signal else ""
     if job.error:
-        console.print(Text(f"{job.error}{ended_by}"), soft_wrap=True)
+        console.print(Text(job.error), soft_wrap=True)
     if job.status == JobState.FAILED and job.log_tail:
         console.print(Text("\nThe last lines of its log:", style="bold"))
         for line in job.log_tail:
             console.print(Text(line, style="dim"), soft_wrap=True)
-    console.print(Text(f"\nGo on from its last checkpoint: {program} jobs resume {job.id}"), soft_wrap=True)
+    console.print(Text(f"\nGo on from its last checkpoint:\n  {program} jobs resume {job.id}"), soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelforge.cli.console import measures, percent, print_fields, print_json, print_table, say
+from modelforge.cli.console import measures, percent, print_fields, print_json, print_table, say, show_command
 from modelforge.cli.follow import ENDED, run_to_end
 from modelforge.cli.session import Json, client_of, program_of
 from modelforge.cli.train import Detach
@@ -130,7 +130,8 @@ def stop(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
     if json:
         print_json(stopped)
     else:
-        say(f"Stopped {stopped.job_id}. Go on with it: {program_of(ctx)} jobs resume {stopped.job_id}")
+        say(f"Stopped {stopped.job_id}.")
+        show_command("Go on with it", f"{program_of(ctx)} jobs resume {stopped.job_id}")
 
 
 @app.command()

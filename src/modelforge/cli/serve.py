@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import typer
@@ -18,4 +19,5 @@ def serve(ctx: typer.Context, **flags: Any) -> None:
     settings = load_settings(**flags)
     from modelforge.api.server import run  # noqa: PLC0415 - the web framework is for this command alone
 
-    raise typer.Exit(run(settings))
+    with suppress(KeyboardInterrupt):  # the normal end of a server
+        raise typer.Exit(run(settings))

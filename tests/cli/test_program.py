@@ -9,19 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from program import modelforge
 
-import modelforge
-
-
-def modelforge_run(*words: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "MODELFORGE_HOME": str(home), "COLUMNS": "100", **environment}
-    return subprocess.run(
-        [sys.executable, "-m", "modelforge", *words], env=env, capture_output=True, text=True, timeout=120, check=False
-    )
+import modelforge as package
 
 
 def test_help_is_complete_and_plain_in_a_pipe(tmp_path: Path) -> None:
-    shown = modelforge_run("--help", home=tmp_path / "none")
+    shown = modelforge("--help", home=tmp_path / "none")
     assert shown.returncode == 0 and "\x1b" not in shown.stdout
     for command in ("serve", "demo", "train", "datasets", "models", "jobs", "generate", "doctor"):
         assert f" {command} " in shown.stdout
@@ -29,12 +23,12 @@ def test_help_is_complete_and_plain_in_a_pipe(tmp_path: Path) -> None:
 
 
 def test_help_on_a_narrow_terminal_names_every_flag_in_full(tmp_path: Path) -> None:
-    shown = modelforge_run("train", "--help", home=tmp_path, COLUMNS="40").stdout
+    shown = modelforge("train", "--help", home=tmp_path, COLUMNS="40").stdout
     assert "--gradient-accumulation-steps" in shown and "--bnb-4bit-compute-dtype" in shown
 
 
 def test_version(tmp_path: Path) -> None:
-    assert modelforge_run("--version", home=tmp_path).stdout == f"modelforge {modelforge.__version__}\n"
+    assert modelforge("--version", home=tmp_path).stdout == f"modelforge {package.__version__}\n"
 
 
 HEAVY = ("fastapi", "sqlalchemy", "uvicorn", "torch", "transformers", "trl", "peft", "accelerate", "numpy")
@@ -59,7 +53,7 @@ def test_wrong_usage_is_two_lines_and_exit_code_2(tmp_path: Path) -> None:
         (["train", "--task", "poetry"], "text-generation"),
         (["train", "missing.yaml"], "missing.yaml"),
     ):
-        refused = modelforge_run(*words, "--json", home=tmp_path)
+        refused = modelforge(*words, "--json", home=tmp_path)
         assert refused.returncode == 2, refused
         title, detail = refused.stderr.splitlines()
         assert title == "Wrong usage" and said in detail and "--help'" in detail
@@ -67,7 +61,7 @@ def test_wrong_usage_is_two_lines_and_exit_code_2(tmp_path: Path) -> None:
 
 
 def test_a_setting_that_cannot_be_is_an_error_without_a_traceback(tmp_path: Path) -> None:
-    refused = modelforge_run("models", "list", home=tmp_path, MODELFORGE_PORT="many")
+    refused = modelforge("models", "list", home=tmp_path, MODELFORGE_PORT="many")
     assert refused.returncode == 1 and refused.stdout == ""
     title, detail = refused.stderr.splitlines()
     assert title == "Invalid request" and "MODELFORGE_PORT" in detail
@@ -75,19 +69,19 @@ def test_a_setting_that_cannot_be_is_an_error_without_a_traceback(tmp_path: Path
 
 def test_doctor_says_what_is_there(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    found = json.loads(modelforge_run("doctor", "--json", home=home).stdout)
+    found = json.loads(modelforge("doctor", "--json", home=home).stdout)
     checks = {check["name"]: check for check in found["checks"]}
     assert checks["Home folder"]["value"].startswith(str(home)) and not home.exists()
     assert checks["torch"]["state"] == "ok" and checks["torch build"]["value"]
     assert checks["sft"]["value"] == "available" and checks["Trains on"]["value"] == found["hardware"]["device"]
-    people = modelforge_run("doctor", home=home, COLUMNS="40", HF_TOKEN="hf_secret")
+    people = modelforge("doctor", home=home, COLUMNS="40", HF_TOKEN="hf_secret")
     assert max(map(len, people.stdout.splitlines())) <= 40 or str(home) in people.stdout
     assert "present" in people.stdout and "hf_secret" not in people.stdout
 
 
 def test_doctor_fails_where_the_home_folder_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "home").write_text("")
-    shown = modelforge_run("doctor", "--json", home=tmp_path / "home")
+    shown = modelforge("doctor", "--json", home=tmp_path / "home")
     assert shown.returncode == 1
     missing = [check["name"] for check in json.loads(shown.stdout)["checks"] if check["state"] == "missing"]
     assert "Home folder" in missing
@@ -99,11 +93,11 @@ def test_a_file_is_checked_without_being_added(tmp_path: Path) -> None:
     good.write_text(f"{row}\n" * 12)
     bad.write_text(f"{row}\n" * 12 + '{"input": "a"}\n')
     home = tmp_path / "home"
-    right = modelforge_run("datasets", "check", str(good), "--json", home=home)
+    right = modelforge("datasets", "check", str(good), "--json", home=home)
     assert right.returncode == 0 and json.loads(right.stdout)["num_rows"] == 12
-    wrong = modelforge_run("datasets", "check", str(bad), home=home)
+    wrong = modelforge("datasets", "check", str(bad), home=home)
     assert wrong.returncode == 1 and "13" in wrong.stderr and "output" in wrong.stderr
     good.write_text(f"{row}\n" * 9)
-    few = modelforge_run("datasets", "check", str(good), "--json", home=home)
+    few = modelforge("datasets", "check", str(good), "--json", home=home)
     assert few.returncode == 1 and "at least 10" in json.loads(few.stdout)["errors"][-1]
     assert not home.exists()

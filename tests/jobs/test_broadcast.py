@@ -1,0 +1,84 @@
+"""Whatever a listener has seen, it is told all that came later, once, in order."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+from modelforge.contracts.job import MetricPoint, TrainingStatus
+from modelforge.jobs import broadcast
+from modelforge.jobs.broadcast import Broadcast, Changes, messages
+
+KINDS = st.lists(st.sampled_from(["point", "state", "progress"]), max_size=60)
+
+
+def told_by(kinds: list[str], batch: int) -> Broadcast:
+    """A broadcast of such changes, numbered from 1, published in batches."""
+    told = Broadcast(TrainingStatus(status="idle"), 0)
+    for start in range(0, len(kinds), batch):
+        points, states = [], []
+        for seq, kind in enumerate(kinds[start : start + batch], start + 1):
+            if kind == "point":
+                points.append(MetricPoint(seq=seq, job_id="j", attempt=1, step=seq, loss=1.0))
+            if kind == "state":
+                states.append(TrainingStatus(status="training", seq=seq))
+        last = min(start + batch, len(kinds))
+        told.publish(TrainingStatus(status="training", seq=last), Changes(points, states))
+    return told
+
+
+@given(KINDS, st.integers(1, 10), st.integers(0, 60))
+def test_nothing_is_missed_and_nothing_comes_twice(kinds: list[str], batch: int, after: int) -> None:
+    told = told_by(kinds, batch)
+    after = min(after, told.seq)
+    changes = told.since(after)
+    assert changes is not None
+    sent = messages(changes, told.status)
+    seqs = [message.seq for message in sent]
+    assert seqs == sorted(seqs)
+    assert [point.seq for message in sent for point in message.points] == [
+        seq for seq, kind in enumerate(kinds, 1) if kind == "point" and seq > after
+    ]
+    for message in sent:
+        assert all(point.seq <= message.seq for point in message.points)
+    states = [seq for seq, kind in enumerate(kinds, 1) if kind == "state" and seq > after]
+    assert set(states) <= set(seqs)
+    if told.seq > after:
+        assert seqs[-1] == told.seq
+
+
+@given(st.integers(1, 5), st.integers(0, 40))
+def test_what_memory_no_longer_holds_is_not_passed_over(kept: int, after: int) -> None:
+    before = broadcast.KEPT
+    try:
+        broadcast.KEPT = kept
+        told = told_by(["point"] * 40, 4)
+        changes = told.since(after)
+        if changes is not None:
+            assert [point.seq for point in changes.points] == list(range(after + 1, 41))
+        else:
+            assert 40 - after > kept
+    finally:
+        broadcast.KEPT = before
+
+
+def test_long_gaps_come_in_bounded_messages() -> None:
+    told = told_by(["point"] * 2500, 100)
+    changes = told.since(0)
+    assert changes is not None
+    sent = messages(changes, told.status)
+    assert [len(message.points) for message in sent] == [1000, 1000, 500]
+    assert [message.seq for message in sent] == [1000, 2000, 2500]
+
+
+def test_waiting_ends_with_a_change() -> None:
+    async def listen() -> None:
+        told = Broadcast(TrainingStatus(status="idle"), 0)
+        waiting = asyncio.create_task(told.wait_after(0))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        told.publish(TrainingStatus(status="queued", seq=1), Changes([], []))
+        await asyncio.wait_for(waiting, 1)
+
+    asyncio.run(listen())

@@ -1,0 +1,206 @@
+"""What workers say is stored once, in order, whatever is killed when."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from modelforge.contracts.base import now
+from modelforge.contracts.job import DatasetRef, JobState, ModelRef, RunSpec
+from modelforge.contracts.training import TrainingConfig
+from modelforge.jobs.ledger import Ledger
+from modelforge.jobs.runners.base import Exit
+from modelforge.jobs.states import IllegalTransition
+from modelforge.store.database import Database
+from modelforge.store.jobs import get_job, list_metrics, newest_events
+from modelforge.store.models import model_named
+from modelforge.store.tables import JobRow
+
+JOB = "train_test"
+
+
+class Run:
+    """A job whose worker is this test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = Database(f"sqlite:///{folder / 'test.db'}")
+        self.ledger = Ledger(self.database, folder)
+        self.folder = folder / JOB
+        self.folder.mkdir()
+        self.output = folder / "model"
+        self.output.mkdir()
+        (self.output / "weights").write_bytes(bytes(2_000_000))
+        config = TrainingConfig(
+            task="text-generation", model_name="base", dataset="d.jsonl", per_device_train_batch_size=2, learning_rate=0.1
+        )
+        spec = RunSpec(
+            job_id=JOB, name="made", created_at=now(), config=config, device="cpu",
+            dataset=DatasetRef(name="d.jsonl", path="/d", sha256="0", num_examples=10, shape="input_output"),
+            model=ModelRef(name="base", source="folder", path="/b"), output_dir=str(self.output), modelforge_version="0",
+        )  # fmt: skip
+        (self.folder / "spec.json").write_text(spec.model_dump_json())
+        self.ledger.add(
+            JobRow(
+                id=JOB, name="made", status="queued", task="text-generation", strategy="sft", provider="huggingface",
+                model_name="base", dataset="d.jsonl", config={}, token="t", created_at=now(),
+            )  # fmt: skip
+        )
+        self.ledger.enter(JOB, JobState.STARTING, "Starting")
+
+    def say(self, text: str | bytes) -> None:
+        with (self.folder / "events.jsonl").open("ab") as file:
+            file.write(text if isinstance(text, bytes) else text.encode())
+
+    def event(self, kind: str, attempt: int = 1, **values: Any) -> None:
+        self.say(json.dumps({"v": 1, "line": 1, "attempt": attempt, "kind": kind, "at": now().isoformat(), **values}) + "\n")
+
+    def job(self) -> JobRow:
+        with self.database.session() as session:
+            return get_job(session, JOB)
+
+    def metrics(self) -> list[dict[str, Any]]:
+        with self.database.session() as session:
+            return [point.model_dump(exclude_none=True) for point in list_metrics(session, JOB, None, 0)[0]]
+
+    def said(self) -> list[str]:
+        with self.database.session() as session:
+            return [event.text for event in newest_events(session, JOB)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    return Run(tmp_path)
+
+
+def test_a_good_run_makes_a_model(run: Run) -> None:
+    run.event("state", state="training", message="Training", total_steps=4)
+    run.event("progress", step=2, total_steps=4, epoch=1.5, total_epochs=2, eta_seconds=3.0)
+    run.event("metrics", step=2, epoch=1.5, values={"loss": 0.5, "learning_rate": 0.1})
+    status, changes, more = run.ledger.ingest(JOB)
+    assert more and (status.status, status.progress, status.current_epoch, status.total_epochs) == ("training", 50.0, 2, 2)
+    assert (status.loss, status.learning_rate, status.current_step, status.total_steps) == (0.5, 0.1, 2, 4)
+    assert [point.step for point in changes.points] == [2] and [state.status for state in changes.states] == ["training"]
+    run.event("progress", step=4, total_steps=4, epoch=2.0, total_epochs=2)
+    assert run.ledger.ingest(JOB)[0].progress == 99.9
+    run.event("state", state="saving", message="Saving")
+    run.event("state", state="completed", message="Done", metrics={"final_loss": 0.25})
+    status = run.ledger.ingest(JOB)[0]
+    assert (status.status, status.progress) == ("completed", 100.0)
+    status, changes = run.ledger.settle(JOB, Exit(code=0), was_watched=True)
+    assert status.status == "completed" and not changes.states
+    with run.database.session() as session:
+        model = model_named(session, "MADE")
+        assert model is not None and model.id == run.job().model_id
+        assert (model.base_model, model.size_mb, model.metrics) == ("base", 2.0, {"final_loss": 0.25})
+        params = model.training_params
+        assert (params["num_epochs"], params["batch_size"], params["learning_rate"]) == (1, 2, 0.1)
+
+
+def test_half_a_line_waits_for_its_rest(run: Run) -> None:
+    run.say('{"v":1,"line":1,"attempt":1,"kind":"message","at":"2026-01-01T00:00:00Z","te')
+    assert run.ledger.ingest(JOB)[2] is False
+    run.say('xt":"whole"}\n')
+    assert run.ledger.ingest(JOB)[2] is True
+    assert run.said()[-1] == "whole"
+
+
+def test_a_torn_line_is_said_and_the_rest_is_read(run: Run) -> None:
+    run.say(b'{"v":1,"line":1,"atte\n')
+    run.say(b"\xff\xfe\n")
+    run.say(b'{"v":99,"kind":"message","text":"from the future","at":"2026-01-01T00:00:00Z"}\n')
+    run.event("message", text="after")
+    run.ledger.ingest(JOB)
+    said = run.said()
+    assert said[-1] == "after"
+    assert sum("could not be read" in text for text in said) == 3
+
+
+def test_a_later_attempt_replaces_and_the_same_adds(run: Run) -> None:
+    run.event("state", state="training", message="Training")
+    for step in (1, 2, 3):
+        run.event("metrics", step=step, epoch=0.1, values={"loss": float(step)})
+    run.event("metrics", step=3, epoch=0.1, values={"eval_loss": 9.0})
+    run.ledger.ingest(JOB)
+    run.ledger.settle(JOB, Exit(signal="SIGKILL"), was_watched=True)
+    run.ledger.requeue(JOB, "u")
+    run.ledger.enter(JOB, JobState.STARTING, "Starting")
+    run.event("state", attempt=2, state="training", message="Training")
+    run.event("metrics", attempt=2, step=3, epoch=0.1, values={"loss": 30.0})
+    run.ledger.ingest(JOB)
+    points = run.metrics()
+    assert [(point["step"], point["attempt"], point["loss"]) for point in points] == [(1, 1, 1.0), (2, 1, 2.0), (3, 2, 30.0)]
+    assert "eval_loss" not in points[2]
+
+
+def test_progress_never_falls_within_an_attempt(run: Run) -> None:
+    run.event("state", state="training", message="Training")
+    for step in (5, 3):
+        run.event("progress", step=step, total_steps=10, epoch=0.1, total_epochs=1)
+        assert run.ledger.ingest(JOB)[0].progress == 50.0
+
+
+def test_what_cannot_be_is_said_and_changes_nothing(run: Run) -> None:
+    run.event("state", state="completed", message="Done")
+    assert run.ledger.ingest(JOB)[0].status == "starting"
+    assert "cannot become completed" in run.said()[-1]
+
+
+@pytest.mark.parametrize(
+    ("ended", "watched", "stop", "state", "cause", "words"),
+    [
+        (Exit(signal="SIGKILL"), True, False, "failed", "killed", "SIGKILL"),
+        (Exit(signal="SIGSEGV"), False, False, "failed", "killed", "SIGSEGV"),
+        (Exit(code=3), True, False, "failed", "error", "exit code 3"),
+        (Exit(code=0), True, False, "failed", "error", "exit code 0"),
+        (Exit(), False, False, "interrupted", "server_restart", "machine"),
+        (Exit(signal="SIGKILL"), True, True, "stopped", "user", None),
+    ],
+)
+def test_an_end_without_a_word(
+    run: Run, ended: Exit, watched: bool, stop: bool, state: str, cause: str, words: str | None
+) -> None:
+    (run.folder / "worker.log").write_text("\n".join(f"line {i}" for i in range(100)) + "\nBoom!\n")
+    run.event("state", state="training", message="Training")
+    run.ledger.ingest(JOB)
+    if stop:
+        run.ledger.request_stop(JOB)
+    status, changes = run.ledger.settle(JOB, ended, was_watched=watched)
+    assert (status.status, status.cause) == (state, cause)
+    assert [change.status for change in changes.states] == [state]
+    job = run.job()
+    assert (job.exit_code, job.signal) == (ended.code, ended.signal)
+    assert job.log_tail is not None and len(job.log_tail) == 20 and job.log_tail[-1] == "Boom!"
+    assert words is None or words in (status.error or "")
+
+
+def test_only_an_ended_job_begins_anew(run: Run) -> None:
+    with pytest.raises(IllegalTransition, match="starting cannot become queued"):
+        run.ledger.requeue(JOB, "u")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(1, 400), max_size=12), restarts=st.sets(st.integers(0, 11)))
+def test_every_line_is_stored_once_however_reading_is_cut(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int], restarts: set[int]
+) -> None:
+    """The file grows by pieces of any length, and the server dies between some of them."""
+    run = Run(tmp_path_factory.mktemp("ledger"))
+    run.event("state", state="training", message="Training")
+    for step in range(12):
+        run.event("metrics", step=step, epoch=0.1, values={"loss": float(step)})
+    path = run.folder / "events.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(b"")
+    seqs: list[int] = []
+    for number, cut in enumerate([*cuts, len(whole)]):
+        piece, whole = whole[:cut], whole[cut:]
+        run.say(piece)
+        if number in restarts:
+            run.ledger = Ledger(run.database, run.folder.parent)
+        seqs += [point.seq for point in run.ledger.ingest(JOB)[1].points]
+    assert [point["loss"] for point in run.metrics()] == [float(step) for step in range(12)]
+    assert seqs == sorted(set(seqs)) and len(seqs) == 12

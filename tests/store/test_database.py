@@ -1,0 +1,92 @@
+"""Migrations and tables agree, a newer database is refused, ids are never used again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from modelforge.contracts.base import now
+from modelforge.errors import InvalidRequest, StoreFault
+from modelforge.store.database import Database
+from modelforge.store.tables import ModelRow, Table
+from sqlalchemy import text
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return Database(f"sqlite:///{tmp_path / 'test.db'}")
+
+
+def model(name: str) -> ModelRow:
+    return ModelRow(
+        name=name, base_model="b", task="t", provider="p", strategy="s", created_at=now(), size_mb=1.5, path="/x",
+        job_id="j", dataset="d", training_params={}, metrics={},
+    )  # fmt: skip
+
+
+def test_migrations_make_the_tables(database: Database) -> None:
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_opening_twice_keeps_everything(database: Database, tmp_path: Path) -> None:
+    with database.session() as session:
+        session.add(model("kept"))
+    again = Database(f"sqlite:///{tmp_path / 'test.db'}")
+    with again.session() as session:
+        assert session.query(ModelRow).one().name == "kept"
+
+
+def test_a_newer_database_is_refused(database: Database, tmp_path: Path) -> None:
+    with database.session() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StoreFault, match="newer version of ModelForge.*9999"):
+        Database(f"sqlite:///{tmp_path / 'test.db'}")
+
+
+def test_ids_are_never_used_again(database: Database) -> None:
+    with database.session() as session:
+        session.add(model("first"))
+        session.flush()
+        session.add(second := model("second"))
+        session.flush()
+        last = second.id
+        session.delete(second)
+    with database.session() as session:
+        session.add(third := model("third"))
+        session.flush()
+        assert third.id == last + 1
+
+
+def test_times_come_back_in_utc(database: Database) -> None:
+    moment = now()
+    with database.session() as session:
+        row = model("timed")
+        row.created_at = moment
+        session.add(row)
+    with database.session() as session:
+        assert session.query(ModelRow).one().created_at == moment
+
+
+def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ZeroDivisionError), database.session() as session:
+        session.add(model("never"))
+        session.flush()
+        raise ZeroDivisionError
+    with database.session() as session:
+        assert session.query(ModelRow).count() == 0
+
+
+@pytest.mark.parametrize("url", ["nonsense", "oracle9://x", "mysql+nodriver://x"])
+def test_a_url_that_cannot_work_is_said(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="MODELFORGE_DATABASE_URL"):
+        Database(url)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "test.db").write_text("not a database" * 100)
+    with pytest.raises(StoreFault, match="not a database"):
+        Database(f"sqlite:///{tmp_path / 'test.db'}")

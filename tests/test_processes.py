@@ -1,0 +1,60 @@
+"""Who a process is, and that all of its tree can be ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+
+import psutil
+from modelforge import processes
+
+SLEEP = "import time; time.sleep(60)"
+FAMILY = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); {SLEEP}"
+
+
+def test_identity_tells_processes_apart() -> None:
+    own = processes.start_identity(os.getpid())
+    assert own is not None
+    assert processes.is_running(os.getpid(), own)
+    assert not processes.is_running(os.getpid(), own + "x")
+    assert not processes.is_running(os.getpid(), None)
+    child = subprocess.Popen([sys.executable, "-c", SLEEP])
+    identity = processes.start_identity(child.pid)
+    assert identity is not None and processes.is_running(child.pid, identity)
+    child.kill()
+    deadline = time.monotonic() + 5
+    while processes.is_running(child.pid, identity):  # a zombie counts as gone
+        assert time.monotonic() < deadline
+    child.wait()
+    assert processes.start_identity(child.pid) is None
+
+
+def test_environment_is_found() -> None:
+    child = processes.spawn([sys.executable, "-c", SLEEP], {**os.environ, "MF_TEST_TOKEN": "abc"})
+    try:
+        deadline = time.monotonic() + 5
+        while processes.find_by_environment("MF_TEST_TOKEN", "abc") != [child.pid]:
+            assert time.monotonic() < deadline
+        assert processes.carries(child.pid, "MF_TEST_TOKEN", "abc")
+        assert not processes.carries(child.pid, "MF_TEST_TOKEN", "abd")
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_the_whole_tree_is_killed() -> None:
+    parent = processes.spawn([sys.executable, "-c", FAMILY], os.environ)
+    deadline = time.monotonic() + 10
+    while not (children := psutil.Process(parent.pid).children()):
+        assert time.monotonic() < deadline
+    processes.kill_tree(parent.pid)
+    parent.wait()
+    gone, alive = psutil.wait_procs(children, timeout=5)
+    assert gone and not alive
+
+
+def test_signal_names() -> None:
+    assert processes.signal_name(9) == "SIGKILL"
+    assert processes.signal_name(4000) == "signal 4000"

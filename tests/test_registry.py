@@ -1,0 +1,33 @@
+"""Registries refuse what is there twice, and name the nearest for what is not there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from modelforge.errors import InvalidRequest, NotBuilt
+from modelforge.registry import Registry
+
+
+@dataclass(frozen=True)
+class Thing:
+    name: str
+
+
+def test_a_name_registers_once() -> None:
+    registry = Registry("thing", Thing("one"), planned=["two"])
+    for taken in ("one", "two"):
+        with pytest.raises(ValueError, match=f"thing '{taken}' is registered already"):
+            registry.register(Thing(taken))
+    registry.register(Thing("three"))
+    assert registry.names() == ["one", "three", "two"]
+    assert registry.built() == ["one", "three"]
+
+
+def test_what_is_not_there_is_said() -> None:
+    registry = Registry("thing", Thing("one"), planned=["two"])
+    assert registry.get("one") == Thing("one")
+    with pytest.raises(NotBuilt, match="thing 'two' is not built yet in this version; built: one"):
+        registry.get("two")
+    with pytest.raises(InvalidRequest, match="thing 'onne' does not exist.*Did you mean 'one'"):
+        registry.get("onne")

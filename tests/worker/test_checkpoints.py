@@ -1,0 +1,60 @@
+"""A checkpoint counts when its manifest agrees with its files, else the one before it does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from modelforge.worker import checkpoints
+
+
+def make(folder: Path, step: int, *, sealed: bool = True) -> Path:
+    checkpoint = folder / f"checkpoint-{step}"
+    (checkpoint / "sub").mkdir(parents=True)
+    (checkpoint / "model.safetensors").write_bytes(bytes(range(256)) * 40)
+    (checkpoint / "sub" / "state.json").write_text('{"a": 1}')
+    if sealed:
+        checkpoints.seal(checkpoint, step, train_seconds=1.5)
+    return checkpoint
+
+
+def flip_a_bit(checkpoint: Path) -> None:
+    path = checkpoint / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[5000] ^= 1
+    path.write_bytes(data)
+
+
+HARMS = {
+    "a flipped bit": flip_a_bit,
+    "cut short": lambda c: (c / "model.safetensors").write_bytes(b"short"),
+    "a file gone": lambda c: (c / "sub" / "state.json").unlink(),
+    "no manifest": lambda c: (c / "manifest.json").unlink(),
+    "half a manifest": lambda c: (c / "manifest.json").write_text((c / "manifest.json").read_text()[:40]),
+    "another manifest": lambda c: (c / "manifest.json").write_text("[]"),
+    "another schema": lambda c: (c / "manifest.json").write_text('{"schema_version": 99, "files": {}}'),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_a_damaged_one_is_passed_over(tmp_path: Path, harm: str) -> None:
+    make(tmp_path, 9)
+    make(tmp_path, 10)  # by number, not by name
+    assert checkpoints.latest_valid(tmp_path) == (tmp_path / "checkpoint-10", [])
+    HARMS[harm](tmp_path / "checkpoint-10")
+    found, said = checkpoints.latest_valid(tmp_path)
+    assert found == tmp_path / "checkpoint-9"
+    assert len(said) == 1 and said[0].startswith("checkpoint-10 ")
+    assert not (tmp_path / "checkpoint-10").exists()
+
+
+def test_none_is_none(tmp_path: Path) -> None:
+    assert checkpoints.latest_valid(tmp_path / "missing") == (None, [])
+    make(tmp_path, 1, sealed=False)
+    assert checkpoints.latest_valid(tmp_path)[0] is None
+
+
+def test_the_manifest_remembers(tmp_path: Path) -> None:
+    manifest = checkpoints.manifest_of(make(tmp_path, 7))
+    assert (manifest["step"], manifest["train_seconds"]) == (7, 1.5)
+    assert set(manifest["files"]) == {"model.safetensors", "sub/state.json"}
