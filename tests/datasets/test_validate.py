@@ -97,11 +97,11 @@ def test_every_kind_of_problem_is_named_once_with_its_lines(file: Path) -> None:
 
 
 def test_what_json_allows_and_training_needs_not_is_allowed(file: Path) -> None:
-    nested = b'{"input": "a", "output": "b", "more": ' + b"[" * 99 + b"]" * 99 + b"}\n"
+    nested = b'{"input": "a", "output": "b", "more": ' + b"[" * 99 + b"]" * 99 + b', "even more": []}\n'
     odd = b'{"input": "x", "input": "a", "output": "b", "n": NaN, "m": -Infinity, "\\ud800": "\\u0000"}\n'
     braces = json.dumps({"input": "{[" * 500, "output": "b"}).encode() + b"\n"
     assert report_of(file, (nested + odd + braces) * 4).valid
-    deeper = nested.replace(b"[]", b"[[]]")
+    deeper = nested.replace(b"[[]]", b"[[[]]]")
     assert report_of(file, nested * 10 + deeper).errors == ["line 11: nested more than 100 levels deep"]
 
 

@@ -7,6 +7,7 @@ loop in a thread, and the requests reach it without a socket.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -134,7 +135,7 @@ def running_server(home: Path) -> str | None:
 def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
     """A client of the server that runs on the home folder, else of the application in this process.
 
-    ``supervise`` takes the home folder's lock and runs the supervisor: needed to train, to stop and to generate.
+    ``supervise`` takes the home folder's lock and runs the supervisor: needed to train and to stop.
     A worker that still runs at the end goes on without this process.
     """
     url = running_server(settings.home)
@@ -158,6 +159,9 @@ def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
 def _own_application(portal: BlockingPortal, settings: Settings, supervise: bool) -> Iterator[httpx.ASGITransport]:
     from modelforge.api.app import create_app  # noqa: PLC0415 - a client of a server needs none of it
 
+    # What a server logs of its refusals, the command says itself.
+    logging.getLogger("modelforge.api.errors").addHandler(logging.NullHandler())
     app = create_app(settings, supervise=supervise)
     with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
-        yield httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        # An exception that nobody foresaw comes out here with its trace: there is no server's log to look it up in.
+        yield httpx.ASGITransport(app=app)

@@ -193,7 +193,7 @@ class Story:
         )
 
     def before(self, rows: Sequence[Row], said: Sequence[str]) -> None:
-        self._title("1", "Before", f"what {STARTER} says of itself")
+        self._title("1", "Before", f"{STARTER} as it is")
         for row, answer in zip(rows, said, strict=False):
             self._console.print(Text(f"? {row.question}", style="bold"))
             self._console.print(Padding(Text(answer or "(nothing)", style="red"), (0, 0, 0, 2)))

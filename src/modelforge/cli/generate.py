@@ -30,7 +30,7 @@ def generate(
     """Let a model answer."""
     which = {"model_id": int(model)} if model.isdecimal() else {"model_name": model_reference(model)}
     options = {**which, **given(GenerateRequest, flags)}
-    with client_of(ctx, supervise=True) as client:
+    with client_of(ctx) as client:
 
         def answer(text: str) -> None:
             reply = client.post("/api/playground/generate", GenerateReply, {**options, "prompt": text})

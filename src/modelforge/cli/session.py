@@ -31,7 +31,7 @@ def program_of(ctx: typer.Context) -> str:
 
 @contextmanager
 def client_of(ctx: typer.Context, *, supervise: bool = False) -> Iterator[Client]:
-    """A client on the home folder; ``supervise`` for commands that start, stop or run models."""
+    """A client on the home folder; ``supervise`` for commands that start, stop or resume a training."""
     from modelforge.cli.client import connect  # noqa: PLC0415
 
     with connect(settings_of(ctx), supervise=supervise) as client:

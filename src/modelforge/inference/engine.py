@@ -16,11 +16,11 @@ import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
-from modelforge.errors import InvalidRequest, NotBuilt
+from modelforge.errors import InvalidRequest
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.shelf import LoadedModel
 from modelforge.tasks import TASKS
-from modelforge.tasks.base import PlannedTask, Task
+from modelforge.tasks.base import Task
 
 FinishReason = Literal["stop", "length", "timeout"]
 
@@ -60,12 +60,10 @@ def answer(
     """Answer a request within ``timeout`` seconds, or with what there is by then.
 
     ``cancelled`` is asked after every token. Raises InvalidRequest where the prompt does not fit into the model's
-    context, NotBuilt for a task that cannot generate yet, and Cancelled.
+    context, and Cancelled.
     """
     started = time.monotonic()
     task = TASKS.get(target.task)
-    if isinstance(task, PlannedTask):
-        raise NotBuilt(f"task '{task.name}' cannot generate in this version")
     prompt = task.prompt(loaded.tokenizer, request.prompt, tuned=target.tuned)
     made = generate(loaded, task, prompt, request, timeout, cancelled)
     text = _text(loaded.tokenizer, prompt, made.ids)

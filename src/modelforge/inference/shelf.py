@@ -14,10 +14,9 @@ import psutil
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from modelforge.errors import NotBuilt, NotFound
+from modelforge.errors import NotFound
 from modelforge.inference.protocol import ModelTarget
 from modelforge.providers import PROVIDERS
-from modelforge.providers.base import PlannedProvider
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 WEIGHTS_AND_FORMAT = {".safetensors", ".json", ".jinja", ".model", ".txt"}
@@ -58,8 +57,6 @@ class Shelf:
                 self._models.move_to_end(target.path)
                 return found
         provider = PROVIDERS.get(target.provider)
-        if isinstance(provider, PlannedProvider):
-            raise NotBuilt(f"provider '{provider.name}' cannot generate in this version")
         # Room is made before and not after: two models at once may be more than the machine has.
         self._make_room(provider.trained_bytes(target.path, self._device))
         started = time.monotonic()
