@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.live import jsonl, rows
+
 PROGRAM = (sys.executable, "-m", "modelforge")
 
 
@@ -45,6 +47,5 @@ def document(*words: str, home: Path, cwd: Path | None = None) -> Any:
 
 
 def write_rows(path: Path, count: int = 12) -> Path:
-    rows = [{"input": f"What comes after {number}?", "output": f"{number + 1} does."} for number in range(count)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    path.write_bytes(jsonl(rows(count)))
     return path

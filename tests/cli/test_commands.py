@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from program import PROGRAM, document, documents, environment, modelforge, write_rows
+from tests.cli.program import PROGRAM, document, documents, environment, modelforge, write_rows
+from tests.live import LiveServer
 
 
 @pytest.fixture
@@ -108,27 +107,10 @@ def test_ctrl_c_stops_and_saves_and_a_resume_goes_on(home: Path, tmp_path: Path,
     assert min(new) > stopped["current_step"] and sorted(set(new)) == list(range(min(new), 61))
 
 
-@contextmanager
-def server(home: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen(
-        [*PROGRAM, "serve", "--port", "0"], env=environment(home), stdout=subprocess.PIPE, text=True
-    ) as process:
-        try:
-            deadline = time.monotonic() + 30
-            while not (home / "server.json").exists():
-                assert process.poll() is None and time.monotonic() < deadline, "the server did not start"
-                time.sleep(0.05)
-            yield process
-        finally:
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=30) == 0
-
-
 def test_with_a_server_the_commands_speak_to_it(home: Path, tmp_path: Path, tiny_model: Path) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", 40)
     base = ["train", "--task", "text-generation", "--model-name", str(tiny_model), "--dataset", str(rows)]
-    with server(home) as process:
-        assert process.stdout is not None and "http://localhost:" in process.stdout.readline()
+    with closing(LiveServer(home).start()) as server:
         assert document("doctor", home=home)["ok"]
         left = document(*base, "--max-steps", "100000", "--detach", home=home)
         assert left["status"] in ("starting", "training")
@@ -140,6 +122,7 @@ def test_with_a_server_the_commands_speak_to_it(home: Path, tmp_path: Path, tiny
         assert document("jobs", "show", home=home)["status"] == "stopped"
         nothing = modelforge("jobs", "stop", home=home)
         assert nothing.returncode == 1 and nothing.stderr.splitlines()[0] == "Conflict"
+    assert server.process is not None and server.process.returncode == 0
 
 
 def test_every_line_that_is_read_is_answered(home: Path, tiny_model: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import modelforge
+from tests.cli.program import modelforge
 
 import modelforge as package
 

@@ -13,11 +13,16 @@ class Available(Contract):
     """What of it is built in this version."""
 
     providers: list[str]
+    """Those that a training can name now."""
     strategies: list[str]
+    """Those that a training can name now."""
     tasks: list[str]
+    """Those that a training can name now."""
 
 
 class Info(Contract):
+    """What this server is and can do."""
+
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -33,17 +38,26 @@ class Info(Contract):
     )
 
     providers: list[str]
+    """The libraries of the API that load and train models."""
     strategies: list[str]
+    """The methods of training of the API."""
     tasks: list[str]
+    """What the API lets a model be taught to do."""
     version: Literal["v2"]
+    """The version of the API."""
     available: Available
+    """What of it is built in this version; the rest is refused with 400."""
 
 
 class Health(Contract):
+    """A server that answers."""
+
     model_config = ConfigDict(json_schema_extra={"examples": [{"status": "healthy", "version": "v2"}]})
 
     status: Literal["healthy"] = "healthy"
+    """Always this: a server that is not healthy does not answer."""
     version: Literal["v2"] = "v2"
+    """The version of the API."""
 
 
 class ErrorReply(Contract):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from modelforge.contracts.base import Contract, UtcTime
+from modelforge.contracts.base import Contract, UtcTime, example
 from modelforge.contracts.training import TrainingConfig
 
 
@@ -38,33 +38,56 @@ class Cause(StrEnum):
     ERROR = "error"
 
 
+_STATUS: dict[str, Any] = {
+    "status": "training",
+    "progress": 45.5,
+    "current_epoch": 2,
+    "total_epochs": 3,
+    "current_step": 500,
+    "total_steps": 1100,
+    "loss": 0.234,
+    "learning_rate": 0.0002,
+    "job_id": "train_3f9a1c5be07d",
+    "message": "Training",
+    "error": None,
+    "cause": None,
+    "stalled": False,
+    "eval_loss": 0.251,
+    "eta_seconds": 312.0,
+    "seq": 1741,
+}
+_POINT: dict[str, Any] = {
+    "seq": 1741,
+    "job_id": "train_3f9a1c5be07d",
+    "attempt": 1,
+    "step": 500,
+    "epoch": 1.36,
+    "loss": 0.234,
+    "learning_rate": 0.0002,
+    "grad_norm": 0.41,
+}
+_SUMMARY: dict[str, Any] = {
+    **_STATUS,
+    "id": "train_3f9a1c5be07d",
+    "name": "my-modelforge-starter-finetuned",
+    "task": "text-generation",
+    "strategy": "sft",
+    "provider": "huggingface",
+    "model_name": "modelforge-starter",
+    "dataset": "dataset.jsonl",
+    "attempt": 1,
+    "created_at": "2024-01-15T10:30:00Z",
+    "started_at": "2024-01-15T10:30:01Z",
+    "ended_at": None,
+    "model_id": None,
+    "metrics": None,
+}
+
+
 class TrainingStatus(Contract):
     """How the present job stands. Numbers are null until they are known."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "status": "training",
-                    "progress": 45.5,
-                    "current_epoch": 2,
-                    "total_epochs": 3,
-                    "current_step": 500,
-                    "total_steps": 1100,
-                    "loss": 0.234,
-                    "learning_rate": 0.0002,
-                    "job_id": "train_3f9a1c5be07d",
-                    "message": "Training",
-                    "error": None,
-                    "cause": None,
-                    "stalled": False,
-                    "eval_loss": 0.251,
-                    "eta_seconds": 312.0,
-                    "seq": 1741,
-                }
-            ]
-        }
-    )
+    model_config = example(**_STATUS)
 
     status: Literal["idle"] | JobState
     """idle (nothing yet), queued, starting, training, saving, completed, failed, stopped or interrupted."""
@@ -103,23 +126,7 @@ class TrainingStatus(Contract):
 class MetricPoint(Contract):
     """What was measured at one step. A later attempt's value for a step replaces the earlier one."""
 
-    model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "seq": 1741,
-                    "job_id": "train_3f9a1c5be07d",
-                    "attempt": 1,
-                    "step": 500,
-                    "epoch": 1.36,
-                    "loss": 0.234,
-                    "learning_rate": 0.0002,
-                    "grad_norm": 0.41,
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="allow", json_schema_extra={"examples": [_POINT]})
 
     seq: int
     """The number of this change, over all jobs."""
@@ -144,6 +151,8 @@ class MetricPoint(Contract):
 class StreamMessage(TrainingStatus):
     """One message of the WebSocket: the status, and the points since the message before."""
 
+    model_config = example(**_STATUS, points=[_POINT])
+
     points: list[MetricPoint] = Field(default_factory=list)
     """The metrics logged since the message before, oldest first."""
 
@@ -151,13 +160,18 @@ class StreamMessage(TrainingStatus):
 class JobSummary(TrainingStatus):
     """A job in a list."""
 
+    model_config = example(**_SUMMARY)
+
     id: str
     """The job's id."""
     name: str
     """The name of the model that it makes."""
     task: str
+    """What the model is to do."""
     strategy: str
+    """The method of training."""
     provider: str
+    """The library that loads and trains the model."""
     model_name: str
     """The model that it starts from."""
     dataset: str
@@ -165,6 +179,7 @@ class JobSummary(TrainingStatus):
     attempt: int
     """How often it was started or resumed."""
     created_at: UtcTime
+    """When it was asked for."""
     started_at: UtcTime | None = None
     """When its first worker started."""
     ended_at: UtcTime | None = None
@@ -179,8 +194,11 @@ class JobEvent(Contract):
     """One thing that happened to a job."""
 
     seq: int
+    """The number of this change, over all jobs."""
     attempt: int
+    """Which start or resume of the job it belongs to, from 1."""
     at: UtcTime
+    """When the server heard of it."""
     kind: str
     """state, message or checkpoint."""
     text: str
@@ -189,6 +207,20 @@ class JobEvent(Contract):
 
 class JobDetail(JobSummary):
     """A job with everything that is known of it."""
+
+    model_config = example(
+        **_SUMMARY,
+        config={"task": "text-generation", "model_name": "modelforge-starter", "dataset": "dataset.jsonl"},
+        exit_code=None,
+        signal=None,
+        log_tail=[],
+        pid=4711,
+        run_dir="/home/ada/.modelforge/runs/train_3f9a1c5be07d",
+        model_path=None,
+        events=[
+            {"seq": 1203, "attempt": 1, "at": "2024-01-15T10:30:04Z", "kind": "state", "text": "training: Training"}
+        ],
+    )
 
     config: dict[str, Any]
     """The training configuration, with every value that was filled in so far."""
@@ -211,7 +243,10 @@ class JobDetail(JobSummary):
 class JobList(Contract):
     """Jobs, oldest first."""
 
+    model_config = example(jobs=[_SUMMARY], total=1)
+
     jobs: list[JobSummary]
+    """Each as it stands now."""
     total: int
     """How many there are in all."""
 
@@ -219,8 +254,12 @@ class JobList(Contract):
 class MetricList(Contract):
     """A job's points, by step."""
 
+    model_config = example(job_id="train_3f9a1c5be07d", metrics=[_POINT], total=1)
+
     job_id: str
+    """The job that they belong to."""
     metrics: list[MetricPoint]
+    """One for each step at which something was measured."""
     total: int
     """How many there are in all."""
 
@@ -228,8 +267,16 @@ class MetricList(Contract):
 class JobLog(Contract):
     """Lines of a job's log, oldest first."""
 
+    model_config = example(
+        job_id="train_3f9a1c5be07d",
+        lines=["2024-01-15 10:30:02,114 INFO httpx: HTTP Request: HEAD https://huggingface.co/config.json"],
+        total=1,
+    )
+
     job_id: str
+    """The job whose worker wrote them."""
     lines: list[str]
+    """Without their line ends."""
     total: int
     """How many there are in all."""
 
@@ -251,9 +298,11 @@ class TrainingStarted(Contract):
     )
 
     status: Literal["started"] = "started"
+    """Always this."""
     job_id: str
     """The job, for the routes under /api/jobs."""
     message: str
+    """What happened, in words."""
     warnings: list[str] = Field(default_factory=list)
     """What is worth knowing and did not stop the start, such as rows that are left out."""
 
@@ -270,8 +319,11 @@ class TrainingStopped(Contract):
     )
 
     status: Literal["stopped"] = "stopped"
+    """Always this."""
     message: str
+    """What happened, in words."""
     job_id: str
+    """The job that was stopped."""
 
 
 SPEC_SCHEMA = 1

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from modelforge.contracts.base import Contract, UtcTime
+from modelforge.contracts.base import Contract, UtcTime, example
 
 _LISTED: dict[str, Any] = {
     "id": 1,
@@ -30,7 +30,9 @@ class ModelSummary(Contract):
     base_model: str
     """The model that it was trained from, as the request named it."""
     task: str
+    """What it was trained to do."""
     created_at: UtcTime
+    """When it was completed."""
     size_mb: float
     """What its folder takes, in units of 1 000 000 bytes."""
 
@@ -69,8 +71,11 @@ class ModelDetail(ModelSummary):
     )
 
     provider: str
+    """The library that trained it."""
     strategy: str
+    """The method that it was trained by."""
     training_params: TrainingParams
+    """The settings that it was trained with."""
     metrics: dict[str, float]
     """final_loss, perplexity, and what else was measured."""
     job_id: str
@@ -84,15 +89,22 @@ class ModelDetail(ModelSummary):
 class ModelList(Contract):
     """Trained models, oldest first."""
 
+    model_config = example(models=[_LISTED], total=1)
+
     models: list[ModelSummary]
+    """Each with where it comes from and what it takes."""
     total: int = Field(0)
     """How many there are in all."""
 
 
 class ModelDeleted(Contract):
+    """The reply to deleting a model."""
+
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"status": "deleted", "message": "Model deleted successfully"}]}
     )
 
     status: Literal["deleted"] = "deleted"
+    """Always this."""
     message: str = "Model deleted successfully"
+    """What happened, in words."""

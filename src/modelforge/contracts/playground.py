@@ -67,6 +67,7 @@ class GenerateReply(Contract):
     )
 
     generated_text: str
+    """The answer alone, without the prompt."""
     tokens_generated: int
     """What was generated, the end token left out."""
     generation_time_ms: int

@@ -28,7 +28,7 @@ from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.ledger import Ledger
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
-from modelforge.jobs.states import RESUMABLE
+from modelforge.jobs.states import ENDED, RESUMABLE
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 from modelforge.store.jobs import active_jobs, get_job, newest_job, status_of
@@ -83,7 +83,7 @@ class Supervisor:
         if self._starting.locked():
             raise Conflict("another training is being started; wait for it, or stop it: POST /api/stop_training")
         async with self._starting:
-            self._refuse_second()
+            await self._make_way()
             plan = await preflight.check(config, self._settings, self._database, self._hardware)
             job_id = f"train_{secrets.token_hex(6)}"
             run_dir = self._settings.runs / job_id
@@ -111,10 +111,9 @@ class Supervisor:
                 taken = model_named(session, name) is not None
             if state not in RESUMABLE:
                 raise Conflict(f"job {job_id} is {state}: only a failed, stopped or interrupted job can be resumed")
-            self._refuse_second()
+            await self._make_way()
             if taken:
                 raise Conflict(f"a model '{name}' was made since job {job_id} ended: delete that model first")
-            await self._finish_watch(job_id)
             return await self._take_up(job_id)
 
     async def stop(self, job_id: str | None = None, *, force: bool = False) -> str:
@@ -152,14 +151,17 @@ class Supervisor:
         while watch := self._watches.get(job_id):
             await asyncio.wait([watch])
 
-    def _refuse_second(self) -> None:
-        if self._watches:
-            running = next(iter(self._watches))
-            raise Conflict(f"training is already in progress: {running}. Wait for it, or POST /api/stop_training")
-
-    async def _finish_watch(self, job_id: str) -> None:
-        if watch := self._watches.get(job_id):
-            await asyncio.wait([watch])
+    async def _make_way(self) -> None:
+        """Raises Conflict while a job is under way; waits for a worker that has said its last word and is ending."""
+        for job_id, watch in list(self._watches.items()):
+            with self._database.session() as session:
+                state = JobState(get_job(session, job_id).status)
+            if state not in ENDED:
+                raise Conflict(f"training is already in progress: {job_id}. Wait for it, or POST /api/stop_training")
+            await asyncio.wait([watch], timeout=self._settings.stop_timeout)
+            if not watch.done():
+                await to_thread.run_sync(self._handles[job_id].kill)
+                await asyncio.wait([watch])
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id

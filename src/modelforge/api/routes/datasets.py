@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
+from fastapi import Path as PathParameter
 
 from modelforge.api.deps import Here, Limit, Offset, State
 from modelforge.api.errors import replies
@@ -25,6 +27,8 @@ from modelforge.store.datasets import detail_of, get_dataset, list_datasets, nex
 from modelforge.store.tables import DatasetRow
 
 router = APIRouter(prefix="/api", tags=["datasets"])
+
+Filename = Annotated[str, PathParameter(description="The name that it was uploaded under.", examples=["dataset.jsonl"])]
 
 _FORM = {
     "requestBody": {
@@ -52,7 +56,7 @@ async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
         report = await ingest.admit(received.path, received.filename)
         row = await to_thread.run_sync(_keep, here, received.path, received.filename, report)
     finally:
-        received.path.unlink(missing_ok=True)
+        await to_thread.run_sync(_drop, received.path)
     return DatasetUploaded(
         filename=row.filename,
         num_examples=row.num_examples,
@@ -60,6 +64,11 @@ async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
         id=row.id,
         version=row.version,
     )
+
+
+def _drop(uploaded: Path) -> None:
+    """In a thread: a file of gigabytes takes a while to go."""
+    uploaded.unlink(missing_ok=True)
 
 
 @router.get("/datasets", summary="All datasets", responses=replies())
@@ -71,14 +80,14 @@ def datasets(here: Here, limit: Limit = None, offset: Offset = 0) -> DatasetList
 
 
 @router.get("/datasets/{filename}", summary="A dataset", responses=replies(404))
-def dataset(here: Here, filename: str) -> DatasetDetail:
+def dataset(here: Here, filename: Filename) -> DatasetDetail:
     """Its newest version, with what was found in it."""
     with here.database.session() as session:
         return detail_of(get_dataset(session, filename))
 
 
 @router.delete("/datasets/{filename}", summary="Delete a dataset", responses=replies(404))
-def delete(here: Here, filename: str) -> DatasetDeleted:
+def delete(here: Here, filename: Filename) -> DatasetDeleted:
     """All its versions. Runs that learn from it have a copy of their own and go on."""
     with here.database.session() as session:
         get_dataset(session, filename)

@@ -27,4 +27,5 @@ async def info() -> Info:
 
 @router.get("/health", summary="Is it up")
 async def health() -> Health:
+    """Answers as soon as the server takes requests."""
     return Health()

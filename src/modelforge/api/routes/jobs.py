@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from fastapi import APIRouter
+from fastapi import Path as PathParameter
 
 from modelforge.api.deps import Here, Limit, Offset
 from modelforge.api.errors import replies
@@ -11,6 +14,8 @@ from modelforge.files import read_json_or_none, read_text_or_none
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, summary_of
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+JobId = Annotated[str, PathParameter(description="The job's id.", examples=["train_3f9a1c5be07d"])]
 
 
 @router.get("", summary="All jobs", responses=replies())
@@ -22,7 +27,7 @@ def jobs(here: Here, limit: Limit = None, offset: Offset = 0) -> JobList:
 
 
 @router.get("/{job_id}", summary="A job", responses=replies(404))
-def job(here: Here, job_id: str) -> JobDetail:
+def job(here: Here, job_id: JobId) -> JobDetail:
     """Everything that is known of it."""
     run_dir = here.settings.runs / job_id
     with here.database.session() as session:
@@ -42,7 +47,7 @@ def job(here: Here, job_id: str) -> JobDetail:
 
 
 @router.get("/{job_id}/metrics", summary="A job's metrics", responses=replies(404))
-def metrics(here: Here, job_id: str, limit: Limit = None, offset: Offset = 0) -> MetricList:
+def metrics(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> MetricList:
     """By step; a later attempt's value for a step stands."""
     with here.database.session() as session:
         get_job(session, job_id)
@@ -51,7 +56,7 @@ def metrics(here: Here, job_id: str, limit: Limit = None, offset: Offset = 0) ->
 
 
 @router.get("/{job_id}/log", summary="A job's log", responses=replies(404))
-def log(here: Here, job_id: str, limit: Limit = None, offset: Offset = 0) -> JobLog:
+def log(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> JobLog:
     """What its worker wrote, line by line, over all attempts."""
     with here.database.session() as session:
         get_job(session, job_id)
@@ -61,7 +66,7 @@ def log(here: Here, job_id: str, limit: Limit = None, offset: Offset = 0) -> Job
 
 
 @router.post("/{job_id}/resume", summary="Go on with a job", responses=replies(404, 409))
-async def resume(here: Here, job_id: str) -> TrainingStarted:
+async def resume(here: Here, job_id: JobId) -> TrainingStarted:
     """A failed, stopped or interrupted job goes on from its last whole checkpoint."""
     start = await here.supervisor.resume(job_id)
     return TrainingStarted(job_id=job_id, message=f"Training goes on {start}")

@@ -20,7 +20,7 @@ from modelforge.store.models import detail_of, get_model, list_models, summary_o
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 
-ModelId = Annotated[int, PathParameter(ge=1, le=2**53, description="The model's id.")]
+ModelId = Annotated[int, PathParameter(ge=1, le=2**53, description="The model's id.", examples=[1])]
 
 
 @router.get("", summary="All trained models", responses=replies())

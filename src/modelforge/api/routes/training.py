@@ -23,6 +23,7 @@ async def start_training(here: Here, config: Annotated[TrainingConfig, Body()]) 
 
 @router.get("/training_status", summary="How the present training stands", responses=replies())
 async def training_status(here: Here) -> TrainingStatus:
+    """The newest job's, ended or not; `idle` where there was none yet. `WS /ws/training` sends the same by itself."""
     return here.supervisor.broadcast.status
 
 
