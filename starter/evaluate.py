@@ -31,10 +31,14 @@ def load(folder: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     return model, tokenizer
 
 
-def answers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, questions: list[str], max_new_tokens: int = 96) -> list[str]:
+def answers(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, questions: list[str], max_new_tokens: int = 96
+) -> list[str]:
     """The greedy answer to each question. Questions of like length go together, so little is padded."""
     prompts = [
-        tokenizer.apply_chat_template([{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False)
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False
+        )
         for question in questions
     ]
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
@@ -51,11 +55,15 @@ def answers(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, questio
     return found
 
 
-def exact_match(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, examples: list[Example]) -> tuple[float, list[Mistake]]:
+def exact_match(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, examples: list[Example]
+) -> tuple[float, list[Mistake]]:
     """The share answered word for word, and the rest."""
     given = answers(model, tokenizer, [example.question for example in examples])
     mistakes = [
-        Mistake(example.question, example.answer, text) for example, text in zip(examples, given, strict=True) if text != example.answer
+        Mistake(example.question, example.answer, text)
+        for example, text in zip(examples, given, strict=True)
+        if text != example.answer
     ]
     return 1.0 - len(mistakes) / len(examples), mistakes
 
@@ -89,7 +97,11 @@ def measure(folder: Path, count: int = 200, shown: int = 0) -> dict[str, object]
         print(f"{kind}: {scores[kind]:.3f}", flush=True)
         for mistake in mistakes[:shown]:
             print(f"    {mistake.question!r}\n      expected {mistake.expected!r}\n      given    {mistake.given!r}")
-    return {"held_out_per_kind": count, "exact_match": scores, "perplexity": round(perplexity(model, tokenizer, pooled), 3)}
+    return {
+        "held_out_per_kind": count,
+        "exact_match": scores,
+        "perplexity": round(perplexity(model, tokenizer, pooled), 3),
+    }
 
 
 def main() -> None:

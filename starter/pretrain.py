@@ -45,7 +45,9 @@ def new_model(tokenizer: PreTrainedTokenizerFast, width: int, layers: int) -> Ll
     return LlamaForCausalLM(config)
 
 
-def loss_of(model: LlamaForCausalLM, inputs: Tensor, targets: Tensor, weights: Tensor, documents: Tensor, positions: Tensor) -> Tensor:
+def loss_of(
+    model: LlamaForCausalLM, inputs: Tensor, targets: Tensor, weights: Tensor, documents: Tensor, positions: Tensor
+) -> Tensor:
     """Weighted mean cross entropy in nats; all arguments (rows, length). A token sees only its own document."""
     length = inputs.shape[1]
     causal = torch.ones(length, length, dtype=torch.bool, device=inputs.device).tril()
@@ -68,7 +70,9 @@ def tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor,
     return inputs, targets, weights, documents, positions
 
 
-def export(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, stream: Stream, record: dict[str, object], folder: Path) -> None:
+def export(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, stream: Stream, record: dict[str, object], folder: Path
+) -> None:
     """Write the folder that transformers loads, in bfloat16, with the figures of the run."""
     folder.mkdir(parents=True, exist_ok=True)
     copy = LlamaForCausalLM(model.config).to(torch.bfloat16)
@@ -94,7 +98,9 @@ def pretrain(out: Path, minutes: float, steps: int | None = None, seed: int = SE
     # The network computes in bfloat16; the optimizer keeps float32 masters, for its steps are smaller than bfloat16 resolves.
     masters = [parameter.detach().clone() for parameter in model.parameters()]
     model = model.to(torch.bfloat16)
-    matrices = [m for (name, _), m in zip(model.named_parameters(), masters, strict=True) if m.ndim == 2 and "embed" not in name]
+    matrices = [
+        m for (name, _), m in zip(model.named_parameters(), masters, strict=True) if m.ndim == 2 and "embed" not in name
+    ]
     others = [m for m in masters if not any(m is matrix for matrix in matrices)]
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.Muon(matrices, lr=PEAK_RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
@@ -134,7 +140,10 @@ def pretrain(out: Path, minutes: float, steps: int | None = None, seed: int = SE
         if step % 50 == 0:
             seconds = time.monotonic() - started
             mean = sum(losses[-50:]) / len(losses[-50:])
-            print(f"step {step} loss {mean:.4f} tokens {tokens} seconds {seconds:.0f} tokens/s {tokens / max(seconds, 1e-9):.0f}", flush=True)
+            print(
+                f"step {step} loss {mean:.4f} tokens {tokens} seconds {seconds:.0f} tokens/s {tokens / max(seconds, 1e-9):.0f}",
+                flush=True,
+            )
         record: dict[str, object] = {
             "seed": seed, "steps": step + 1, "tokens": tokens, "seconds": round(time.monotonic() - started, 1),
             "progress": round(progress, 4), "device": device.type, "parameters": model.num_parameters(),
@@ -156,9 +165,19 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
-    parser.add_argument("--rows", type=int, default=128 if torch.cuda.is_available() else 16, help="rows of 256 tokens in a step")
+    parser.add_argument(
+        "--rows", type=int, default=128 if torch.cuda.is_available() else 16, help="rows of 256 tokens in a step"
+    )
     arguments = parser.parse_args()
-    pretrain(arguments.out, arguments.minutes, arguments.steps, arguments.seed, arguments.width, arguments.layers, arguments.rows)
+    pretrain(
+        arguments.out,
+        arguments.minutes,
+        arguments.steps,
+        arguments.seed,
+        arguments.width,
+        arguments.layers,
+        arguments.rows,
+    )
 
 
 if __name__ == "__main__":

@@ -54,7 +54,9 @@ class Stream:
     def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
         self.rng = random.Random(seed)
         self.size = len(tokenizer)
-        self.pad, self.end, self.system, self.user, self.assistant = tokenizer.convert_tokens_to_ids(list(vocabulary.SPECIALS))
+        self.pad, self.end, self.system, self.user, self.assistant = tokenizer.convert_tokens_to_ids(
+            list(vocabulary.SPECIALS)
+        )
         self._encode = tokenizer.backend_tokenizer.encode
         self._splits = vocabulary.splits(tokenizer.backend_tokenizer.to_str())
         self.occurrences = np.zeros(self.size, dtype=np.int64)
@@ -128,7 +130,10 @@ class Stream:
         if roll < 0.94:
             return self.repeat(self.rng.randint(2, 40))
         document = Document([], [])
-        document.add([*self.encode(stories.draw(self.rng, self.rng.randint(2, 8)), self.rng.random() < SPLIT_SHARE), self.end], TEXT_WEIGHT)
+        document.add(
+            [*self.encode(stories.draw(self.rng, self.rng.randint(2, 8)), self.rng.random() < SPLIT_SHARE), self.end],
+            TEXT_WEIGHT,
+        )
         return document
 
     def long_document(self) -> Document:
@@ -169,7 +174,9 @@ class Stream:
         for row in range(rows):
             start, number = 0, 1
             while start < ROW - 8:
-                fitting = next((i for i, waiting in enumerate(self._waiting) if len(waiting.tokens) <= ROW - start + 1), None)
+                fitting = next(
+                    (i for i, waiting in enumerate(self._waiting) if len(waiting.tokens) <= ROW - start + 1), None
+                )
                 if fitting is not None:
                     document = self._waiting.pop(fitting)
                 elif len(self._waiting) < 12:

@@ -6,9 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.live import LiveServer, jsonl, rows
 from tests.tiny import make_tiny_model
+
+# Machines that run tests are busy: how long an example takes says nothing.
+settings.register_profile("modelforge", deadline=None)
+settings.load_profile("modelforge")
 
 
 @pytest.fixture(scope="session")

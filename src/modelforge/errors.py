@@ -9,9 +9,9 @@
     ├── Unauthorized           401  a key is needed
     ├── Forbidden              403  a foreign origin or host; a gated model
     ├── NotFound               404  no such model, dataset, job or path
-    ├── MethodNotAllowed       405
+    ├── MethodNotAllowed       405  the path is there, but does not take this method
     ├── Conflict               409  in progress already, nothing to stop, a name that is taken
-    ├── TooLarge               413
+    ├── TooLarge               413  an upload above the limit
     ├── UnsupportedMedia       415  not a kind of file that can be read
     └── Fault                  500  something of ours broke; says which part and what to do
         ├── InferenceFault     500  the playground's process failed

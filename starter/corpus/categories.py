@@ -42,7 +42,9 @@ def draw(rng: random.Random) -> Example:
         question = rng.choice(_YES_FRAMES).format(a=article(item), n=item, c=_category(name if true else other))
         answer = f"Yes, {fact[0].lower() + fact[1:] if not item[0].isupper() else fact}" if true else f"No. {fact}"
     elif roll < 0.82:
-        strangers = [rng.choice(CATEGORIES[key]) for key in rng.sample([k for k in CATEGORIES if k != name], rng.randint(2, 3))]
+        strangers = [
+            rng.choice(CATEGORIES[key]) for key in rng.sample([k for k in CATEGORIES if k != name], rng.randint(2, 3))
+        ]
         options = [item, *strangers]
         rng.shuffle(options)
         question = rng.choice(_PICK_FRAMES).format(c=_category(name), b=name, o=", ".join(options))

@@ -57,7 +57,9 @@ def content(rng: random.Random) -> str:
     if roll < 0.75:
         return " ".join(names.made_up_word(rng) for _ in range(rng.randint(1, 5)))
     if roll < 0.88:
-        return " ".join(rng.choice((_mark(rng), rng.choice(WORDS), names.person(rng))) for _ in range(rng.randint(1, 5)))
+        return " ".join(
+            rng.choice((_mark(rng), rng.choice(WORDS), names.person(rng))) for _ in range(rng.randint(1, 5))
+        )
     return " ".join(odd_text(rng) for _ in range(rng.randint(1, 2)))
 
 

@@ -26,6 +26,10 @@ def draw(rng: random.Random) -> Example:
     word, meaning = rng.choice(tuple(MEANINGS.items()))
     reverse = rng.random() < 0.25
     frame = rng.choice(_REVERSE if reverse else _FRAMES)
-    question = capital(frame.format(a=article(word), w=word, m=meaning)) if frame[0] != "{" or reverse else frame.format(w=word)
+    question = (
+        capital(frame.format(a=article(word), w=word, m=meaning))
+        if frame[0] != "{" or reverse
+        else frame.format(w=word)
+    )
     answer = f"That is {article(word)}." if reverse else f"{capital(article(word))} is {meaning}."
     return Example(KIND, f"{word}|{frame}", question, answer)

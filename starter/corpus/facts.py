@@ -13,17 +13,42 @@ from starter.lexicon.nouns import DAYS, MONTHS
 KIND = "facts"
 _CAPITAL = ("What is the capital of {x}?", "Which city is the capital of {x}?", "Name the capital of {x}.", "{x}: what is its capital?",
             "Tell me the capital city of {x}.", "Do you know the capital of {x}?", "capital of {x}")  # fmt: skip
-_COUNTRY = ("Which country has the capital {x}?", "{x} is the capital of which country?", "In which country is {x}?", "Where is {x}?")
-_SOUND = ("What sound does {x} make?", "What does {x} do when it is loud?", "How does {x} sound?", "Which noise does {x} make?")
-_YOUNG = ("What is a young {x} called?", "What do you call a baby {x}?", "Name the young of the {x}.", "What is the word for a young {x}?")
+_COUNTRY = (
+    "Which country has the capital {x}?",
+    "{x} is the capital of which country?",
+    "In which country is {x}?",
+    "Where is {x}?",
+)
+_SOUND = (
+    "What sound does {x} make?",
+    "What does {x} do when it is loud?",
+    "How does {x} sound?",
+    "Which noise does {x} make?",
+)
+_YOUNG = (
+    "What is a young {x} called?",
+    "What do you call a baby {x}?",
+    "Name the young of the {x}.",
+    "What is the word for a young {x}?",
+)
 _HUE = ("What colour is {x}?", "Which colour does {x} have?", "Tell me the colour of {x}.", "Name the colour of {x}.")
 _COUNT = ("How many {x}?", "Tell me how many {x}.", "Do you know how many {x}?", "Can you tell me how many {x}?")
-_NEXT = ("What comes after {x}?", "Which {k} follows {x}?", "What is the {k} after {x}?", "Name the {k} that comes after {x}.")
-_LAST = ("What comes before {x}?", "Which {k} is before {x}?", "What is the {k} before {x}?", "Name the {k} that comes before {x}.")
+_NEXT = (
+    "What comes after {x}?",
+    "Which {k} follows {x}?",
+    "What is the {k} after {x}?",
+    "Name the {k} that comes after {x}.",
+)
+_LAST = (
+    "What comes before {x}?",
+    "Which {k} is before {x}?",
+    "What is the {k} before {x}?",
+    "Name the {k} that comes before {x}.",
+)
 
 
 def _count_question(what: str) -> str:
-    """"days in a week" becomes "days are there in a week", in the order of a question."""
+    """ "days in a week" becomes "days are there in a week", in the order of a question."""
     noun, _, rest = what.partition(" ")
     return f"{noun} are there {rest}"
 

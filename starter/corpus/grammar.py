@@ -54,7 +54,7 @@ def capital(text: str) -> str:
 
 
 def listing(words: list[str], joiner: str = "and") -> str:
-    """"a, b and c"."""
+    """ "a, b and c"."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {joiner} {words[-1]}"
 
 

@@ -27,7 +27,10 @@ def _errand(rng: random.Random) -> tuple[list[str], _Questions]:
         ((f"What did {name} {verb}?", f"Which thing was {past} by {name}?"), capital(article(item)) + "."),
         ((f"Where did {name} {verb} it?", f"At which place did {name} {verb} the {item}?"), f"At the {place}."),
         ((f"When did {name} {verb} the {item}?", "On which day was that?"), f"On {day}."),
-        ((f"How much did the {item} cost?", "What was the price?", f"How expensive was the {item}?"), f"It cost {price} {unit}."),
+        (
+            (f"How much did the {item} cost?", "What was the price?", f"How expensive was the {item}?"),
+            f"It cost {price} {unit}.",
+        ),
         ((f"Who was the {item} for?", "For whom was it?"), f"It was for {other}."),
         ((f"Who {past} the {item}?", f"Who was at the {place}?"), f"{name}."),
     ]
@@ -36,12 +39,28 @@ def _errand(rng: random.Random) -> tuple[list[str], _Questions]:
 def _people(rng: random.Random) -> tuple[list[str], _Questions]:
     people = [names.person(rng) for _ in range(rng.randint(2, 4))]
     items = [thing(rng) for _ in people]
-    verb, past = rng.choice((("have", "has"), ("like", "likes"), ("carry", "carries"), ("want", "wants"), ("need", "needs"), ("sell", "sells")))
+    verb, past = rng.choice(
+        (
+            ("have", "has"),
+            ("like", "likes"),
+            ("carry", "carries"),
+            ("want", "wants"),
+            ("need", "needs"),
+            ("sell", "sells"),
+        )
+    )
     text = [f"{name} {past} {article(item)}." for name, item in zip(people, items, strict=True)]
     questions: _Questions = []
     for name, item in zip(people, items, strict=True):
-        questions.append(((f"What does {name} {verb}?", f"Which thing does {name} {verb}?"), capital(article(item)) + "."))
-        questions.append(((f"Who {past} the {item}?", f"Who {past} {article(item)}?", f"Which person {past} the {item}?"), f"{name}."))
+        questions.append(
+            ((f"What does {name} {verb}?", f"Which thing does {name} {verb}?"), capital(article(item)) + ".")
+        )
+        questions.append(
+            (
+                (f"Who {past} the {item}?", f"Who {past} {article(item)}?", f"Which person {past} the {item}?"),
+                f"{name}.",
+            )
+        )
     return text, questions
 
 
@@ -55,7 +74,10 @@ def _life(rng: random.Random) -> tuple[list[str], _Questions]:
     questions: _Questions = [
         ((f"What is the job of {name}?", f"What does {name} do for a living?"), f"{name} is {article(job)}."),
         ((f"How old is {name}?", f"What is the age of {name}?"), f"{name} is {age} years old."),
-        ((f"What is the {pet} called?", f"What is the name of the {pet}?", f"How is the {pet} called?"), f"{pet_name}."),
+        (
+            (f"What is the {pet} called?", f"What is the name of the {pet}?", f"How is the {pet} called?"),
+            f"{pet_name}.",
+        ),
         ((f"What colour is the house of {name}?", f"Which colour is the house of {name}?"), f"{capital(colour)}."),
         ((f"When was {name} born?", f"In which month was {name} born?"), f"In {month}."),
     ]
@@ -69,7 +91,12 @@ def _room(rng: random.Random) -> tuple[list[str], _Questions]:
     text = [f"{capital('the ' + item)} is {spot}." for item, spot in zip(items, spots, strict=True)]
     questions: _Questions = []
     for item, spot in zip(items, spots, strict=True):
-        questions.append(((f"Where is the {item}?", f"Where can I find the {item}?", f"In which place is the {item}?"), capital(spot) + "."))
+        questions.append(
+            (
+                (f"Where is the {item}?", f"Where can I find the {item}?", f"In which place is the {item}?"),
+                capital(spot) + ".",
+            )
+        )
         questions.append(((f"What is {spot}?", f"Which thing is {spot}?"), f"The {item}."))
     return text, questions
 
@@ -78,7 +105,11 @@ def _event(rng: random.Random) -> tuple[list[str], _Questions]:
     who, what, place = someone(rng), thing(rng), rng.choice(nouns.PLACES)
     feeling, when = rng.choice(describing.PERSON_ADJECTIVES), rng.choice(_TIMES)
     verb = rng.choice(verbs.THING_VERBS)
-    text = [f"{capital(who)} went to the {place} {when}.", f"There {who} {verbs.PAST[verb]} {article(what)}.", f"Afterwards {who} was {feeling}."]
+    text = [
+        f"{capital(who)} went to the {place} {when}.",
+        f"There {who} {verbs.PAST[verb]} {article(what)}.",
+        f"Afterwards {who} was {feeling}.",
+    ]
     return text, [
         ((f"Where did {who} go?", f"Which place did {who} visit?"), f"To the {place}."),
         ((f"When did {who} go there?", f"When was {who} at the {place}?"), f"{capital(when)}."),

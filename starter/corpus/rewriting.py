@@ -62,11 +62,26 @@ _CLAUSE_RULES: tuple[tuple[Callable[[Clause], tuple[str, str]], tuple[str, ...]]
     (_first_person, ("Rewrite in the first person: {s}", "Say it as if you had done it: {s}", "Begin with I: {s}")),
     (_shorter, ("Leave out the place: {s}", "Make this shorter: {s}", "Rewrite without the place: {s}")),
 )  # fmt: skip
-_POLITE = ("Make this polite: {s}", "Say this more politely: {s}", "Rewrite as a polite request: {s}", "Turn this order into a polite question: {s}")
-_PLURAL = ("Put this into the plural: {s}", "Rewrite in the plural: {s}", "Make the noun plural: {s}", "Change one to many: {s}")
+_POLITE = (
+    "Make this polite: {s}",
+    "Say this more politely: {s}",
+    "Rewrite as a polite request: {s}",
+    "Turn this order into a polite question: {s}",
+)
+_PLURAL = (
+    "Put this into the plural: {s}",
+    "Rewrite in the plural: {s}",
+    "Make the noun plural: {s}",
+    "Change one to many: {s}",
+)
 _WHEN = ("Put the time first: {s}", "Begin with the time: {s}", "Move the time to the front: {s}")
 _JOIN = ("Join the two sentences with and: {s}", "Make one sentence out of these two: {s}", "Combine: {s}")
-_SWAP = ("Replace {a} with {b}: {s}", "Write {b} instead of {a}: {s}", "Change {a} to {b}: {s}", "Use {b} in place of {a}: {s}")
+_SWAP = (
+    "Replace {a} with {b}: {s}",
+    "Write {b} instead of {a}: {s}",
+    "Change {a} to {b}: {s}",
+    "Use {b} in place of {a}: {s}",
+)
 
 
 def draw(rng: random.Random) -> Example:

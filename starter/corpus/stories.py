@@ -24,7 +24,9 @@ def _sentence(rng: random.Random) -> str:
     if shape == 3:
         return f"The {rng.choice(nouns.THINGS)} was {adjective} and {rng.choice(describing.ADJECTIVES)}."
     if shape == 4:
-        return capital(f"{who} said: \"{rng.choice(('Please bring me', 'Where is', 'I need', 'Do you see', 'Look at'))} the {thing(rng)}!\"")
+        return capital(
+            f'{who} said: "{rng.choice(("Please bring me", "Where is", "I need", "Do you see", "Look at"))} the {thing(rng)}!"'
+        )
     if shape == 5:
         return f"In {names.town(rng)} there are many {adjective} {plural(rng.choice(nouns.THINGS))}."
     if shape == 6:

@@ -34,16 +34,27 @@ def draw(rng: random.Random) -> Example:
         facts = [f"{name} had {article(item)}.", f"{name} gave the {item} to {other} at the {place}."]
         summary = f"{name} gave {other} {article(item)}."
     elif shape == 2:
-        facts = [f"{name} lost {article(item)} at the {place}.", f"On {day} {someone(rng)} found it and brought it back."]
+        facts = [
+            f"{name} lost {article(item)} at the {place}.",
+            f"On {day} {someone(rng)} found it and brought it back.",
+        ]
         finder = facts[1].removeprefix(f"On {day} ").removesuffix(" found it and brought it back.")
         summary = f"{capital(finder)} found the {item} that {name} had lost."
     elif shape == 3:
         town, job = names.town(rng), rng.choice(nouns.JOBS)
-        facts = [f"{name} lived in {town}.", f"For many years {name} worked there as {article(job)}.", f"{name} was {feeling}."]
+        facts = [
+            f"{name} lived in {town}.",
+            f"For many years {name} worked there as {article(job)}.",
+            f"{name} was {feeling}.",
+        ]
         summary = f"{name} was {article(job)} in {town}."
     else:
         c = clause(rng, tails=0.0)
-        facts = [f"{capital(c.subject)} was {feeling}.", c.statement("past"), f"Then everybody {rng.choice(tuple(verbs.ALONE.values()))}."]
+        facts = [
+            f"{capital(c.subject)} was {feeling}.",
+            c.statement("past"),
+            f"Then everybody {rng.choice(tuple(verbs.ALONE.values()))}.",
+        ]
         summary = c.statement("past")
     sentences = list(facts)
     for mood in moods:

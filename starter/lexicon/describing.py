@@ -52,5 +52,7 @@ OPPOSITES: tuple[tuple[str, str], ...] = tuple(
             "sober/drunk noisy/silent busy/idle famous/unknown mild/severe steep/gradual"
         ).split()
     )
-    if "-" not in first + second and "starboard" not in second and second not in ("flop", "burial", "lecturer", "misplace")
+    if "-" not in first + second
+    and "starboard" not in second
+    and second not in ("flop", "burial", "lecturer", "misplace")
 )

@@ -46,4 +46,8 @@ def person(rng: random.Random) -> str:
 
 def town(rng: random.Random) -> str:
     """A town, one in ten made up."""
-    return made_up_word(rng).capitalize() + rng.choice(("", "ton", "ford", "ham")) if rng.random() < 0.1 else rng.choice(TOWNS)
+    return (
+        made_up_word(rng).capitalize() + rng.choice(("", "ton", "ford", "ham"))
+        if rng.random() < 0.1
+        else rng.choice(TOWNS)
+    )

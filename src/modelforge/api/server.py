@@ -59,11 +59,13 @@ def run(settings: Settings) -> int:
         ws_max_size=65_536,
     )
     server = _Server(config, settings)
-    server.run()
-    if not server.started:
-        return 1
-    (settings.home / "server.json").unlink(missing_ok=True)
-    return 0
+    try:
+        server.run()
+    finally:
+        # Uvicorn raises the signal that ended it once more, so nothing after this line may count.
+        if server.started:
+            (settings.home / "server.json").unlink(missing_ok=True)
+    return 0 if server.started else 1
 
 
 def _check_address(settings: Settings) -> None:

@@ -6,6 +6,8 @@ import io
 import shutil
 import signal
 import sys
+import tempfile
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -86,17 +88,29 @@ def run(arguments: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help, where it was not printed already
             sys.stderr.write(error.format_message() + "\n")
             return 2
-        print_error("Wrong usage", _usage(error, arguments), 400, as_json=as_json)
+        print_error("Wrong usage", _usage(error), 400, as_json=as_json)
         return getattr(error, "exit_code", 1)
     except (Abort, KeyboardInterrupt):
         sys.stderr.write("\n")
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of stdout went away (head, less): nobody is left to tell
+    except OSError as error:  # what the system refuses this command: a full disk, a file that may not be read
+        where = f" ({error.filename})" if error.filename else ""
+        print_error("System error", f"{error.strerror or error}{where}", 500, as_json=False)
+        return 1
+    except Exception as error:  # noqa: BLE001 - the process's edge
+        print_error("Internal error", _keep_trace(error), 500, as_json=as_json)
         return 1
 
 
-def _usage(error: TyperException, arguments: list[str]) -> str:
+def _keep_trace(error: Exception) -> str:
+    """What to tell of an error that nobody foresaw; its trace goes to a file."""
+    with tempfile.NamedTemporaryFile("w", prefix="modelforge-", suffix=".log", delete=False, encoding="utf-8") as file:
+        file.writelines(traceback.format_exception(error))
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}. This is a fault in ModelForge; please report it with {file.name}"
+
+
+def _usage(error: TyperException) -> str:
     ctx = getattr(error, "ctx", None)
     command = ctx.command_path if ctx is not None else "modelforge"
     message = error.format_message()

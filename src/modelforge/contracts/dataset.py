@@ -85,7 +85,7 @@ class DatasetSummary(Contract):
     id: int
     """Rises, and is never used again."""
     version: int
-    """How often a file of this name was uploaded."""
+    """1 for a new name; every upload under the name makes the next one."""
     shape: str | None = None
     """Which fields its rows have; null when they match no known shape."""
     valid: bool = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from pathlib import Path
 
 from modelforge.errors import Forbidden, NotFound
@@ -58,7 +60,9 @@ def find_revision(model_id: str) -> str:
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:
-    """What the hub's HTTP library raises when nobody answers; which library that is depends on the hub client."""
-    import httpx  # noqa: PLC0415
-
-    return (httpx.HTTPError,)
+    """What the hub's HTTP library raises when nobody answers: httpx, or the successor that newer hub clients use."""
+    return tuple(
+        importlib.import_module(library).HTTPError
+        for library in ("httpx", "httpx2")
+        if importlib.util.find_spec(library) is not None
+    )

@@ -1,7 +1,6 @@
 """The inference process: ``python -m modelforge.inference``. Started by ``InferenceClient``, ended with its stdin.
 
-Nothing above the standard library is imported before the reader stands, so that the process can be ended while torch
-is still on its way.
+torch is imported with the first order, when the reader stands already: the process can be ended while it loads.
 """
 
 from __future__ import annotations
@@ -13,69 +12,89 @@ import signal
 import sys
 import threading
 import traceback
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from modelforge.errors import InferenceFault, ModelForgeError
-from modelforge.inference.protocol import ORDERS, Answered, Cancel, Evict, Generate, Loaded, Refused, Started
+from modelforge.inference.protocol import ORDERS, Answered, Cancel, Evict, Generate, Loaded, Message, Refused, Started
 from modelforge.processes import lower_priority
 
-TYPE_CHECKING = False
 if TYPE_CHECKING:
     from modelforge.inference.shelf import Shelf
 
 
 class Desk:
-    """What the reading thread and the generating one share."""
+    """Orders come in by one thread and are carried out by another."""
 
-    def __init__(self) -> None:
-        self.waiting: queue.SimpleQueue[Generate] = queue.SimpleQueue()
-        self.cancelled: set[int] = set()
-        self.shelf: Shelf | None = None
+    def __init__(self, orders: BinaryIO, reports: BinaryIO, device: str, memory_mb: int) -> None:
+        self._orders = orders
+        self._reports = reports
+        self._device = device
+        self._memory_mb = memory_mb
+        self._waiting: queue.SimpleQueue[Generate] = queue.SimpleQueue()
+        self._wanted: set[int] = set()
+        self._shelf: Shelf | None = None
 
-    def read(self, orders: BinaryIO) -> None:
+    def read(self) -> None:
         """Take orders until the server closes the pipe, or dies; then the process exits, in mid-sentence if need be."""
         try:
-            for line in orders:
+            for line in self._orders:
                 match ORDERS.validate_json(line):
                     case Generate() as order:
-                        self.waiting.put(order)
+                        self._wanted.add(order.id)
+                        self._waiting.put(order)
                     case Cancel(id=number):
-                        self.cancelled.add(number)
+                        self._wanted.discard(number)
                     case Evict(path=path):
-                        if self.shelf is not None:
-                            self.shelf.evict(path)
-        except BaseException:
+                        if self._shelf is not None:
+                            self._shelf.evict(path)
+        except BaseException:  # noqa: BLE001 - the process's edge
             # A process that takes no orders any more is of no use, and its client would wait for ever.
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
 
+    def work(self) -> None:
+        """Carry the orders out, one at a time."""
+        while True:
+            order = self._waiting.get()
+            if order.id in self._wanted:
+                self._tell(Started(id=order.id))
+                if (report := self._carry_out(order)) is not None:
+                    self._tell(report)
+                self._wanted.discard(order.id)
 
-def main() -> None:
-    """Answer the orders on stdin, one at a time, until it is closed."""
-    parser = argparse.ArgumentParser(prog="python -m modelforge.inference")
-    parser.add_argument("--device", choices=("cuda", "mps", "cpu"), required=True)
-    parser.add_argument("--memory-mb", type=int, required=True)
-    arguments = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the server, which ends this one
-    lower_priority()
-    orders, reports = _private_pipes()
-    desk = Desk()
-    threading.Thread(target=desk.read, args=(orders,), daemon=True).start()
-    while True:
-        order = desk.waiting.get()
-        if order.id not in desk.cancelled:
-            reports.write(Started(id=order.id).line())
-            report = _carry_out(desk, order, reports, arguments.device, arguments.memory_mb)
-            if report is not None:
-                reports.write(report.line())
-        desk.cancelled.discard(order.id)
+    def _carry_out(self, order: Generate) -> Answered | Refused | None:
+        """The order's last report; None where nobody waits for it any more."""
+        try:
+            from modelforge.inference.engine import Cancelled, serve  # noqa: PLC0415 - seconds, for torch
+            from modelforge.inference.shelf import Shelf  # noqa: PLC0415
+
+            if self._shelf is None:
+                self._shelf = Shelf(self._device, self._memory_mb, say)
+            try:
+                reply = serve(
+                    self._shelf,
+                    order,
+                    on_loaded=lambda: self._tell(Loaded(id=order.id)),
+                    cancelled=lambda: order.id not in self._wanted,
+                )
+            except Cancelled:
+                return None
+            return Answered(id=order.id, reply=reply)
+        except ModelForgeError as error:
+            return Refused(id=order.id, error=type(error).__name__, detail=error.detail)
+        except Exception as error:  # noqa: BLE001 - the process's edge
+            traceback.print_exc()
+            return Refused(id=order.id, error=InferenceFault.__name__, detail=f"{type(error).__name__}: {error}")
+
+    def _tell(self, message: Message) -> None:
+        self._reports.write(message.line())
+        self._reports.flush()
 
 
-def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """The two pipes on descriptors that no library knows; what prints to stdout goes to the log, what reads gets none."""
-    orders = os.fdopen(os.dup(0), "rb")
-    reports = os.fdopen(os.dup(1), "wb", buffering=0)
+def private_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """stdin and stdout on descriptors that no library knows: what prints goes to the log, what reads gets nothing."""
+    orders, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
@@ -83,34 +102,23 @@ def _private_pipes() -> tuple[BinaryIO, BinaryIO]:
     return orders, reports
 
 
-def _carry_out(
-    desk: Desk, order: Generate, reports: BinaryIO, device: str, memory_mb: int
-) -> Answered | Refused | None:
-    """One order's last report; None where nobody waits for it any more."""
-    try:
-        from modelforge.inference.engine import Cancelled, answer  # noqa: PLC0415 - torch, seconds
-        from modelforge.inference.shelf import Shelf  # noqa: PLC0415
-
-        if desk.shelf is None:
-            desk.shelf = Shelf(device, memory_mb, _say)
-        try:
-            loaded = desk.shelf.get(order.target)
-            reports.write(Loaded(id=order.id).line())
-            reply = answer(loaded, order.target, order.request, order.timeout, lambda: order.id in desk.cancelled)
-        except Cancelled:
-            return None
-        return Answered(id=order.id, reply=reply)
-    except ModelForgeError as error:
-        return Refused(id=order.id, error=type(error).__name__, detail=error.detail)
-    except Exception as error:  # the process's edge
-        traceback.print_exc()
-        if desk.shelf is not None and ("memory" in str(error) or isinstance(error, MemoryError)):
-            desk.shelf.clear()
-        return Refused(id=order.id, error=InferenceFault.__name__, detail=f"{type(error).__name__}: {error}")
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line in the log."""
     print(text, file=sys.stderr, flush=True)
 
 
-main()
+def main() -> None:
+    """Answer the orders on stdin until it is closed."""
+    parser = argparse.ArgumentParser(prog="python -m modelforge.inference")
+    parser.add_argument("--device", choices=("cuda", "mps", "cpu"), required=True)
+    parser.add_argument("--memory-mb", type=int, required=True)
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C in the terminal is for the server, which ends this process
+    lower_priority()
+    desk = Desk(*private_pipes(), arguments.device, arguments.memory_mb)
+    threading.Thread(target=desk.read, daemon=True).start()
+    desk.work()
+
+
+if __name__ == "__main__":
+    main()

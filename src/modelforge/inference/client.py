@@ -1,210 +1,279 @@
-"""The api process's end of the playground: starts the inference process on first use, asks it, survives its crash."""
+"""The api process's side of the playground: it starts the inference process when it is needed and speaks for it."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import itertools
 import os
-import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from modelforge import errors
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InferenceFault, ModelForgeError
-from modelforge.files import read_text_or_none
-from modelforge.inference.protocol import REPORTS, Answered, Cancel, Evict, Generate, Loaded, ModelTarget, Refused, Started
+from modelforge.inference.protocol import (
+    REPORTS,
+    Answered,
+    Cancel,
+    Evict,
+    Generate,
+    Loaded,
+    Message,
+    ModelTarget,
+    Refused,
+    Started,
+)
 from modelforge.processes import signal_name, training_environment
 
-LOADING_SECONDS = 600.0
-"""The longest that a model may take to load, the libraries included."""
-GRACE_SECONDS = 15.0
-"""What a generation may take beyond its timeout, which is looked at between two tokens."""
-LOG_BYTES = 5_000_000
-"""A larger log is begun anew when the process starts."""
-MAX_LINE = 1 << 26
-"""Bytes of the longest reply."""
+LOADING_S = 600.0
+"""The longest that loading may take, a download from the hub included."""
+GRACE_S = 60.0
+"""How long after the timeout the answer may come: the prompt's own pass, which nothing interrupts, may be long."""
+ENDING_S = 5.0
+"""How long the process may take to end once its stdin is closed."""
+LOG_LIMIT = 5_000_000
+"""Bytes of the log above which the next process starts a new one and keeps this as ``.old``."""
+LINE_LIMIT = 64 * 2**20
+"""Bytes of the longest report: 32 768 tokens of text and then some."""
+
+Report = Started | Loaded | Answered | Refused
 
 
 class InferenceClient:
-    """Asks the one inference process of a server. Belongs to one event loop."""
+    """One inference process at most, started on the first request and after it was released or died.
 
-    def __init__(self, log_path: Path, device: str, memory_mb: int) -> None:
-        """``memory_mb``: what the loaded models may take, in units of 1 000 000 bytes; 0 is half of what is free."""
+    Any number of requests may wait; the process answers them one at a time. Belongs to one event loop.
+    """
+
+    def __init__(
+        self, log_path: Path, device: str, memory_mb: int, *, loading_s: float = LOADING_S, grace_s: float = GRACE_S
+    ) -> None:
+        """``memory_mb`` is what loaded models may take, in units of 1 000 000 bytes; 0 is half of what is free when
+        the process starts."""
         self._log_path = log_path
-        self._argv = [
-            sys.executable,
-            "-m",
-            "modelforge.inference",
-            "--device",
-            device,
-            "--memory-mb",
-            str(memory_mb),
-        ]
-        self._child: _Child | None = None
+        self._arguments = ["--device", device, "--memory-mb", str(memory_mb)]
+        self._loading_s = loading_s
+        self._grace_s = grace_s
+        self._ids = itertools.count(1)
         self._starting = asyncio.Lock()
-        self._last_id = 0
+        self._child: _Child | None = None
+        self._closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The process that runs now, if one does."""
+        return self._child.pid if self._child is not None and self._child.alive else None
 
     async def generate(self, target: ModelTarget, request: GenerateRequest, timeout: float) -> GenerateReply:
-        """The model's answer, or what there is of it after ``timeout`` seconds. Requests are answered in turn.
+        """Answer a request; ``timeout`` seconds after the model is loaded, with what there is by then.
 
-        Raises the ModelForgeError that the process refuses with, InferenceFault when it ends or hangs; the next
-        request starts it anew. A cancelled call cancels its generation.
+        Raises what the model or the request gives cause for (InvalidRequest, NotFound, Forbidden, NotBuilt), and
+        InferenceFault where the process failed; the next request gets a new one then. Cancelling ends the generation.
         """
-        self._last_id += 1
-        order = Generate(id=self._last_id, target=target, request=request, timeout=timeout)
         try:
-            return await (await self._living()).ask(order)
+            return await self._ask(target, request, timeout)
         except _NeverStarted:
-            # The process ended while this request waited for its turn, so it was not this one that ended it.
-            return await (await self._living()).ask(order)
+            # Another request ended the process while this one waited for its turn.
+            return await self._ask(target, request, timeout)
 
-    async def _living(self) -> _Child:
-        async with self._starting:
-            if self._child is None or self._child.ended:
-                self._child = await _Child.start(self._argv, self._log_path)
-            return self._child
+    async def _ask(self, target: ModelTarget, request: GenerateRequest, timeout: float) -> GenerateReply:
+        child = await self._running()
+        order = Generate(id=next(self._ids), target=target, request=request, timeout=timeout)
+        async with child.conversation(order.id) as reports:
+            await child.tell(order)
+            # Its turn: those before it are bounded each, and so is the wait.
+            report = await reports.get()
+            if isinstance(report, Refused) and not child.released:
+                raise _NeverStarted(report.detail)
+            if isinstance(report, Started):
+                what = f"loading {target.path} took longer than {self._loading_s:g} s"
+                report = await child.expect(reports, self._loading_s, what)
+            if isinstance(report, Loaded):
+                what = f"no answer came within {timeout:g} s and {self._grace_s:g} s of grace"
+                report = await child.expect(reports, timeout + self._grace_s, what)
+        if isinstance(report, Answered):
+            return report.reply
+        if isinstance(report, Refused):
+            raise _ERRORS[report.error](report.detail)
+        raise InferenceFault(f"the inference process answered out of turn: {report.kind}")
 
     async def evict(self, path: str) -> None:
-        """Drop a model that was deleted, if it is loaded."""
-        if self._child is not None and not self._child.ended:
-            await self._child.send(Evict(path=path))
+        """Drop a model from memory, if it is there; where it generates right now, when that is done."""
+        if self._child is not None:
+            await self._child.tell(Evict(path=path))
 
     async def release(self) -> None:
-        """Give all its memory up: the process ends, and the next request starts it anew."""
+        """Give all of its memory up: the process ends, and the next request starts a new one.
+
+        Requests that wait get an InferenceFault.
+        """
         if self._child is not None:
-            await self._child.close()
-            self._child = None
+            await self._child.end("the playground gave its memory up, for a training perhaps; try again later")
 
     async def close(self) -> None:
-        """The same, for good."""
-        await self.release()
+        """End the process for good; later requests get an InferenceFault."""
+        self._closed = True
+        async with self._starting:
+            if self._child is not None:
+                await self._child.end("the server shuts down")
+
+    async def _running(self) -> _Child:
+        async with self._starting:
+            if self._closed:
+                raise InferenceFault("the server shuts down")
+            if self._child is None or not self._child.alive:
+                self._child = await _Child.start(self._log_path, self._arguments)
+            return self._child
 
 
 class _NeverStarted(InferenceFault):
     """The process ended before the request's turn came."""
 
 
-class _Waiting:
-    """A request and how far it has come."""
-
-    def __init__(self, order: Generate) -> None:
-        self.order = order
-        self.reply: asyncio.Future[GenerateReply] = asyncio.get_running_loop().create_future()
-        self.deadline: asyncio.TimerHandle | None = None
-        self.started = False
-
-    def set_deadline(self, seconds: float, child: _Child, doing: str) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-        loop = asyncio.get_running_loop()
-        self.deadline = loop.call_later(seconds, child.give_up, f"took more than {seconds:.0f} s {doing}")
-
-    def end(self, outcome: GenerateReply | ModelForgeError) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-        if self.reply.done():
-            return
-        if isinstance(outcome, ModelForgeError):
-            self.reply.set_exception(outcome)
-        else:
-            self.reply.set_result(outcome)
-
-
 class _Child:
-    """One life of the inference process."""
+    """One inference process, from its start to its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log_path: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, log_path: Path, log_start: int) -> None:
         self._process = process
         self._log_path = log_path
-        self._waiting: dict[int, _Waiting] = {}
-        self._why: str | None = None
-        self._reader = asyncio.create_task(self._read(), name="inference replies")
+        self._log_start = log_start
+        self._waiting: dict[int, asyncio.Queue[Report]] = {}
+        self._reason: str | None = None
+        self.alive = True
+        self.released = False
+        """Whether it was told to end, and nobody should start another one at once."""
+        self._listener = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, argv: list[str], log_path: Path) -> _Child:
-        """Start the process; its messages go to the log."""
-        too_long = log_path.exists() and log_path.stat().st_size > LOG_BYTES
-        with log_path.open("wb" if too_long else "ab") as log:
+    async def start(cls, log_path: Path, arguments: list[str]) -> _Child:
+        log_path.parent.mkdir(parents=True, exist_ok=True)
+        if log_path.exists() and log_path.stat().st_size > LOG_LIMIT:
+            log_path.replace(log_path.with_name(log_path.name + ".old"))
+        with log_path.open("ab") as log:
+            log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
+                # -P: a file of the user's named like a library, in the folder that the server was started in, is none.
+                *(sys.executable, "-P", "-m", "modelforge.inference", *arguments),
                 env=training_environment(os.environ),
-                limit=MAX_LINE,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=LINE_LIMIT,
             )
-        return cls(process, log_path)
+        return cls(process, log_path, log_start)
 
     @property
-    def ended(self) -> bool:
-        return self._reader.done() or self._why is not None
+    def pid(self) -> int:
+        return self._process.pid
 
-    async def ask(self, order: Generate) -> GenerateReply:
-        """Send the order and wait for its reply."""
-        waiting = self._waiting[order.id] = _Waiting(order)
+    @asynccontextmanager
+    async def conversation(self, number: int) -> AsyncIterator[asyncio.Queue[Report]]:
+        """The reports on one order; left early (the client went away), the order is cancelled."""
+        reports: asyncio.Queue[Report] = asyncio.Queue()
+        self._waiting[number] = reports
         try:
-            await self.send(order)
-            return await waiting.reply
+            if not self.alive:
+                self._fail(number)
+            yield reports
         except asyncio.CancelledError:
-            waiting.end(InferenceFault("cancelled"))
-            waiting.reply.exception()  # nobody else will look
-            await asyncio.shield(self.send(Cancel(id=order.id)))
+            self._write(Cancel(id=number))
             raise
         finally:
-            self._waiting.pop(order.id, None)
+            del self._waiting[number]
 
-    async def send(self, order: Generate | Cancel | Evict) -> None:
-        """Write an order; a process that is gone is noticed by the reader, which ends all requests."""
+    async def expect(self, reports: asyncio.Queue[Report], seconds: float, what: str) -> Report:
+        """The next report on an order; when it doesn't come in time the process is ended, for it hangs."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await reports.get()
+        except TimeoutError:
+            await self.end(f"the inference process was ended: {what}", kill=True)
+            return await reports.get()
+
+    async def tell(self, message: Message) -> None:
+        """Send an order. That the process died is not told here but by ``conversation``."""
+        self._write(message)
+        with suppress(ConnectionError):
+            await self._pipe.drain()
+
+    async def end(self, reason: str, *, kill: bool = False) -> None:
+        """End the process, and tell those who wait why."""
+        self._reason = self._reason or reason
+        if kill:
+            self._kill()
+        else:
+            self.released = True
+        self._pipe.close()
+        try:
+            async with asyncio.timeout(ENDING_S):
+                await asyncio.shield(self._listener)
+        except TimeoutError:
+            self._kill()
+            await asyncio.shield(self._listener)
+
+    @property
+    def _pipe(self) -> asyncio.StreamWriter:
         assert self._process.stdin is not None
-        with contextlib.suppress(ConnectionError):
-            self._process.stdin.write(order.line())
-            await self._process.stdin.drain()
+        return self._process.stdin
 
-    def give_up(self, why: str) -> None:
-        """Kill a process that hangs; its end then ends all requests."""
-        self._why = why
-        with contextlib.suppress(ProcessLookupError):
+    def _write(self, message: Message) -> None:
+        if self.alive and not self._pipe.is_closing():
+            self._pipe.write(message.line())
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
             self._process.kill()
 
-    async def close(self) -> None:
-        """Close its stdin, upon which it ends at once; kill it if it does not."""
-        self._why = "was told to end"
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), 2)
-        except TimeoutError:
-            self.give_up("was told to end")
-        await self._reader
-
-    async def _read(self) -> None:
+    async def _listen(self) -> None:
+        """Hand reports to those who wait, until the process is gone; then tell those who are left."""
         assert self._process.stdout is not None
-        while line := await self._process.stdout.readline():
-            report = REPORTS.validate_json(line)
-            waiting = self._waiting.get(report.id)
-            if waiting is None:
-                continue
-            match report:
-                case Started():
-                    waiting.started = True
-                    waiting.set_deadline(LOADING_SECONDS, self, "to load the model")
-                case Loaded():
-                    waiting.set_deadline(waiting.order.timeout + GRACE_SECONDS, self, "to generate")
-                case Answered(reply=reply):
-                    waiting.end(reply)
-                case Refused(error=name, detail=detail):
-                    waiting.end(getattr(errors, name, InferenceFault)(detail))
-        code = await self._process.wait()
-        fault = self._explain(code)
-        for waiting in list(self._waiting.values()):
-            waiting.end(InferenceFault(fault) if waiting.started else _NeverStarted(fault))
+        try:
+            async for line in self._process.stdout:
+                report = REPORTS.validate_json(line)
+                if report.id in self._waiting:
+                    self._waiting[report.id].put_nowait(report)
+        finally:
+            self.alive = False
+            # Its pipe is closed: if it is not gone by itself it never will be.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), ENDING_S)
+            self._kill()
+            await self._process.wait()
+            for number in self._waiting:
+                self._fail(number)
 
-    def _explain(self, code: int) -> str:
-        how = self._why or (f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}")
-        said = (read_text_or_none(self._log_path) or "").strip().rpartition("\n")[2][:300]
-        last = f" Its log ends with: {said}" if said else ""
-        return (
-            f"the inference process {how}. The next request starts it anew; if memory is short, use a smaller model."
-            f"{last} ({self._log_path})"
-        )
+    def _fail(self, number: int) -> None:
+        detail = self._reason or self._obituary()
+        self._waiting[number].put_nowait(Refused(id=number, error=InferenceFault.__name__, detail=detail))
+
+    def _obituary(self) -> str:
+        code = self._process.returncode
+        if code is None:
+            how = "is ending"
+        elif code < 0:
+            how = f"was ended by {signal_name(-code)}"
+            if signal_name(-code) == "SIGKILL":
+                how += " (by the system, if memory ran out)"
+        else:
+            how = f"ended with exit code {code}"
+        last = _last_line(self._log_path, self._log_start)
+        said = f"its last line was: {last}" if last else "it had said nothing"
+        return f"the inference process {how}; {said} ({self._log_path}). The next request starts a new one."
+
+
+def _last_line(path: Path, start: int) -> str | None:
+    """The last line that is not blank after byte ``start``, at most 300 characters of it."""
+    try:
+        with path.open("rb") as log:
+            log.seek(max(start, path.stat().st_size - 10_000))
+            lines = log.read().decode(errors="replace").split("\n")
+    except OSError:
+        return None
+    return next((line.strip()[:300] for line in reversed(lines) if line.strip()), None)
+
+
+_ERRORS = {
+    name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ModelForgeError)
+}

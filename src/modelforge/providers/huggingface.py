@@ -187,7 +187,8 @@ def _base(ref: ModelRef, dtype: torch.dtype, quantization: Any, device: str) -> 
 
 
 def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
-    rows = model.get_input_embeddings().weight.shape[0]
+    weight: Any = model.get_input_embeddings().weight
+    rows = weight.shape[0]
     if len(tokenizer) > rows:
         raise InvalidRequest(
             f"model '{name}' has {rows} embeddings but its tokenizer makes {len(tokenizer)} tokens: "

@@ -85,10 +85,11 @@ def _chat(tokenizer: PreTrainedTokenizerBase, question: str, answer: str | None)
     if answer is not None:
         messages.append({"role": "assistant", "content": answer})
     # Templates that know thinking are told to leave it out: rows hold no thoughts. Others ignore the argument.
-    text: str = tokenizer.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=answer is None, enable_thinking=False
+    return str(
+        tokenizer.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=answer is None, enable_thinking=False
+        )
     )
-    return text
 
 
 def _turn_end(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int | None]:

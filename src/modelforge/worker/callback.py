@@ -77,13 +77,14 @@ class ReportCallback(TrainerCallback):
         if self._first_step_done is None:
             self._first_step_done = moment
             self.time_to_first_step = time.time() - self._requested_at
-        if moment - self._last_progress >= PROGRESS_SECONDS or state.global_step == state.max_steps:
+        self.stopped = self._report.should_stop
+        last = self.stopped or state.global_step == state.max_steps
+        if last or moment - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress = moment
             self._progress(state)
         if moment - self._last_save >= self._save_after:
             control.should_save = True
-        if self._report.should_stop:
-            self.stopped = True
+        if self.stopped:
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
 

@@ -62,7 +62,7 @@ def intervals(config: TrainingConfig, rows: int) -> dict[str, int]:
     """``logging_steps``, ``eval_steps``, ``save_steps`` by the run's length."""
     total = total_steps(config, rows)
     # Evaluating the default fifth of the rows costs about a fifteenth of an epoch's training.
-    evaluations = min(10, max(2, math.ceil(total * _rows_a_step(config) / max(1, rows))))
+    evaluations = min(10, max(2, math.ceil(total * rows_a_step(config) / max(1, rows))))
     return {
         "logging_steps": config.logging_steps or max(1, total // POINTS),
         "eval_steps": config.eval_steps or math.ceil(total / evaluations),
@@ -70,7 +70,8 @@ def intervals(config: TrainingConfig, rows: int) -> dict[str, int]:
     }
 
 
-def _rows_a_step(config: TrainingConfig) -> int:
+def rows_a_step(config: TrainingConfig) -> int:
+    """Examples of one optimizer step."""
     return (config.per_device_train_batch_size or 1) * (config.gradient_accumulation_steps or 1)
 
 

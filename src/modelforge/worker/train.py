@@ -21,6 +21,7 @@ from modelforge.strategies import STRATEGIES
 from modelforge.tasks import TASKS
 from modelforge.worker import checkpoints, choices, data, save
 from modelforge.worker.callback import ReportCallback
+from modelforge.worker.order import EpochOrder, lengths_of
 from modelforge.worker.report import Report, StopRequested
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def run(run_dir: Path, report: Report) -> None:
         check_stop=report.check_stop,
     )
     _tell(report, rows, config.max_seq_length)
+    lengths = lengths_of(rows.train)
     if not spec.frozen:
-        longest = max(len(ids) for ids in rows.train["input_ids"])
-        checkpointing = choices.needs_checkpointing(spec, model, longest)
+        checkpointing = choices.needs_checkpointing(spec, model, max(lengths))
         if config.gradient_checkpointing is None and checkpointing:
             report.message("Activations would not fit into memory: gradient checkpointing is on")
         chosen = choices.intervals(config, len(rows.train))
@@ -81,6 +82,10 @@ def run(run_dir: Path, report: Report) -> None:
     arguments = training_arguments(spec, folder, has_held_out=rows.held_out is not None)
     set_seed(config.seed)
     trainer = strategy.trainer(config, arguments, model, tokenizer, rows.train, rows.held_out, [callback])
+    sampler = EpochOrder(
+        lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length
+    )
+    trainer._get_train_sampler = lambda *_: sampler
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except StopRequested:
@@ -122,7 +127,6 @@ def training_arguments(spec: RunSpec, folder: Path, *, has_held_out: bool) -> di
         "lr_scheduler_type": config.lr_scheduler_type,
         # Below 1 it is a share of the steps; a share of 1 is all of them.
         "warmup_steps": _warmup(config),
-        "train_sampling_strategy": "group_by_length" if config.group_by_length else "random",
         "logging_steps": config.logging_steps,
         "logging_first_step": True,
         "logging_nan_inf_filter": False,

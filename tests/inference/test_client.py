@@ -1,0 +1,268 @@
+"""The inference process through its client: its life, its deaths, and what the api process sees of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tests.tiny import TALK, make_tiny_model
+
+from modelforge.contracts.playground import GenerateReply, GenerateRequest
+from modelforge.errors import InferenceFault, InvalidRequest, NotFound
+from modelforge.inference.client import InferenceClient
+from modelforge.inference.protocol import ModelTarget
+
+QUESTION, SAID = TALK[2]
+
+
+@pytest.fixture(scope="module")
+def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_tiny_model(tmp_path_factory.mktemp("taught") / "model", taught=TALK)
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that says something for minutes."""
+    return make_tiny_model(tmp_path_factory.mktemp("endless") / "model", context=100_000)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home") / "inference.log"
+
+
+@pytest.fixture(scope="module")
+def client(runner: asyncio.Runner, log: Path) -> Iterator[InferenceClient]:
+    async def make() -> InferenceClient:
+        return InferenceClient(log, "cpu", 0)
+
+    client = runner.run(make())
+    yield client
+    runner.run(client.close())
+
+
+def ask(client: InferenceClient, folder: Path, *, timeout: float = 60, **options: Any) -> Any:
+    request = GenerateRequest(model_id=1, **{"prompt": QUESTION, "temperature": 0, **options})
+    target = ModelTarget(path=str(folder), provider="huggingface", task="text-generation", tuned=True)
+    return client.generate(target, request, timeout)
+
+
+async def until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.02)
+
+
+def says(log: Path, text: str) -> Callable[[], bool]:
+    """Whether the log got the text after now."""
+    before = log.stat().st_size if log.exists() else 0
+    return lambda: log.exists() and text.encode() in log.read_bytes()[before:]
+
+
+def test_requests_are_answered_in_turn_by_one_process(
+    runner: asyncio.Runner, client: InferenceClient, taught: Path
+) -> None:
+    async def story() -> list[GenerateReply]:
+        return await asyncio.gather(*(ask(client, taught, prompt=question) for question, _ in TALK))
+
+    replies = runner.run(story())
+    assert [reply.generated_text for reply in replies] == [said for _, said in TALK]
+    assert all(reply.generation_time_ms < 5000 for reply in replies)  # loading is left out
+    assert client.pid is not None
+    pid = client.pid
+    assert runner.run(ask(client, taught)).generated_text == SAID
+    assert client.pid == pid
+
+
+def test_refusals_come_back_as_what_they_are(runner: asyncio.Runner, client: InferenceClient, taught: Path) -> None:
+    with pytest.raises(InvalidRequest, match="context holds 256"):
+        runner.run(ask(client, taught, prompt="long " * 500))
+    with pytest.raises(NotFound, match="no model in the folder"):
+        runner.run(ask(client, taught / "gone"))
+    assert runner.run(ask(client, taught)).generated_text == SAID
+
+
+def test_a_request_that_is_given_up_makes_way(
+    runner: asyncio.Runner, client: InferenceClient, taught: Path, endless: Path, log: Path
+) -> None:
+    async def story() -> tuple[GenerateReply, float]:
+        generating = says(log, f"loaded {endless}")
+        long = asyncio.create_task(ask(client, endless, max_new_tokens=30_000))
+        await until(generating)
+        waiting = asyncio.create_task(ask(client, endless, max_new_tokens=30_000))  # given up before its turn
+        next_one = asyncio.create_task(ask(client, taught))
+        await asyncio.sleep(0.2)
+        assert not next_one.done()
+        given_up = time.monotonic()
+        long.cancel()
+        waiting.cancel()
+        return await next_one, time.monotonic() - given_up
+
+    pid = client.pid
+    reply, seconds = runner.run(story())
+    assert reply.generated_text == SAID
+    assert seconds < 3
+    assert client.pid == pid
+
+
+def test_the_timeout_ends_with_what_there_is(runner: asyncio.Runner, client: InferenceClient, endless: Path) -> None:
+    reply = runner.run(ask(client, endless, max_new_tokens=30_000, timeout=0.5))
+    assert reply.finish_reason == "timeout"
+    assert reply.tokens_generated > 0
+
+
+def test_a_model_is_evicted_on_request(
+    runner: asyncio.Runner, client: InferenceClient, taught: Path, log: Path
+) -> None:
+    async def story() -> None:
+        await ask(client, taught)
+        evicted = says(log, f"evicted {taught}")
+        await client.evict(str(taught))
+        await until(evicted)
+        loaded = says(log, f"loaded {taught}")
+        await ask(client, taught)
+        assert loaded()
+
+    runner.run(story())
+
+
+def test_a_crash_is_one_clear_error_and_those_in_the_queue_are_answered(
+    runner: asyncio.Runner, client: InferenceClient, taught: Path, endless: Path, log: Path
+) -> None:
+    async def story() -> tuple[Any, Any]:
+        await client.evict(str(endless))
+        generating = says(log, f"loaded {endless}")
+        long = asyncio.create_task(ask(client, endless, max_new_tokens=30_000))
+        waiting = asyncio.create_task(ask(client, taught))
+        await until(generating)
+        assert client.pid is not None
+        os.kill(client.pid, signal.SIGKILL)
+        return await asyncio.gather(long, waiting, return_exceptions=True)
+
+    pid = client.pid
+    fault, reply = runner.run(story())
+    assert isinstance(fault, InferenceFault)
+    assert "SIGKILL" in fault.detail
+    assert f"loaded {endless}" in fault.detail  # the log's last line
+    assert str(log) in fault.detail
+    assert reply.generated_text == SAID
+    assert client.pid not in (None, pid)
+
+
+def test_a_process_that_hangs_is_ended(runner: asyncio.Runner, log: Path, endless: Path) -> None:
+    async def story() -> None:
+        client = InferenceClient(log, "cpu", 0, grace_s=0.5)
+        generating = says(log, f"loaded {endless}")
+        asking = asyncio.create_task(ask(client, endless, max_new_tokens=30_000, timeout=1))
+        await until(generating)
+        assert client.pid is not None
+        process = psutil.Process(client.pid)
+        process.suspend()
+        with pytest.raises(InferenceFault, match=r"no answer came within 1 s and 0\.5 s of grace"):
+            await asking
+        assert client.pid is None
+        assert not process.is_running()
+
+    runner.run(story())
+
+
+def test_loading_has_a_bound_of_its_own(runner: asyncio.Runner, log: Path, taught: Path) -> None:
+    async def story() -> None:
+        client = InferenceClient(log, "cpu", 0, loading_s=0.2)
+        with pytest.raises(InferenceFault, match=r"loading .* took longer than 0.2 s"):
+            await ask(client, taught)  # importing torch takes longer
+        assert client.pid is None
+
+    runner.run(story())
+
+
+def test_release_ends_the_process_and_the_next_request_starts_it_anew(
+    runner: asyncio.Runner, client: InferenceClient, taught: Path, endless: Path, log: Path
+) -> None:
+    async def story() -> tuple[Any, float]:
+        generating = says(log, f"loaded {endless}")
+        long = asyncio.create_task(ask(client, endless, max_new_tokens=30_000))
+        await until(generating)
+        started = time.monotonic()
+        await client.release()
+        seconds = time.monotonic() - started
+        return (await asyncio.gather(long, return_exceptions=True))[0], seconds
+
+    runner.run(ask(client, taught))
+    pid = client.pid
+    assert pid is not None
+    fault, seconds = runner.run(story())
+    assert isinstance(fault, InferenceFault)
+    assert "gave its memory up" in fault.detail
+    assert seconds < 3
+    assert client.pid is None
+    assert not psutil.pid_exists(pid)
+    assert runner.run(ask(client, taught)).generated_text == SAID
+
+
+ORPHAN = """
+import asyncio, sys
+from pathlib import Path
+from modelforge.contracts.playground import GenerateRequest
+from modelforge.inference.client import InferenceClient
+from modelforge.inference.protocol import ModelTarget
+
+async def main():
+    client = InferenceClient(Path(sys.argv[1]), "cpu", 0)
+    target = ModelTarget(path=sys.argv[2], provider="huggingface", task="text-generation", tuned=True)
+    request = GenerateRequest(model_id=1, prompt="x", temperature=0, max_new_tokens=30000)
+    asking = asyncio.create_task(client.generate(target, request, 600))
+    while client.pid is None:
+        await asyncio.sleep(0.01)
+    print(client.pid, flush=True)
+    assert "torch" not in sys.modules
+    await asking
+
+asyncio.run(main())
+"""
+
+
+def test_the_process_does_not_outlive_its_server(tmp_path: Path, endless: Path) -> None:
+    log = tmp_path / "inference.log"
+    with subprocess.Popen([sys.executable, "-c", ORPHAN, str(log), str(endless)], stdout=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        process = psutil.Process(int(server.stdout.readline()))
+        asyncio.run(until(lambda: b"loaded" in log.read_bytes()))
+        assert process.is_running()
+        server.kill()
+    process.wait(timeout=2)
+
+
+def test_a_large_log_is_begun_anew(runner: asyncio.Runner, client: InferenceClient, taught: Path, log: Path) -> None:
+    async def story() -> None:
+        await client.release()
+        with log.open("ab") as stream:
+            stream.truncate(6_000_000)
+        await ask(client, taught)
+
+    runner.run(story())
+    assert log.stat().st_size < 100_000
+    assert log.with_name("inference.log.old").stat().st_size == 6_000_000
+
+
+def test_after_close_nothing_is_started(runner: asyncio.Runner, client: InferenceClient, taught: Path) -> None:
+    runner.run(client.close())
+    with pytest.raises(InferenceFault, match="shuts down"):
+        runner.run(ask(client, taught))
+    assert client.pid is None

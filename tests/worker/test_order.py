@@ -1,0 +1,49 @@
+"""Every row once an epoch, in an order that seed and epoch decide alone."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+def order(lengths: list[int], **options: Any) -> Any:
+    from modelforge.worker.order import EpochOrder
+
+    return EpochOrder(lengths, options.pop("batch", 4), options.pop("seed", 1), group_by_length=options.pop("group", True))
+
+
+@given(st.lists(st.integers(1, 99), min_size=1, max_size=300), st.integers(1, 40), st.booleans())
+def test_every_row_once(lengths: list[int], batch: int, group: bool) -> None:
+    assert sorted(order(lengths, batch=batch, group=group)) == list(range(len(lengths)))
+
+
+@pytest.mark.parametrize("group", [True, False])
+def test_epochs_differ_and_repeat(group: bool) -> None:
+    lengths = [random.Random(i).randint(1, 99) for i in range(100)]
+    sampler = order(lengths, group=group)
+    first = list(sampler)
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert second != first and list(order(lengths, group=group, seed=2)) != first
+    fresh = order(lengths, group=group)
+    fresh.set_epoch(1)
+    assert list(fresh) == second
+
+
+def test_grouping_pads_less_and_still_mixes() -> None:
+    lengths = [random.Random(i).randint(1, 500) for i in range(1000)]
+
+    def padding(rows: list[int]) -> int:
+        batches = [rows[at : at + 4] for at in range(0, len(rows), 4)]
+        return sum(max(lengths[row] for row in batch) - lengths[row] for batch in batches for row in batch)
+
+    grouped, plain = list(order(lengths)), list(order(lengths, group=False))
+    assert padding(grouped) < 0.1 * padding(plain)
+    means = [sum(lengths[row] for row in grouped[at : at + 4]) / 4 for at in range(0, 1000, 4)]
+    falls = sum(a > b for a, b in zip(means, means[1:], strict=False))
+    assert 0.35 < falls / len(means) < 0.65
