@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from starter.corpus.example import Example
 from starter.corpus.mixture import KINDS, held_out_examples
@@ -27,7 +27,9 @@ class Mistake:
 def load(folder: Path) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """The model in float32 and its tokenizer."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    assert isinstance(model, LlamaForCausalLM) and isinstance(tokenizer, PreTrainedTokenizerFast)
+    model.eval()  # type: ignore[no-untyped-call]
     return model, tokenizer
 
 
@@ -45,10 +47,16 @@ def answers(
     found = [""] * len(prompts)
     for start in range(0, len(order), _BATCH):
         chosen = order[start : start + _BATCH]
-        inputs = tokenizer([prompts[index] for index in chosen], return_tensors="pt", padding=True, padding_side="left",
-                           add_special_tokens=False, return_token_type_ids=False)  # fmt: skip
+        inputs = tokenizer(
+            [prompts[index] for index in chosen],
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+            add_special_tokens=False,
+            return_token_type_ids=False,
+        )
         with torch.inference_mode():
-            output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)
+            output = model.generate(**inputs, max_new_tokens=max_new_tokens, do_sample=False)  # type: ignore[misc]
         texts = tokenizer.batch_decode(output[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
         for index, text in zip(chosen, texts, strict=True):
             found[index] = text
@@ -76,7 +84,8 @@ def perplexity(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, exam
             [{"role": "user", "content": example.question}, {"role": "assistant", "content": example.answer}],
             return_dict=True, return_assistant_tokens_mask=True, return_tensors="pt",
         )  # fmt: skip
-        tokens, mask = encoded["input_ids"], encoded["assistant_masks"].bool()
+        assert isinstance(encoded, BatchEncoding)
+        tokens, mask = encoded.input_ids, torch.tensor(encoded["assistant_masks"]).bool()
         with torch.inference_mode():
             logits = model(input_ids=tokens).logits
         losses = torch.nn.functional.cross_entropy(logits[0, :-1], tokens[0, 1:], reduction="none")

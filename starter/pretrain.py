@@ -1,6 +1,9 @@
 """Train the starter from nothing: `python -m starter.pretrain --minutes 60 --out FOLDER`.
 
-Reads from top to bottom: tokenizer, model, optimizer, loop, export. The corpus is generated on the fly.
+Reads from top to bottom: tokenizer, model, optimizer, loop, export. The corpus is generated on the fly. A usable folder
+is written every few minutes, so the training may be stopped at any time. The learning rate follows the clock; with
+`--steps` it follows the count of steps instead, and then the seed fixes everything but the rounding of the machine.
+A GPU is used where there is one, with more rows in each step; `--width` and `--layers` make the model larger.
 """
 
 import argparse
@@ -10,7 +13,7 @@ import time
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -53,7 +56,7 @@ def loss_of(
     causal = torch.ones(length, length, dtype=torch.bool, device=inputs.device).tril()
     mask = (documents[:, None, :, None] == documents[:, None, None, :]) & causal
     logits = model(input_ids=inputs, attention_mask=mask, position_ids=positions, use_cache=False).logits
-    losses = F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
+    losses = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), reduction="none")
     return (losses * weights.flatten()).sum() / weights.sum().clamp(min=1.0)
 
 
@@ -75,27 +78,36 @@ def export(
 ) -> None:
     """Write the folder that transformers loads, in bfloat16, with the figures of the run."""
     folder.mkdir(parents=True, exist_ok=True)
-    copy = LlamaForCausalLM(model.config).to(torch.bfloat16)
+    copy = LlamaForCausalLM(model.config).to(torch.bfloat16)  # type: ignore[arg-type]
     copy.load_state_dict(model.state_dict())
-    copy.generation_config = GenerationConfig(
+    copy.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, max_new_tokens=96, do_sample=False
     )
     copy.save_pretrained(folder)
-    vocabulary.save(tokenizer, folder)
+    tokenizer.save_pretrained(folder)
     counts = stream.occurrences.tolist()
     (folder / "token_counts.json").write_text(json.dumps(counts, separators=(",", ":")) + "\n")
     (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
-def pretrain(out: Path, minutes: float, steps: int | None = None, seed: int = SEED, width: int = 256, layers: int = 6, rows: int = 16,
-             texts: int = 40_000, compiled: bool = True) -> list[float]:  # fmt: skip
+def pretrain(
+    out: Path,
+    minutes: float,
+    steps: int | None = None,
+    seed: int = SEED,
+    width: int = 256,
+    layers: int = 6,
+    rows: int = 16,
+    texts: int = 40_000,
+    compiled: bool = True,
+) -> list[float]:
     """Train for so many minutes, or exactly so many steps; returns the loss of every step."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = vocabulary.build(seed, texts)
     stream = Stream(tokenizer, seed)
-    model = new_model(tokenizer, width, layers).to(device)
-    # The network computes in bfloat16; the optimizer keeps float32 masters, for its steps are smaller than bfloat16 resolves.
+    model = new_model(tokenizer, width, layers).to(device)  # type: ignore[arg-type]
+    # The network computes in bfloat16; the optimizer keeps float32 masters, as bfloat16 is too coarse for its steps.
     masters = [parameter.detach().clone() for parameter in model.parameters()]
     model = model.to(torch.bfloat16)
     matrices = [
@@ -140,15 +152,17 @@ def pretrain(out: Path, minutes: float, steps: int | None = None, seed: int = SE
         if step % 50 == 0:
             seconds = time.monotonic() - started
             mean = sum(losses[-50:]) / len(losses[-50:])
-            print(
-                f"step {step} loss {mean:.4f} tokens {tokens} seconds {seconds:.0f} tokens/s {tokens / max(seconds, 1e-9):.0f}",
-                flush=True,
-            )
+            print(f"step {step} loss {mean:.4f} tokens {tokens} seconds {seconds:.0f}", flush=True)
         record: dict[str, object] = {
-            "seed": seed, "steps": step + 1, "tokens": tokens, "seconds": round(time.monotonic() - started, 1),
-            "progress": round(progress, 4), "device": device.type, "parameters": model.num_parameters(),
+            "seed": seed,
+            "steps": step + 1,
+            "tokens": tokens,
+            "seconds": round(time.monotonic() - started, 1),
+            "progress": round(progress, 4),
+            "device": device.type,
+            "parameters": model.num_parameters(),
             "loss": round(sum(losses[-50:]) / len(losses[-50:]), 4),
-        }  # fmt: skip
+        }
         if time.monotonic() - exported > EXPORT_SECONDS:
             export(model, tokenizer, stream, record, out)
             exported = time.monotonic()

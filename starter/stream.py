@@ -39,7 +39,7 @@ class Document:
 
 @dataclass(frozen=True)
 class Batch:
-    """Packed rows, each array (rows, length): inputs, next tokens, their weights, document numbers (0: padding), positions."""
+    """Packed rows; each array is (rows, length). Documents are numbered from 1 in their row; 0 is padding."""
 
     inputs: npt.NDArray[np.int64]
     targets: npt.NDArray[np.int64]
@@ -54,8 +54,8 @@ class Stream:
     def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
         self.rng = random.Random(seed)
         self.size = len(tokenizer)
-        self.pad, self.end, self.system, self.user, self.assistant = tokenizer.convert_tokens_to_ids(
-            list(vocabulary.SPECIALS)
+        self.pad, self.end, self.system, self.user, self.assistant = (
+            int(tokenizer.backend_tokenizer.token_to_id(token)) for token in vocabulary.SPECIALS
         )
         self._encode = tokenizer.backend_tokenizer.encode
         self._splits = vocabulary.splits(tokenizer.backend_tokenizer.to_str())
@@ -63,7 +63,7 @@ class Stream:
         self._waiting: list[Document] = []
 
     def encode(self, text: str, split: bool = False) -> list[int]:
-        """The text's tokens; with `split`, some are broken back into the two they were merged from (as BPE dropout does)."""
+        """The text's tokens; with `split`, some are broken back into the two they were merged from, as BPE dropout does."""
         tokens: list[int] = self._encode(text, add_special_tokens=False).ids
         if not split:
             return tokens
@@ -85,7 +85,7 @@ class Stream:
         document.add([*self.encode(example.answer, split), self.end], 1.0)
 
     def _random_tokens(self, count: int) -> list[int]:
-        """Any tokens but the chat's marks, all equally likely: this is what trains the rarest of them, padding included."""
+        """Any tokens but the chat's marks, all equally likely: this trains the rarest of them, padding included."""
         marks = len(vocabulary.SPECIALS)
         drawn = (self.rng.randrange(marks - 1, self.size) for _ in range(count))
         return [token if token >= marks else self.pad for token in drawn]
@@ -165,8 +165,13 @@ class Stream:
 
     def _empty(self, rows: int, length: int) -> Batch:
         shape = (rows, length)
-        return Batch(np.full(shape, self.pad, np.int64), np.full(shape, self.pad, np.int64), np.zeros(shape, np.float32),
-                     np.zeros(shape, np.int64), np.zeros(shape, np.int64))  # fmt: skip
+        return Batch(
+            np.full(shape, self.pad, np.int64),
+            np.full(shape, self.pad, np.int64),
+            np.zeros(shape, np.float32),
+            np.zeros(shape, np.int64),
+            np.zeros(shape, np.int64),
+        )
 
     def batch(self, rows: int) -> Batch:
         """So many short rows, filled with whole documents; what does not fit any more waits for the next batch."""

@@ -1,7 +1,7 @@
 """The starter's own byte-level BPE tokenizer, built from its corpus, with the chat template."""
 
+import json
 import random
-from pathlib import Path
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -59,7 +59,7 @@ def build(seed: int, texts: int = 40_000, vocabulary: int = VOCABULARY) -> PreTr
         show_progress=False,
     )
     bpe.train_from_iterator(_texts(random.Random(seed), texts), trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=bpe,
         pad_token=PAD,
         eos_token=END,
@@ -71,16 +71,8 @@ def build(seed: int, texts: int = 40_000, vocabulary: int = VOCABULARY) -> PreTr
     )
 
 
-def splits(folder_json: str) -> dict[int, tuple[int, int]]:
+def splits(tokenizer_json: str) -> dict[int, tuple[int, int]]:
     """Token -> the two tokens it was merged from, by number, read from the tokenizer's JSON text."""
-    import json
-
-    model = json.loads(folder_json)["model"]
+    model = json.loads(tokenizer_json)["model"]
     vocabulary: dict[str, int] = model["vocab"]
-    pairs = [tuple(merge) if isinstance(merge, list) else tuple(merge.split(" ")) for merge in model["merges"]]
-    return {vocabulary[left + right]: (vocabulary[left], vocabulary[right]) for left, right in pairs}
-
-
-def save(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write tokenizer.json, tokenizer_config.json and chat_template.jinja."""
-    tokenizer.save_pretrained(folder)
+    return {vocabulary[left + right]: (vocabulary[left], vocabulary[right]) for left, right in model["merges"]}

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
 from modelforge.files import read_json_or_none
 
 ENDED = ("completed", "failed", "stopped", "interrupted")

@@ -8,6 +8,7 @@ import sys
 import time
 
 import psutil
+
 from modelforge import processes
 
 SLEEP = "import time; time.sleep(60)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+
 from modelforge.errors import InvalidRequest, NotBuilt
 from modelforge.registry import Registry
 
@@ -29,5 +30,5 @@ def test_what_is_not_there_is_said() -> None:
     assert registry.get("one") == Thing("one")
     with pytest.raises(NotBuilt, match="thing 'two' is not built yet in this version; built: one"):
         registry.get("two")
-    with pytest.raises(InvalidRequest, match="thing 'onne' does not exist.*Did you mean 'one'"):
+    with pytest.raises(InvalidRequest, match=r"thing 'onne' does not exist.*Did you mean 'one'"):
         registry.get("onne")

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from modelforge.errors import InvalidRequest
 from modelforge.settings import load_settings
 

@@ -33,8 +33,8 @@ def make_tiny_tokenizer(
 
     With ``add_bos`` it puts ``<s>`` before every text that is not a chat, as Llama's does.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers  # noqa: PLC0415
-    from transformers import PreTrainedTokenizerFast  # noqa: PLC0415 - tests without a model stay quick
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
 
     special = ["<pad>", "<s>", "<|im_start|>", "<|im_end|>"]
     tokenizer = Tokenizer(models.BPE())
@@ -81,8 +81,8 @@ def make_tiny_model(
     ``taught`` are questions and answers that it is trained on until it gives them word for word (some seconds);
     ``texts`` are more words for its vocabulary.
     """
-    import torch  # noqa: PLC0415
-    from transformers import LlamaConfig, LlamaForCausalLM  # noqa: PLC0415
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = make_tiny_tokenizer(
@@ -115,9 +115,9 @@ def make_tiny_model(
 
 
 def _teach(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, taught: Sequence[tuple[str, str]]) -> None:
-    import torch  # noqa: PLC0415
+    import torch
 
-    from modelforge.tasks.text_generation import TextGeneration  # noqa: PLC0415
+    from modelforge.tasks.text_generation import TextGeneration
 
     examples = [
         example

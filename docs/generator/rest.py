@@ -94,8 +94,8 @@ def _body(body: Schema) -> Iterator[str]:
     (kind, content), *_ = body["content"].items()
     name = name_of(content["schema"])
     if name == "TrainingConfig":
-        required = ", ".join(f"`{field}`" for field in openapi()["components"]["schemas"][name]["required"])
-        yield f"Request: a [training configuration](training-config.md); only {required} are required."
+        named = ", ".join(f"`{field}`" for field in openapi()["components"]["schemas"][name]["required"])
+        yield f"Request: a [training configuration](training-config.md); only {named} are required."
         return
     yield f"Request (`{kind}`):" if name is None else "Request:"
     schema = content["schema"] if name is None else openapi()["components"]["schemas"][name]

@@ -1,22 +1,32 @@
 """Sums: adding, taking away, multiplying, comparing, counting on.
 
-Key: the operation and its two numbers. Held out are pairs of numbers that were never combined in training, in any wording.
+Key: the operation and its two numbers. Held out are pairs of numbers that are never combined in
+training, in any wording.
 """
 
 import random
 
 from starter.corpus.example import Example
-from starter.lexicon import nouns
 from starter.corpus.grammar import plural
+from starter.lexicon import nouns
 from starter.lexicon.names import person
 
 KIND = "arithmetic"
-_PLUS = ("What is {a} + {b}?", "What is {a} plus {b}?", "Add {a} and {b}.", "How much is {a} + {b}?", "{a} + {b} = ?", "Work out {a} + {b}.",
-         "Please add {b} to {a}.", "{a}+{b}", "Calculate {a} plus {b}.", "What is the sum of {a} and {b}?")  # fmt: skip
-_MINUS = ("What is {a} - {b}?", "What is {a} minus {b}?", "Take {b} away from {a}.", "How much is {a} - {b}?", "{a} - {b} = ?",
-          "Subtract {b} from {a}.", "{a}-{b}", "Calculate {a} minus {b}.", "How much is left of {a} without {b}?")  # fmt: skip
-_TIMES = ("What is {a} x {b}?", "What is {a} times {b}?", "Multiply {a} by {b}.", "How much is {a} x {b}?", "{a} x {b} = ?",
-          "Calculate {a} times {b}.")  # fmt: skip
+_Frames = tuple[str, ...]
+_PLUS: _Frames = (
+    "What is {a} + {b}?", "What is {a} plus {b}?", "Add {a} and {b}.", "How much is {a} + {b}?", "{a} + {b} = ?",
+    "Work out {a} + {b}.", "Please add {b} to {a}.", "{a}+{b}", "Calculate {a} plus {b}.",
+    "What is the sum of {a} and {b}?",
+)  # fmt: skip
+_MINUS: _Frames = (
+    "What is {a} - {b}?", "What is {a} minus {b}?", "Take {b} away from {a}.", "How much is {a} - {b}?",
+    "{a} - {b} = ?", "Subtract {b} from {a}.", "{a}-{b}", "Calculate {a} minus {b}.",
+    "How much is left of {a} without {b}?",
+)  # fmt: skip
+_TIMES: _Frames = (
+    "What is {a} x {b}?", "What is {a} times {b}?", "Multiply {a} by {b}.", "How much is {a} x {b}?", "{a} x {b} = ?",
+    "Calculate {a} times {b}.",
+)  # fmt: skip
 _MORE = ("Which is more, {a} or {b}?", "Which number is larger: {a} or {b}?", "Is {a} or {b} the bigger number?")
 
 

@@ -11,16 +11,23 @@ from starter.lexicon.nouns import CATEGORIES
 
 KIND = "categories"
 _KIND_FRAMES = (
-    "What kind of thing is {a}?", "What is {a}, in general?", "Which category does {n} belong to?", "What type of thing is {a}?",
-    "Put {n} into a category.", "Sort this word: {n}", "Which group does {n} belong to?", "{n}: which category?",
-    "Name the category of {n}.", "In which class would you put {n}?", "Tell me the category of {n}.",
+    "What kind of thing is {a}?", "What is {a}, in general?", "Which category does {n} belong to?",
+    "What type of thing is {a}?", "Put {n} into a category.", "Sort this word: {n}",
+    "Which group does {n} belong to?", "{n}: which category?", "Name the category of {n}.",
+    "In which class would you put {n}?", "Tell me the category of {n}.",
 )  # fmt: skip
-_YES_FRAMES = ("Is {a} {c}?", "Would you say that {a} is {c}?", "Does {n} count as {c}?", "Is it true that {a} is {c}?",
-               "True or not: {a} is {c}.", "Can we call {a} {c}?", "{a}: is that {c}?")  # fmt: skip
-_PICK_FRAMES = ("Which of these is {c}: {o}?", "Which one is {c}: {o}?", "Find the {b} among these: {o}.",
-                "Pick the {b}: {o}.", "One of these is {c}. Which one? {o}", "Choose the word that is {c}: {o}.")  # fmt: skip
-_ODD_FRAMES = ("Which of these is not {c}: {o}?", "Which one does not belong: {o}?", "Find the odd one out: {o}.",
-               "Which word does not fit: {o}?", "Name the odd one out: {o}.")  # fmt: skip
+_YES_FRAMES = (
+    "Is {a} {c}?", "Would you say that {a} is {c}?", "Does {n} count as {c}?", "Is it true that {a} is {c}?",
+    "True or not: {a} is {c}.", "Can we call {a} {c}?", "{a}: is that {c}?",
+)  # fmt: skip
+_PICK_FRAMES = (
+    "Which of these is {c}: {o}?", "Which one is {c}: {o}?", "Find the {b} among these: {o}.", "Pick the {b}: {o}.",
+    "One of these is {c}. Which one? {o}", "Choose the word that is {c}: {o}.",
+)  # fmt: skip
+_ODD_FRAMES = (
+    "Which of these is not {c}: {o}?", "Which one does not belong: {o}?", "Find the odd one out: {o}.",
+    "Which word does not fit: {o}?", "Name the odd one out: {o}.",
+)  # fmt: skip
 
 
 def _category(name: str) -> str:

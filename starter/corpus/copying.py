@@ -16,17 +16,36 @@ WORDS: tuple[str, ...] = tuple(
                    *verbs.PAST.values(), *(item for members in nouns.CATEGORIES.values() for item in members),
                    *describing.PERSON_ADJECTIVES, *(word for pair in describing.OPPOSITES for word in pair)])
 )  # fmt: skip
-_COPY = ("Repeat: {t}", "Repeat after me: {t}", "Copy this: {t}", "Say exactly this: {t}", "Write the same again: {t}", "Echo: {t}",
-         "Please repeat the following: {t}", "Copy the text word for word: {t}", "Say after me: {t}", "Repeat this text: {t}")  # fmt: skip
+_COPY = (
+    "Repeat: {t}", "Repeat after me: {t}", "Copy this: {t}", "Say exactly this: {t}", "Write the same again: {t}",
+    "Echo: {t}", "Please repeat the following: {t}", "Copy the text word for word: {t}", "Say after me: {t}",
+    "Repeat this text: {t}",
+)  # fmt: skip
 _FIRST = ("Which word comes first: {t}?", "Name the first word: {t}", "What is the first word in this list: {t}?")
 _LAST = ("Which word comes last: {t}?", "Name the last word: {t}", "What is the last word in this list: {t}?")
 _BACK = ("Say these words in reverse order: {t}", "Turn the order around: {t}", "Write this list backwards: {t}")
 _AND = ("Join these words with and: {t}", "Make a list with and: {t}")
 _SPELL = ("Spell {t}.", "Spell the word {t}.", "How do you spell {t}?", "Write {t} letter by letter.")
-# Blocks of characters that people really type: Latin, Greek, Cyrillic, Hebrew, Arabic, Indic, kana, Han, Hangul, signs, emoji.
-_BLOCKS = ((0xC0, 0x17F), (0x391, 0x3C9), (0x410, 0x44F), (0x5D0, 0x5EA), (0x627, 0x64A), (0x905, 0x939), (0x3041, 0x3096),
-           (0x30A1, 0x30FA), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3), (0x2010, 0x2044), (0x20A0, 0x20BF), (0x2190, 0x21FF),
-           (0x1F300, 0x1F64F), (0xA1, 0xBF), (0x10000, 0x1005D))  # fmt: skip
+# Blocks of characters that people really type: Latin, Greek, Cyrillic, Hebrew, Arabic, Indic, kana, Han, Hangul,
+# signs, emoji.
+_BLOCKS = (
+    (0xC0, 0x17F),
+    (0x391, 0x3C9),
+    (0x410, 0x44F),
+    (0x5D0, 0x5EA),
+    (0x627, 0x64A),
+    (0x905, 0x939),
+    (0x3041, 0x3096),
+    (0x30A1, 0x30FA),
+    (0x4E00, 0x9FA5),
+    (0xAC00, 0xD7A3),
+    (0x2010, 0x2044),
+    (0x20A0, 0x20BF),
+    (0x2190, 0x21FF),
+    (0x1F300, 0x1F64F),
+    (0xA1, 0xBF),
+    (0x10000, 0x1005D),
+)
 
 
 def odd_text(rng: random.Random) -> str:
@@ -41,9 +60,22 @@ def _mark(rng: random.Random) -> str:
     """Something with figures and signs, as in codes, prices, times and addresses."""
     digits = "".join(rng.choice("0123456789") for _ in range(rng.randint(1, 6)))
     letters = "".join(rng.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ") for _ in range(rng.randint(1, 3)))
-    return rng.choice((digits, letters + digits, f"{letters}-{digits}", f"£{digits}", f"{rng.randint(0, 23)}:{rng.randint(10, 59)}",
-                       f"{digits}%", f"{names.made_up_word(rng)}@{names.made_up_word(rng)}.com", f"({letters})", f"#{digits}",
-                       f"{rng.randint(0, 99)}.{rng.randint(10, 99)}", f"{letters}_{digits}", f"{digits}/{digits[:2]}"))  # fmt: skip
+    return rng.choice(
+        (
+            digits,
+            letters + digits,
+            f"{letters}-{digits}",
+            f"£{digits}",
+            f"{rng.randint(0, 23)}:{rng.randint(10, 59)}",
+            f"{digits}%",
+            f"{names.made_up_word(rng)}@{names.made_up_word(rng)}.com",
+            f"({letters})",
+            f"#{digits}",
+            f"{rng.randint(0, 99)}.{rng.randint(10, 99)}",
+            f"{letters}_{digits}",
+            f"{digits}/{digits[:2]}",
+        )
+    )
 
 
 def content(rng: random.Random) -> str:

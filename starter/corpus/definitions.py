@@ -13,12 +13,15 @@ KIND = "definitions"
 _FRAMES = (
     "What is {a}?", "What does the word {w} mean?", "What does {w} mean?", "Define {w}.", "Explain the word {w}.",
     "Give a definition of {w}.", "What do we mean by {w}?", "Tell me what {a} is.", "Can you explain what {a} is?",
-    "I do not know the word {w}. What is it?", "How would you define {w}?", "Explain {a} to a child.", "Please define the word {w}.",
-    "{w}: meaning?", "What exactly is {a}?", "Do you know what {a} is?", "What is meant by {w}?", "Describe {a} in one sentence.",
-    "Somebody said {w}. What does that mean?", "meaning of {w}",
+    "I do not know the word {w}. What is it?", "How would you define {w}?", "Explain {a} to a child.",
+    "Please define the word {w}.", "{w}: meaning?", "What exactly is {a}?", "Do you know what {a} is?",
+    "What is meant by {w}?", "Describe {a} in one sentence.", "Somebody said {w}. What does that mean?",
+    "meaning of {w}",
 )  # fmt: skip
-_REVERSE = ("What do you call {m}?", "Which word means {m}?", "Which word am I looking for: {m}?", "What is the word for {m}?",
-            "Give me one word for {m}.", "Name it: {m}.")  # fmt: skip
+_REVERSE = (
+    "What do you call {m}?", "Which word means {m}?", "Which word am I looking for: {m}?",
+    "What is the word for {m}?", "Give me one word for {m}.", "Name it: {m}.",
+)  # fmt: skip
 
 
 def draw(rng: random.Random) -> Example:

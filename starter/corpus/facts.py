@@ -11,8 +11,11 @@ from starter.lexicon.facts import CAPITALS, COUNTS, HUES, SOUNDS, YOUNG
 from starter.lexicon.nouns import DAYS, MONTHS
 
 KIND = "facts"
-_CAPITAL = ("What is the capital of {x}?", "Which city is the capital of {x}?", "Name the capital of {x}.", "{x}: what is its capital?",
-            "Tell me the capital city of {x}.", "Do you know the capital of {x}?", "capital of {x}")  # fmt: skip
+_CAPITAL = (
+    "What is the capital of {x}?", "Which city is the capital of {x}?", "Name the capital of {x}.",
+    "{x}: what is its capital?", "Tell me the capital city of {x}.", "Do you know the capital of {x}?",
+    "capital of {x}",
+)  # fmt: skip
 _COUNTRY = (
     "Which country has the capital {x}?",
     "{x} is the capital of which country?",

@@ -4,11 +4,15 @@ import random
 from dataclasses import dataclass
 
 from starter.lexicon import describing, names, nouns, verbs
+from starter.lexicon.text import table
 
-_PLURALS = {"mouse": "mice", "goose": "geese", "foot": "feet", "tooth": "teeth", "child": "children", "man": "men",
-            "woman": "women", "sheep": "sheep", "knife": "knives", "shelf": "shelves", "scarf": "scarves", "leaf": "leaves",
-            "potato": "potatoes", "tomato": "tomatoes", "loaf": "loaves", "yo-yo": "yo-yos", "mango": "mangoes",
-            "salmon": "salmon", "trout": "trout", "deer": "deer"}  # fmt: skip
+_PLURALS = table(
+    """
+    mouse:mice goose:geese foot:feet tooth:teeth child:children man:men woman:women sheep:sheep knife:knives
+    shelf:shelves scarf:scarves leaf:leaves potato:potatoes tomato:tomatoes loaf:loaves yo-yo:yo-yos mango:mangoes
+    salmon:salmon trout:trout deer:deer
+    """
+)
 
 
 def article(noun: str) -> str:

@@ -12,11 +12,12 @@ KIND = "opposites"
 _FRAMES = (
     "What is the opposite of {w}?", "What is the opposite of the word {w}?", "Give me the opposite of {w}.",
     "Tell me the opposite of {w}.", "Which word means the opposite of {w}?", "The opposite of {w} is what?",
-    "Name the opposite of {w}.", "Opposite of {w}?", "What word is the opposite of {w}?", "{w} - what is the opposite?",
-    "I need a word that is the opposite of {w}.", "Do you know the opposite of {w}?", "Find the opposite: {w}",
-    "Say the opposite of {w}.", "What is the contrary of {w}?", "Write the antonym of {w}.", "What is an antonym of {w}?",
-    "If it is not {w}, what is it? Give the opposite.", "Please give the antonym for the word {w}.",
-    "Can you tell me which word is the opposite of {w}?", "Turn {w} into its opposite.", "opposite of {w}",
+    "Name the opposite of {w}.", "Opposite of {w}?", "What word is the opposite of {w}?",
+    "{w} - what is the opposite?", "I need a word that is the opposite of {w}.", "Do you know the opposite of {w}?",
+    "Find the opposite: {w}", "Say the opposite of {w}.", "What is the contrary of {w}?", "Write the antonym of {w}.",
+    "What is an antonym of {w}?", "If it is not {w}, what is it? Give the opposite.",
+    "Please give the antonym for the word {w}.", "Can you tell me which word is the opposite of {w}?",
+    "Turn {w} into its opposite.", "opposite of {w}",
 )  # fmt: skip
 
 

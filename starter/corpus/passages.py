@@ -11,8 +11,13 @@ from starter.lexicon import describing, names, nouns, verbs
 
 KIND = "passage questions"
 _Questions = list[tuple[tuple[str, ...], str]]
-_LAYOUTS = ("{p} {q}", "{p}\n{q}", "{p}\n\n{q}", "Read this: {p} {q}", "Passage: {p}\nQuestion: {q}", "{q} {p}", "Text: {p} {q}",
-            "Answer from the text. {p} {q}", "Question: {q}\nText: {p}")  # fmt: skip
+_LAYOUTS = (
+    "{p} {q}", "{p}\n{q}", "{p}\n\n{q}", "Read this: {p} {q}", "Passage: {p}\nQuestion: {q}", "{q} {p}",
+    "Text: {p} {q}", "Answer from the text. {p} {q}", "Question: {q}\nText: {p}",
+)  # fmt: skip
+_PAYMENTS = ("cash only", "cash and cards", "cards only", "cards and vouchers", "bank transfers")
+_CLEANERS = ("a damp cloth", "warm water", "a soft brush", "a dry cloth", "a little vinegar")
+_FOODS, _VEGETABLES = nouns.CATEGORIES["food"], nouns.CATEGORIES["vegetable"]
 _TIMES = ("in the morning", "at noon", "in the evening", "at night", "after lunch", "before breakfast", "at midnight")
 
 
@@ -20,8 +25,11 @@ def _errand(rng: random.Random) -> tuple[list[str], _Questions]:
     name, other, item = names.person(rng), names.person(rng), thing(rng)
     place, day, price = rng.choice(nouns.PLACES), rng.choice(nouns.DAYS), rng.randint(2, 99)
     verb, past = rng.choice((("buy", "bought"), ("sell", "sold"), ("order", "ordered"), ("rent", "rented")))
-    text = [f"On {day} {name} {past} {article(item)} at the {place}.", f"It cost {price} {rng.choice(('pounds', 'euros', 'dollars'))}.",
-            f"It was for {other}."]  # fmt: skip
+    text = [
+        f"On {day} {name} {past} {article(item)} at the {place}.",
+        f"It cost {price} {rng.choice(('pounds', 'euros', 'dollars'))}.",
+        f"It was for {other}.",
+    ]
     unit = text[1].split()[-1][:-1]
     return text, [
         ((f"What did {name} {verb}?", f"Which thing was {past} by {name}?"), capital(article(item)) + "."),
@@ -68,8 +76,13 @@ def _life(rng: random.Random) -> tuple[list[str], _Questions]:
     name, town, job = names.person(rng), names.town(rng), rng.choice(nouns.JOBS)
     age, pet, pet_name = rng.randint(5, 90), rng.choice(nouns.PETS), names.person(rng).split()[-1]
     colour, month = rng.choice(nouns.COLOURS), rng.choice(nouns.MONTHS)
-    text = [f"{name} is {article(job)} in {town}.", f"{name} is {age} years old.", f"{name} has {article(pet)} called {pet_name}.",
-            f"The house of {name} is {colour}.", f"{name} was born in {month}."]  # fmt: skip
+    text = [
+        f"{name} is {article(job)} in {town}.",
+        f"{name} is {age} years old.",
+        f"{name} has {article(pet)} called {pet_name}.",
+        f"The house of {name} is {colour}.",
+        f"{name} was born in {month}.",
+    ]
     kept = sorted(rng.sample(range(5), rng.randint(2, 4)))
     questions: _Questions = [
         ((f"What is the job of {name}?", f"What does {name} do for a living?"), f"{name} is {article(job)}."),
@@ -85,8 +98,23 @@ def _life(rng: random.Random) -> tuple[list[str], _Questions]:
 
 
 def _room(rng: random.Random) -> tuple[list[str], _Questions]:
-    spots = rng.sample(("on the table", "under the bed", "behind the door", "in the box", "near the window", "on the shelf", "in the drawer",
-                        "beside the chair", "in the cellar", "on the roof", "in the car", "under the stairs"), 3)  # fmt: skip
+    spots = rng.sample(
+        (
+            "on the table",
+            "under the bed",
+            "behind the door",
+            "in the box",
+            "near the window",
+            "on the shelf",
+            "in the drawer",
+            "beside the chair",
+            "in the cellar",
+            "on the roof",
+            "in the car",
+            "under the stairs",
+        ),
+        3,
+    )
     items = [thing(rng) for _ in spots]
     text = [f"{capital('the ' + item)} is {spot}." for item, spot in zip(items, spots, strict=True)]
     questions: _Questions = []
@@ -125,30 +153,89 @@ def _notice(rng: random.Random) -> tuple[list[str], _Questions]:
     day, day2, name, town = rng.choice(nouns.DAYS), rng.choice(nouns.DAYS), names.person(rng), names.town(rng)
     place, item = rng.choice(nouns.PLACES), thing(rng, 0.2)
     topics: _Questions = [
-        (("When do you open?", "What time do you open?", "What are your opening hours?", "From when can I come?", "How late are you open?"),
-         f"We are open from {n} to {m}, but not on {day}."),
-        (("How much is delivery?", "What does delivery cost?", "Do I pay for shipping?", "What are the shipping costs?"),
-         f"Delivery costs {price} pounds."),
-        (("How long does delivery take?", "When will my parcel arrive?", "How fast do you deliver?", "How soon will I get my order?"),
-         f"Parcels arrive within {m} days."),
-        (("Can I return an item?", "How do I send something back?", "What if I do not like it?", "How long can I return goods?"),
-         f"You can return goods within {price} days."),
-        (("Who is the manager?", "Who is in charge?", "Who runs the place?", "Whom can I complain to?"), f"{name} runs the {place}."),
-        (("Where are you?", "What is your address?", "Where can I find you?", "In which town are you?"), f"You find us at {price} {rng.choice(names.SURNAMES)} Street in {town}."),
-        (("How can I pay?", "Do you take cards?", "Which payments do you accept?", "May I pay in cash?"),
-         f"We accept {rng.choice(('cash only', 'cash and cards', 'cards only', 'cards and vouchers', 'bank transfers'))}."),
-        (("May I bring my dog?", "Are pets allowed?", "Can my cat come too?"), f"Pets are {rng.choice(('welcome', 'not allowed', f'allowed on {day2}'))}."),
-        (("What is the telephone number?", "How can I call you?", "Which number do I ring?"), f"Call us on {rng.randint(1000, 999999)}."),
-        (("Is there a warranty?", "How long is the warranty?", "What if it breaks?", "For how long is it covered?"),
-         f"The {item} has a warranty of {m} years."),
-        (("How do I clean it?", "How is the thing washed?", "What is the right way to clean it?"),
-         f"Clean the {item} with {rng.choice(('a damp cloth', 'warm water', 'a soft brush', 'a dry cloth', 'a little vinegar'))}."),
-        (("When is the meeting?", "When do the members meet?", "On which day do you meet?"), f"The members meet every {day2} at {n}."),
-        (("Is there a discount?", "Do students pay less?", "Can I get it cheaper?"), f"Students get a discount of {price} percent."),
-        (("What is new?", "What is on offer this week?", "Do you have any special offers?"), f"This week the {item} costs only {price} pounds."),
+        (
+            (
+                "When do you open?",
+                "What time do you open?",
+                "What are your opening hours?",
+                "From when can I come?",
+                "How late are you open?",
+            ),
+            f"We are open from {n} to {m}, but not on {day}.",
+        ),
+        (
+            (
+                "How much is delivery?",
+                "What does delivery cost?",
+                "Do I pay for shipping?",
+                "What are the shipping costs?",
+            ),
+            f"Delivery costs {price} pounds.",
+        ),
+        (
+            (
+                "How long does delivery take?",
+                "When will my parcel arrive?",
+                "How fast do you deliver?",
+                "How soon will I get my order?",
+            ),
+            f"Parcels arrive within {m} days.",
+        ),
+        (
+            (
+                "Can I return an item?",
+                "How do I send something back?",
+                "What if I do not like it?",
+                "How long can I return goods?",
+            ),
+            f"You can return goods within {price} days.",
+        ),
+        (
+            ("Who is the manager?", "Who is in charge?", "Who runs the place?", "Whom can I complain to?"),
+            f"{name} runs the {place}.",
+        ),
+        (
+            ("Where are you?", "What is your address?", "Where can I find you?", "In which town are you?"),
+            f"You find us at {price} {rng.choice(names.SURNAMES)} Street in {town}.",
+        ),
+        (
+            ("How can I pay?", "Do you take cards?", "Which payments do you accept?", "May I pay in cash?"),
+            f"We accept {rng.choice(_PAYMENTS)}.",
+        ),
+        (
+            ("May I bring my dog?", "Are pets allowed?", "Can my cat come too?"),
+            f"Pets are {rng.choice(('welcome', 'not allowed', f'allowed on {day2}'))}.",
+        ),
+        (
+            ("What is the telephone number?", "How can I call you?", "Which number do I ring?"),
+            f"Call us on {rng.randint(1000, 999999)}.",
+        ),
+        (
+            ("Is there a warranty?", "How long is the warranty?", "What if it breaks?", "For how long is it covered?"),
+            f"The {item} has a warranty of {m} years.",
+        ),
+        (
+            ("How do I clean it?", "How is the thing washed?", "What is the right way to clean it?"),
+            f"Clean the {item} with {rng.choice(_CLEANERS)}.",
+        ),
+        (
+            ("When is the meeting?", "When do the members meet?", "On which day do you meet?"),
+            f"The members meet every {day2} at {n}.",
+        ),
+        (
+            ("Is there a discount?", "Do students pay less?", "Can I get it cheaper?"),
+            f"Students get a discount of {price} percent.",
+        ),
+        (
+            ("What is new?", "What is on offer this week?", "Do you have any special offers?"),
+            f"This week the {item} costs only {price} pounds.",
+        ),
         (("Where can I park?", "Is there parking?", "Where do I leave my car?"), f"You can park behind the {place}."),
-        (("What is for lunch?", "What food do you have?", "Can I eat there?"), f"For lunch there is {rng.choice(nouns.CATEGORIES['food'])} with {rng.choice(nouns.CATEGORIES['vegetable'])}."),
-    ]  # fmt: skip
+        (
+            ("What is for lunch?", "What food do you have?", "Can I eat there?"),
+            f"For lunch there is {rng.choice(_FOODS)} with {rng.choice(_VEGETABLES)}.",
+        ),
+    ]
     chosen = rng.sample(topics, rng.randint(2, 5))
     return [answer for _, answer in chosen], chosen
 

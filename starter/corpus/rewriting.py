@@ -50,18 +50,56 @@ def _shorter(c: Clause) -> tuple[str, str]:
 
 
 _CLAUSE_RULES: tuple[tuple[Callable[[Clause], tuple[str, str]], tuple[str, ...]], ...] = (
-    (_past, ("Put this into the past: {s}", "Rewrite in the past tense: {s}", "Say it in the past tense: {s}", "Change to the past: {s}",
-             "Rewrite this sentence so that it happened yesterday: {s}")),
-    (_future, ("Put this into the future: {s}", "Rewrite in the future tense: {s}", "Say it with will: {s}", "Change to the future: {s}")),
+    (
+        _past,
+        (
+            "Put this into the past: {s}",
+            "Rewrite in the past tense: {s}",
+            "Say it in the past tense: {s}",
+            "Change to the past: {s}",
+            "Rewrite this sentence so that it happened yesterday: {s}",
+        ),
+    ),
+    (
+        _future,
+        (
+            "Put this into the future: {s}",
+            "Rewrite in the future tense: {s}",
+            "Say it with will: {s}",
+            "Change to the future: {s}",
+        ),
+    ),
     (_present, ("Put this into the present: {s}", "Rewrite in the present tense: {s}", "Change to the present: {s}")),
-    (_negative, ("Make this negative: {s}", "Say the negative: {s}", "Rewrite with not: {s}", "Turn this into a negative sentence: {s}")),
-    (_question, ("Turn this into a question: {s}", "Make a question out of this: {s}", "Rewrite as a question: {s}",
-                 "Ask whether this is so: {s}")),
-    (_progressive, ("Say that it is happening now: {s}", "Rewrite with is and -ing: {s}", "Put this into the progressive form: {s}")),
+    (
+        _negative,
+        (
+            "Make this negative: {s}",
+            "Say the negative: {s}",
+            "Rewrite with not: {s}",
+            "Turn this into a negative sentence: {s}",
+        ),
+    ),
+    (
+        _question,
+        (
+            "Turn this into a question: {s}",
+            "Make a question out of this: {s}",
+            "Rewrite as a question: {s}",
+            "Ask whether this is so: {s}",
+        ),
+    ),
+    (
+        _progressive,
+        (
+            "Say that it is happening now: {s}",
+            "Rewrite with is and -ing: {s}",
+            "Put this into the progressive form: {s}",
+        ),
+    ),
     (_they, ("Begin with they: {s}", "Replace the subject with they: {s}", "Rewrite for they: {s}")),
     (_first_person, ("Rewrite in the first person: {s}", "Say it as if you had done it: {s}", "Begin with I: {s}")),
     (_shorter, ("Leave out the place: {s}", "Make this shorter: {s}", "Rewrite without the place: {s}")),
-)  # fmt: skip
+)
 _POLITE = (
     "Make this polite: {s}",
     "Say this more politely: {s}",

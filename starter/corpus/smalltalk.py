@@ -153,7 +153,8 @@ _TALK: tuple[tuple[str, str], ...] = (
     ("happy new year|a happy new year to you", "Happy new year! May it be a good one."),
     ("merry christmas|happy christmas|a merry christmas to you", "Merry Christmas to you and your family!"),
     (
-        "do you speak French|do you speak German|can you speak Spanish|what languages do you speak|do you speak English",
+        "do you speak French|do you speak German|can you speak Spanish|"
+        "what languages do you speak|do you speak English",
         "I speak only simple English.",
     ),
     (
@@ -201,8 +202,10 @@ _ASKING = (
     "could",
     "do i",
 )
-_NAMING = ("my name is {n}", "I am {n}", "I am called {n}", "call me {n}", "you can call me {n}", "this is {n} speaking",
-           "people call me {n}", "hello, I am {n}", "hi, my name is {n}", "good day, {n} here")  # fmt: skip
+_NAMING = (
+    "my name is {n}", "I am {n}", "I am called {n}", "call me {n}", "you can call me {n}", "this is {n} speaking",
+    "people call me {n}", "hello, I am {n}", "hi, my name is {n}", "good day, {n} here",
+)  # fmt: skip
 _FROM = (
     "I come from {t}",
     "I live in {t}",

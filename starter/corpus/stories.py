@@ -8,6 +8,8 @@ from starter.corpus.passages import passage
 from starter.lexicon import describing, names, nouns, verbs
 from starter.lexicon.meanings import MEANINGS
 
+_SAID = ("Please bring me", "Where is", "I need", "Do you see", "Look at")
+
 
 def _sentence(rng: random.Random) -> str:
     """One sentence of one of many shapes."""
@@ -24,9 +26,7 @@ def _sentence(rng: random.Random) -> str:
     if shape == 3:
         return f"The {rng.choice(nouns.THINGS)} was {adjective} and {rng.choice(describing.ADJECTIVES)}."
     if shape == 4:
-        return capital(
-            f'{who} said: "{rng.choice(("Please bring me", "Where is", "I need", "Do you see", "Look at"))} the {thing(rng)}!"'
-        )
+        return capital(f'{who} said: "{rng.choice(_SAID)} the {thing(rng)}!"')
     if shape == 5:
         return f"In {names.town(rng)} there are many {adjective} {plural(rng.choice(nouns.THINGS))}."
     if shape == 6:
@@ -38,7 +38,8 @@ def _sentence(rng: random.Random) -> str:
     if shape == 8:
         return capital(f"when {other} {alone}, {who} {rng.choice(tuple(verbs.ALONE.values()))} too.")
     if shape == 9:
-        return f"It was {rng.randint(1, 12)} o'clock on {rng.choice(nouns.DAYS)}, {rng.randint(1, 28)} {rng.choice(nouns.MONTHS)}."
+        hour, day = rng.randint(1, 12), rng.choice(nouns.DAYS)
+        return f"It was {hour} o'clock on {day}, {rng.randint(1, 28)} {rng.choice(nouns.MONTHS)}."
     if shape == 10:
         return capital(f"{' '.join(rng.choices(copying.WORDS, k=rng.randint(3, 8)))}.")
     return capital(f"{who} did not like the {thing(rng)}, because it was too {adjective}.")

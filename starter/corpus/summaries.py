@@ -10,12 +10,18 @@ from starter.corpus.grammar import article, capital, clause, someone, thing
 from starter.lexicon import describing, names, nouns, verbs
 
 KIND = "summaries"
-_FRAMES = ("Summarise in one sentence: {t}", "Sum this up in one sentence: {t}", "{t} Summarise this.", "Give a one-sentence summary: {t}",
-           "What is the main point? {t}", "Shorten this to one sentence: {t}", "{t} Say this in one sentence.", "tl;dr: {t}")  # fmt: skip
-_MOOD = ("The sun was shining.", "It was raining hard.", "The streets were empty.", "The air was cold and clear.", "It was a long day.",
-         "The wind was strong.", "Birds were singing in the trees.", "There was music somewhere.", "Nobody said a word.",
-         "Everyone was in a good mood.", "The evening was warm.", "The clock struck nine.", "The coffee was already cold.",
-         "Some people stopped to look.", "It smelled of fresh bread.", "A dog barked in the distance.")  # fmt: skip
+_FRAMES = (
+    "Summarise in one sentence: {t}", "Sum this up in one sentence: {t}", "{t} Summarise this.",
+    "Give a one-sentence summary: {t}", "What is the main point? {t}", "Shorten this to one sentence: {t}",
+    "{t} Say this in one sentence.", "tl;dr: {t}",
+)  # fmt: skip
+_MOOD = (
+    "The sun was shining.", "It was raining hard.", "The streets were empty.", "The air was cold and clear.",
+    "It was a long day.", "The wind was strong.", "Birds were singing in the trees.", "There was music somewhere.",
+    "Nobody said a word.", "Everyone was in a good mood.", "The evening was warm.", "The clock struck nine.",
+    "The coffee was already cold.", "Some people stopped to look.", "It smelled of fresh bread.",
+    "A dog barked in the distance.",
+)  # fmt: skip
 
 
 def draw(rng: random.Random) -> Example:

@@ -2,28 +2,37 @@
 
 import random
 
-PEOPLE = tuple(
-    "Anna Ben Clara David Emma Frank Grace Henry Ivy Jack Kate Leo Maria Nina Oscar Paul Rosa Sam Tom Vera Will Zoe Alice "
-    "Bob Carol Daniel Ella Felix George Hannah Ian Julia Karl Laura Max Nora Oliver Peter Ruth Simon Tina Victor Wendy "
-    "Adam Beth Chris Diana Edward Fiona Greta Hugo Irene James Karen Linda Martin Nick Olga Pia Robert Sarah Tim Ursula "
-    "Lucy Mark Sophie Thomas Emily John Mary Michael Jane Susan Anton Bruno Cora Dora Erik Flora Gustav Helen Ines Jonas "
-    "Kim Lena Mila Noah Otto Petra Ralf Stella Theo Uma Viola Walter Yara Amir Chen Dev Fatima Hiro Kofi Lars Mei Omar "
-    "Priya Ravi Sven Tara Yusuf Ada Agnes Albert Amy Andrew Arthur Barbara Betty Charles Colin Dorothy Elsa Ernest Eva".split()
+from starter.lexicon.text import words
+
+PEOPLE = words(
+    """
+    Anna Ben Clara David Emma Frank Grace Henry Ivy Jack Kate Leo Maria Nina Oscar Paul Rosa Sam Tom Vera Will Zoe
+    Alice Bob Carol Daniel Ella Felix George Hannah Ian Julia Karl Laura Max Nora Oliver Peter Ruth Simon Tina
+    Victor Wendy Adam Beth Chris Diana Edward Fiona Greta Hugo Irene James Karen Linda Martin Nick Olga Pia Robert
+    Sarah Tim Ursula Lucy Mark Sophie Thomas Emily John Mary Michael Jane Susan Anton Bruno Cora Dora Erik Flora
+    Gustav Helen Ines Jonas Kim Lena Mila Noah Otto Petra Ralf Stella Theo Uma Viola Walter Yara Amir Chen Dev
+    Fatima Hiro Kofi Lars Mei Omar Priya Ravi Sven Tara Yusuf Ada Agnes Albert Amy Andrew Arthur Barbara Betty
+    Charles Colin Dorothy Elsa Ernest Eva
+    """
 )
-SURNAMES = tuple(
-    "Smith Brown Jones Miller Taylor Wilson Clark Hall Green Baker Hill Wood King Wright Turner Cooper Ward Morris Cook Bell "
-    "Murphy Bailey Reed Kelly Howard Gray Watson Brooks Price Bennett Ross Foster Hughes Long Fisher Stone Marsh Lane "
-    "Novak Berg Rossi Silva Costa Meyer Weber Larsen Patel Khan Singh Tanaka".split()
+SURNAMES = words(
+    """
+    Smith Brown Jones Miller Taylor Wilson Clark Hall Green Baker Hill Wood King Wright Turner Cooper Ward Morris
+    Cook Bell Murphy Bailey Reed Kelly Howard Gray Watson Brooks Price Bennett Ross Foster Hughes Long Fisher
+    Stone Marsh Lane Novak Berg Rossi Silva Costa Meyer Weber Larsen Patel Khan Singh Tanaka
+    """
 )
-TOWNS = tuple(
-    "London Paris Rome Berlin Madrid Vienna Oslo Dublin Lisbon Athens Bristol Leeds York Oxford Bath Dover Cambridge "
-    "Edinburgh Cardiff Boston Chicago Dallas Denver Seattle Hamburg Munich Lyon Milan Venice Naples Porto Geneva Basel "
-    "Zurich Prague Warsaw Krakow Riga Malmo Bergen Turku Ghent Cork Galway Exeter Durham Norwich Brighton Stockholm "
-    "Helsinki Copenhagen Brussels Amsterdam Budapest Cairo Delhi Tokyo Lima Toronto Sydney".split()
+TOWNS = words(
+    """
+    London Paris Rome Berlin Madrid Vienna Oslo Dublin Lisbon Athens Bristol Leeds York Oxford Bath Dover
+    Cambridge Edinburgh Cardiff Boston Chicago Dallas Denver Seattle Hamburg Munich Lyon Milan Venice Naples Porto
+    Geneva Basel Zurich Prague Warsaw Krakow Riga Malmo Bergen Turku Ghent Cork Galway Exeter Durham Norwich
+    Brighton Stockholm Helsinki Copenhagen Brussels Amsterdam Budapest Cairo Delhi Tokyo Lima Toronto Sydney
+    """
 )
-_STARTS = "b br c ch d dr f fl g gr h j k kl l m n p pl r s sh st t tr v w y z th sl".split()
-_VOWELS = "a e i o u ai ea ee oo ou".split()
-_ENDS = "b ck d g l ll m n nd p r rn s sh st t th x ng mp lt".split()
+_STARTS = words("b br c ch d dr f fl g gr h j k kl l m n p pl r s sh st t tr v w y z th sl")
+_VOWELS = words("a e i o u ai ea ee oo ou")
+_ENDS = words("b ck d g l ll m n nd p r rn s sh st t th x ng mp lt")
 
 
 def made_up_word(rng: random.Random) -> str:

@@ -15,8 +15,8 @@ from tests.live import LiveServer, jsonl, rows, until
 UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 NUMBER = (int, float)
 STATUS: dict[str, Any] = {
-    "status": str, "progress": NUMBER, "current_epoch": int, "total_epochs": int, "current_step": int, "total_steps": int,
-    "loss": NUMBER, "learning_rate": NUMBER,
+    "status": str, "progress": NUMBER, "current_epoch": int, "total_epochs": int, "current_step": int,
+    "total_steps": int, "loss": NUMBER, "learning_rate": NUMBER,
 }  # fmt: skip
 
 
@@ -26,7 +26,10 @@ def config(model: Any, **fields: Any) -> dict[str, Any]:
 
 def fields(reply: dict[str, Any], wanted: dict[str, Any]) -> None:
     for name, kind in wanted.items():
-        assert isinstance(reply[name], kind) and not (kind is NUMBER and isinstance(reply[name], bool)), (name, reply[name])
+        assert isinstance(reply[name], kind) and not (kind is NUMBER and isinstance(reply[name], bool)), (
+            name,
+            reply[name],
+        )
 
 
 def merged(messages: list[dict[str, Any]], after: int) -> dict[int, dict[str, Any]]:
@@ -147,7 +150,9 @@ def test_generate(server: LiveServer, trained: dict[str, Any]) -> None:
     fields(reply, {"generated_text": str, "tokens_generated": int, "generation_time_ms": int})
     assert 0 <= reply["tokens_generated"] <= 12
     assert server.post("/api/playground/generate", ask)["generated_text"] == reply["generated_text"]
-    base = server.post("/api/playground/generate", {**ask, "model_id": None, "model_name": trained["job"]["model_name"]})
+    base = server.post(
+        "/api/playground/generate", {**ask, "model_id": None, "model_name": trained["job"]["model_name"]}
+    )
     assert base["generated_text"] != reply["generated_text"]
     by_name = server.post("/api/playground/generate", {**ask, "model_id": None, "model_name": "first"})
     assert by_name["generated_text"] == reply["generated_text"]
@@ -161,7 +166,7 @@ def test_datasets(server: LiveServer) -> None:
     listed = {item["filename"]: item for item in server.get("/api/datasets")["datasets"]}
     fields(listed["more.jsonl"], {"filename": str, "num_examples": int, "size_mb": NUMBER, "uploaded_at": str})
     assert listed["more.jsonl"]["num_examples"] == 20 and UTC.fullmatch(listed["more.jsonl"]["uploaded_at"])
-    assert list(listed)[0] == "rows.jsonl"
+    assert next(iter(listed)) == "rows.jsonl"
     server.call("DELETE", "/api/datasets/more.jsonl")
     server.call("DELETE", "/api/datasets/more.jsonl", status=404)
     assert server.upload("more.jsonl", jsonl(rows(12)))["version"] == 3
@@ -280,8 +285,9 @@ def test_every_error_has_one_form(
 def test_a_foreign_page_gets_no_socket(server: LiveServer) -> None:
     from websockets.exceptions import InvalidStatus
 
-    with pytest.raises(InvalidStatus) as refusal, connect(
-        server.url.replace("http", "ws") + "/ws/training", origin="https://evil.example"
+    with (
+        pytest.raises(InvalidStatus) as refusal,
+        connect(server.url.replace("http", "ws") + "/ws/training", origin="https://evil.example"),
     ):
         pass
     assert refusal.value.response.status_code == 403

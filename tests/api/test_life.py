@@ -188,7 +188,9 @@ def test_a_worker_that_fails_says_why(home_server: LiveServer, tiny_model: Path,
     job = server.wait(start(server, broken))
     assert (job["status"], job["cause"]) == ("failed", "error")
     until(lambda: server.get(f"/api/jobs/{job['id']}")["exit_code"] == 1, 10)
-    assert "broken-model" in job["error"] and any("Traceback" in line for line in server.get(f"/api/jobs/{job['id']}/log")["lines"])
+    assert "broken-model" in job["error"] and any(
+        "Traceback" in line for line in server.get(f"/api/jobs/{job['id']}/log")["lines"]
+    )
     job = server.wait(start(server, tiny_model, target_modules=["no_such_layer"]))
     assert job["status"] == "failed" and "no_such_layer" in job["error"]
 

@@ -203,7 +203,7 @@ def test_a_cancelled_upload_leaves_nothing(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of a POSIX process")
 def test_a_disk_without_room_is_said_and_leaves_nothing(tmp_path: Path) -> None:
-    import resource  # noqa: PLC0415 - there is none on Windows
+    import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, hard))

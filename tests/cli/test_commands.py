@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.cli.program import PROGRAM, document, documents, environment, modelforge, write_rows
 from tests.live import LiveServer
 

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.program import modelforge
 
 import modelforge as package
+from tests.cli.program import modelforge
 
 
 def test_help_is_complete_and_plain_in_a_pipe(tmp_path: Path) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.tiny import TALK, make_tiny_model
 
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InferenceFault, InvalidRequest, NotFound
 from modelforge.inference.client import InferenceClient
 from modelforge.inference.protocol import ModelTarget
+from tests.tiny import TALK, make_tiny_model
 
 QUESTION, SAID = TALK[2]
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from tests.tiny import TALK, make_tiny_model
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
@@ -16,6 +15,7 @@ from modelforge.inference.engine import Cancelled, answer
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.shelf import LoadedModel, Shelf
 from modelforge.tasks import TASKS
+from tests.tiny import TALK, make_tiny_model
 
 
 def quiet(_: str) -> None:
@@ -146,7 +146,7 @@ def test_a_cancelled_generation_ends_at_once(tiny_model: Path) -> None:
 
 def test_the_context_bounds_prompt_and_answer(tiny_model: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"the prompt has \d{3} tokens .* context holds 256"):
-        ask(tiny_model, "hello " * 200)
+        ask(tiny_model, "Why? " * 200)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     text = "x" * 200
     length = len(TASKS.get("text-generation").prompt(tokenizer, text, tuned=True))

@@ -7,11 +7,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.tiny import make_tiny_model
 
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.shelf import Shelf
+from tests.tiny import make_tiny_model
 
 
 def target(folder: Path) -> ModelTarget:
@@ -51,7 +51,7 @@ def test_a_model_larger_than_the_budget_is_loaded_alone(folders: list[Path], tmp
 
 
 def test_the_size_is_known_before_loading(tiny_model: Path) -> None:
-    from modelforge.providers import PROVIDERS  # noqa: PLC0415
+    from modelforge.providers import PROVIDERS
 
     expected = PROVIDERS.get("huggingface").trained_bytes(str(tiny_model), "cpu")
     assert shelf_for([]).get(target(tiny_model)).size == pytest.approx(expected, rel=0.01)

@@ -6,6 +6,7 @@ import asyncio
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from modelforge.contracts.job import MetricPoint, TrainingStatus
 from modelforge.jobs import broadcast
 from modelforge.jobs.broadcast import Broadcast, Changes, messages

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from modelforge.contracts.base import now
 from modelforge.contracts.job import DatasetRef, JobState, ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
@@ -35,19 +36,33 @@ class Run:
         self.output.mkdir()
         (self.output / "weights").write_bytes(bytes(2_000_000))
         config = TrainingConfig(
-            task="text-generation", model_name="base", dataset="d.jsonl", per_device_train_batch_size=2, learning_rate=0.1
+            task="text-generation",
+            model_name="base",
+            dataset="d.jsonl",
+            per_device_train_batch_size=2,
+            learning_rate=0.1,
         )
         spec = RunSpec(
             job_id=JOB, name="made", created_at=now(), config=config, device="cpu",
             dataset=DatasetRef(name="d.jsonl", path="/d", sha256="0", num_examples=10, shape="input_output"),
-            model=ModelRef(name="base", source="folder", path="/b"), output_dir=str(self.output), modelforge_version="0",
+            model=ModelRef(name="base", source="folder", path="/b"), output_dir=str(self.output),
+            modelforge_version="0",
         )  # fmt: skip
         (self.folder / "spec.json").write_text(spec.model_dump_json())
         self.ledger.add(
             JobRow(
-                id=JOB, name="made", status="queued", task="text-generation", strategy="sft", provider="huggingface",
-                model_name="base", dataset="d.jsonl", config={}, token="t", created_at=now(),
-            )  # fmt: skip
+                id=JOB,
+                name="made",
+                status="queued",
+                task="text-generation",
+                strategy="sft",
+                provider="huggingface",
+                model_name="base",
+                dataset="d.jsonl",
+                config={},
+                token="t",
+                created_at=now(),
+            )
         )
         self.ledger.enter(JOB, JobState.STARTING, "Starting")
 
@@ -56,7 +71,9 @@ class Run:
             file.write(text if isinstance(text, bytes) else text.encode())
 
     def event(self, kind: str, attempt: int = 1, **values: Any) -> None:
-        self.say(json.dumps({"v": 1, "line": 1, "attempt": attempt, "kind": kind, "at": now().isoformat(), **values}) + "\n")
+        self.say(
+            json.dumps({"v": 1, "line": 1, "attempt": attempt, "kind": kind, "at": now().isoformat(), **values}) + "\n"
+        )
 
     def job(self) -> JobRow:
         with self.database.session() as session:
@@ -81,9 +98,16 @@ def test_a_good_run_makes_a_model(run: Run) -> None:
     run.event("progress", step=2, total_steps=4, epoch=1.5, total_epochs=2, eta_seconds=3.0)
     run.event("metrics", step=2, epoch=1.5, values={"loss": 0.5, "learning_rate": 0.1})
     status, changes, more = run.ledger.ingest(JOB)
-    assert more and (status.status, status.progress, status.current_epoch, status.total_epochs) == ("training", 50.0, 2, 2)
+    assert more and (status.status, status.progress, status.current_epoch, status.total_epochs) == (
+        "training",
+        50.0,
+        2,
+        2,
+    )
     assert (status.loss, status.learning_rate, status.current_step, status.total_steps) == (0.5, 0.1, 2, 4)
-    assert [point.step for point in changes.points] == [2] and [state.status for state in changes.states] == ["training"]
+    assert [point.step for point in changes.points] == [2] and [state.status for state in changes.states] == [
+        "training"
+    ]
     run.event("progress", step=4, total_steps=4, epoch=2.0, total_epochs=2)
     assert run.ledger.ingest(JOB)[0].progress == 99.9
     run.event("state", state="saving", message="Saving")
@@ -132,7 +156,11 @@ def test_a_later_attempt_replaces_and_the_same_adds(run: Run) -> None:
     run.event("metrics", attempt=2, step=3, epoch=0.1, values={"loss": 30.0})
     run.ledger.ingest(JOB)
     points = run.metrics()
-    assert [(point["step"], point["attempt"], point["loss"]) for point in points] == [(1, 1, 1.0), (2, 1, 2.0), (3, 2, 30.0)]
+    assert [(point["step"], point["attempt"], point["loss"]) for point in points] == [
+        (1, 1, 1.0),
+        (2, 1, 2.0),
+        (3, 2, 30.0),
+    ]
     assert "eval_loss" not in points[2]
 
 

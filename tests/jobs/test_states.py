@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
+
 from modelforge.contracts.job import JobState
 from modelforge.jobs.states import ENDED, TRANSITIONS, IllegalTransition, check_transition
 
@@ -13,7 +16,7 @@ def test_every_state_has_its_row() -> None:
 
 def test_a_good_run_goes_through() -> None:
     path = ["queued", "starting", "training", "saving", "completed"]
-    for current, wanted in zip(path, path[1:], strict=False):
+    for current, wanted in itertools.pairwise(path):
         check_transition(JobState(current), JobState(wanted))
 
 
@@ -27,7 +30,8 @@ def test_every_state_but_completed_can_end_badly_and_go_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("current", "wanted"), [("completed", "queued"), ("queued", "completed"), ("training", "completed"), ("failed", "training")]
+    ("current", "wanted"),
+    [("completed", "queued"), ("queued", "completed"), ("training", "completed"), ("failed", "training")],
 )
 def test_what_cannot_be_names_both(current: str, wanted: str) -> None:
     with pytest.raises(IllegalTransition, match=f"{current} cannot become {wanted}"):

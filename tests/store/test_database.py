@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import text
+
 from modelforge.contracts.base import now
 from modelforge.errors import InvalidRequest, StoreFault
 from modelforge.store.database import Database
 from modelforge.store.tables import ModelRow, Table
-from sqlalchemy import text
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def test_opening_twice_keeps_everything(database: Database, tmp_path: Path) -> N
 def test_a_newer_database_is_refused(database: Database, tmp_path: Path) -> None:
     with database.session() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(StoreFault, match="newer version of ModelForge.*9999"):
+    with pytest.raises(StoreFault, match=r"newer version of ModelForge.*9999"):
         Database(f"sqlite:///{tmp_path / 'test.db'}")
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.tiny import CHATML, make_tiny_tokenizer
 
 from modelforge.errors import InvalidRequest
 from modelforge.tasks.text_generation import TextGeneration
+from tests.tiny import CHATML, make_tiny_tokenizer
 
 TASK = TextGeneration()
 USER = "{{ '<|im_start|>user\\n' + m.content + '<|im_end|>\\n' }}"
@@ -107,7 +107,7 @@ def test_a_base_model_without_a_template_goes_on_with_the_text() -> None:
 
 
 def test_the_end_that_a_tokenizer_adds_does_not_end_the_prompt() -> None:
-    from tokenizers.processors import TemplateProcessing  # noqa: PLC0415
+    from tokenizers.processors import TemplateProcessing
 
     tokenizer = make("no template")
     tokenizer.backend_tokenizer.post_processor = TemplateProcessing(

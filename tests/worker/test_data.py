@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from modelforge.errors import InvalidDataset
 from modelforge.tasks import TASKS
 from modelforge.worker import data
-
 from tests.tiny import make_tiny_tokenizer
 
 TASK = TASKS.get("text-generation")
@@ -89,4 +89,6 @@ def test_prompts_are_not_learnt(tmp_path: Path, tokenizer: Any) -> None:
     for ids, labels in zip(prepared.train["input_ids"], prepared.train["labels"], strict=True):
         learnt = [token for token, label in zip(ids, labels, strict=True) if label != -100]
         assert tokenizer.decode(learnt).startswith("answer ") and learnt[-1] == tokenizer.eos_token_id
-        assert ids[: len(ids) - len(learnt)] == TASK.prompt(tokenizer, f"question {tokenizer.decode(learnt)[7]}", tuned=True)
+        assert ids[: len(ids) - len(learnt)] == TASK.prompt(
+            tokenizer, f"question {tokenizer.decode(learnt)[7]}", tuned=True
+        )

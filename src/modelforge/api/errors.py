@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -26,7 +27,10 @@ from modelforge.errors import (
 
 log = logging.getLogger(__name__)
 
-BODIES = {"/api/start_training": TrainingConfig, "/api/playground/generate": GenerateRequest}
+BODIES: dict[str, type[BaseModel]] = {
+    "/api/start_training": TrainingConfig,
+    "/api/playground/generate": GenerateRequest,
+}
 """Bodies whose unknown fields are refused with the nearest known name."""
 
 
@@ -83,7 +87,9 @@ async def _http(request: Request, error: Exception) -> Response:
         return answer(NotFound(f"there is no path {path}.{did_you_mean(path, known)} GET /docs lists them all"))
     if error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
-        return answer(MethodNotAllowed(f"{path} does not take {request.method}; it takes {allowed}"), {"Allow": allowed})
+        return answer(
+            MethodNotAllowed(f"{path} does not take {request.method}; it takes {allowed}"), {"Allow": allowed}
+        )
     if error.status_code < 500:
         return answer(InvalidRequest(str(error.detail)))
     return answer(Fault(str(error.detail)))

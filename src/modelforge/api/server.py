@@ -35,8 +35,11 @@ class _Server(uvicorn.Server):
         host = f"[{host}]" if ":" in host else host
         record = {"pid": os.getpid(), "url": f"http://{host}:{port}"}
         write_atomic(self._settings.home / "server.json", json.dumps(record))
-        print(f"ModelForge serves at http://{shown}:{port} (home folder {self._settings.home}). Ctrl-C ends it; "
-              "trainings go on.", flush=True)
+        print(
+            f"ModelForge serves at http://{shown}:{port} (home folder {self._settings.home}). Ctrl-C ends it; "
+            "trainings go on.",
+            flush=True,
+        )
 
 
 def run(settings: Settings) -> int:

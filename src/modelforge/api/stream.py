@@ -49,9 +49,11 @@ async def _send(socket: WebSocket, broadcast: Broadcast, database: Database, aft
     while True:
         await broadcast.wait_after(seen)
         status, seq = broadcast.status, broadcast.seq
-        changes = broadcast.since(seen)
-        if changes is None:
+        kept = broadcast.since(seen)
+        if kept is None:
             changes, status, seq = await to_thread.run_sync(_stored, database, seen, seq, status)
+        else:
+            changes = kept
         for message in messages(changes, status):
             # Messages are made for each listener by what it has seen; a slow one is sent fewer, larger ones.
             await socket.send_text(message.model_dump_json())

@@ -163,7 +163,9 @@ class TrainingConfig(Request):
         if self.strategy == "qlora" and (self.use_8bit or self.use_4bit is False):
             raise ValueError("strategy 'qlora' means 4-bit: leave use_4bit and use_8bit out")
         if not self.use_lora and (self.use_4bit or self.use_8bit or self.strategy == "qlora"):
-            raise ValueError("quantized weights cannot be tuned: use_lora must be true with use_4bit, use_8bit or qlora")
+            raise ValueError(
+                "quantized weights cannot be tuned: use_lora must be true with use_4bit, use_8bit or qlora"
+            )
         if isinstance(self.target_modules, list) and not self.target_modules:
             raise ValueError("target_modules names no layer")
         return self

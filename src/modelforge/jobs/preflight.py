@@ -92,7 +92,9 @@ def fill_defaults(config: TrainingConfig, strategy: Strategy, hardware: Hardware
 
 def _check_precision(config: TrainingConfig, hardware: Hardware) -> None:
     if config.fp16 and hardware.device != "cuda":
-        raise InvalidRequest(f"fp16: training in float16 needs an NVIDIA GPU, and this machine trains on {hardware.device}")
+        raise InvalidRequest(
+            f"fp16: training in float16 needs an NVIDIA GPU, and this machine trains on {hardware.device}"
+        )
     if config.bf16 and hardware.device == "cuda" and not hardware.fast_bf16:
         raise InvalidRequest(f"bf16: {hardware.gpus[0].name} does not compute in bfloat16; set fp16 instead")
     needs = [name for name in ("use_4bit", "use_8bit") if getattr(config, name)]
@@ -100,7 +102,9 @@ def _check_precision(config: TrainingConfig, hardware: Hardware) -> None:
     if needs and hardware.device == "mps":
         raise InvalidRequest(f"{needs[0]} needs bitsandbytes, which does not work on Apple's GPU")
     if needs and importlib.util.find_spec("bitsandbytes") is None:
-        raise InvalidRequest(f"{needs[0]} needs bitsandbytes, which is not installed: pip install 'modelforge[quantization]'")
+        raise InvalidRequest(
+            f"{needs[0]} needs bitsandbytes, which is not installed: pip install 'modelforge[quantization]'"
+        )
 
 
 def find_model(config: TrainingConfig, settings: Settings, database: Database) -> ModelRef:
@@ -168,7 +172,9 @@ def _check_length(config: TrainingConfig, model: ModelRef) -> None:
     """More positions than a model has would crash its embedding, or be nonsense to it."""
     limit = (read_json_or_none(Path(model.path) / "config.json") or {}).get("max_position_embeddings")
     if isinstance(limit, int) and config.max_seq_length is not None and config.max_seq_length > limit:
-        raise InvalidRequest(f"max_seq_length: {config.max_seq_length} is more than the {limit} tokens of '{model.name}'")
+        raise InvalidRequest(
+            f"max_seq_length: {config.max_seq_length} is more than the {limit} tokens of '{model.name}'"
+        )
 
 
 async def _find_dataset(
@@ -270,5 +276,7 @@ def place_dataset(dataset: DatasetRef, target: Path, settings: Settings) -> Data
             return dataset.model_copy(update={"path": str(target)})
     shutil.copyfile(source, target)
     if sha256(target) != dataset.sha256:
-        raise InvalidDataset(f"dataset '{dataset.name}' changed while it was read; start again when nobody writes to it")
+        raise InvalidDataset(
+            f"dataset '{dataset.name}' changed while it was read; start again when nobody writes to it"
+        )
     return dataset.model_copy(update={"path": str(target)})

@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 
 class Supervisor:
-    """The life of all jobs of one home folder. Belongs to one event loop; one supervisor per home folder, by its lock."""
+    """The life of all jobs of one home folder. Belongs to one event loop; the folder's lock makes it the only one."""
 
     def __init__(self, settings: Settings, database: Database, hardware: Hardware) -> None:
         self._settings = settings
@@ -291,4 +291,3 @@ def checkpoints(run_dir: Path) -> list[int]:
         with suppress(OSError, ValueError, KeyError):
             found.append(int(json.loads(manifest.read_text(encoding="utf-8"))["step"]))
     return sorted(found)
-

@@ -56,9 +56,8 @@ class HuggingFace:
         if trained.adapter:
             from peft import PeftModel  # noqa: PLC0415
 
+            # Not merged: in half precision a merge rounds small changes away, and what was trained is not merged.
             model = PeftModel.from_pretrained(model, trained.adapter)
-            if trained.quantization is None:
-                model = model.merge_and_unload()  # decodes without the adapter's extra matmuls
         return (model if trained.quantization else model.to(device)).eval(), tokenizer
 
     def trained_bytes(self, path: str, device: str) -> int:

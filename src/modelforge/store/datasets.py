@@ -41,9 +41,7 @@ def next_version(session: Session, filename: str) -> int:
 
 def list_datasets(session: Session, limit: int | None, offset: int) -> tuple[Sequence[DatasetRow], int]:
     """The newest version of each name, oldest first, and how many names there are."""
-    newest = (
-        select(func.max(DatasetRow.id)).where(DatasetRow.deleted.is_(False)).group_by(DatasetRow.filename)
-    )
+    newest = select(func.max(DatasetRow.id)).where(DatasetRow.deleted.is_(False)).group_by(DatasetRow.filename)
     chosen = select(DatasetRow).where(DatasetRow.id.in_(newest))
     total = session.scalar(select(func.count()).select_from(chosen.subquery())) or 0
     return session.scalars(chosen.order_by(DatasetRow.id).limit(limit).offset(offset)).all(), total

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from modelforge.contracts.training import TrainingConfig
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
+
+    from datasets import Dataset
 
 
 class Sft:

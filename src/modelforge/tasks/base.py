@@ -31,9 +31,7 @@ class Task(Protocol):
     def shape(self) -> str:
         """The dataset's shape that it learns from, by the name in ``datasets.formats``."""
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, row: dict[str, str], max_seq_length: int
-    ) -> Example | None:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, row: dict[str, str], max_seq_length: int) -> Example | None:
         """One row in tokens, at most ``max_seq_length`` of them; None when nothing of its answer would be left."""
 
     def prompt(self, tokenizer: PreTrainedTokenizerBase, text: str, *, tuned: bool) -> list[int]:

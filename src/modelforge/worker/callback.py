@@ -70,9 +70,7 @@ class ReportCallback(TrainerCallback):
         if self._started is None:
             self._started = time.monotonic()
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         moment = self._last_step_done = time.monotonic()
         if self._first_step_done is None:
             self._first_step_done = moment
@@ -111,7 +109,9 @@ class ReportCallback(TrainerCallback):
                     f"The {name} became {logs[name]} at step {state.global_step}. Lower learning_rate, raise "
                     "warmup_ratio, or train in bf16 or float32; then resume from the last checkpoint or start anew."
                 )
-        values = {_RENAMED.get(name, name): float(value) for name, value in logs.items() if not name.endswith(_LEFT_OUT)}
+        values = {
+            _RENAMED.get(name, name): float(value) for name, value in logs.items() if not name.endswith(_LEFT_OUT)
+        }
         if values:
             self._report.metrics(state.global_step, float(state.epoch or 0.0), values)
 

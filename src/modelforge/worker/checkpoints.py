@@ -45,7 +45,7 @@ def fault_of(folder: Path) -> str | None:
 def latest_valid(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest whole checkpoint below ``folder``, and what was said of newer ones, which are removed."""
     found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
-    said = []
+    said: list[str] = []
     for path in sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
         fault = fault_of(path)
         if fault is None:

@@ -19,7 +19,8 @@ LENGTH_WITHIN_MEMORY = {"low_end": 1024, "mid_range": 2048, "high_end": 4096}
 """Tokens of the longest example by default, where the model itself could take more."""
 
 EXACT_PACKING = frozenset(
-    "llama qwen2 qwen3 mistral gemma gemma3_text phi phi3 gpt_neox gpt2 mixtral smollm3 olmo2 granite stablelm cohere".split()
+    ("llama", "qwen2", "qwen3", "mistral", "gemma", "gemma3_text", "phi", "phi3", "gpt_neox", "gpt2", "mixtral")
+    + ("smollm3", "olmo2", "granite", "stablelm", "cohere")
 )
 """Model types that keep documents in one row apart by their position ids alone: logits equal to separate passes within
 1.5e-6, measured with transformers 5.23 on SDPA. Others (OPT, BLOOM, Falcon) let them see each other."""
@@ -41,7 +42,7 @@ def model_limits(config: TrainingConfig, model: PreTrainedModel, tokenizer: PreT
         raise InvalidRequest(f"max_seq_length: {asked} is more than the {longest} tokens of '{config.model_name}'")
     if config.packing and text.model_type not in EXACT_PACKING:
         raise InvalidRequest(
-            f"packing: rows of a {text.model_type} model would see each other when they are laid end to end; leave it out"
+            f"packing: rows of a {text.model_type} model would see each other when they are laid end to end"
         )
     within_memory = LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"]
     return {
@@ -87,8 +88,6 @@ def needs_checkpointing(spec: RunSpec, model: PreTrainedModel, longest_row: int)
     activations = 34 * width * tokens * text.hidden_size * text.num_hidden_layers
     logits = 8 * tokens * text.vocab_size
     weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    if spec.device == "cuda":
-        free = torch.cuda.mem_get_info()[0] - weights  # the weights are still to be moved there
-    else:
-        free = psutil.virtual_memory().available
+    # On a GPU the weights are still to be moved there.
+    free = torch.cuda.mem_get_info()[0] - weights if spec.device == "cuda" else psutil.virtual_memory().available
     return bool(activations + logits > 0.8 * free)

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datasets import Dataset, Features, List, Value
 from datasets.arrow_writer import ArrowWriter
 
+from datasets import Dataset, Features, List, Value
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import iter_rows
 from modelforge.errors import InvalidDataset

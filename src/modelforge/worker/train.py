@@ -82,10 +82,8 @@ def run(run_dir: Path, report: Report) -> None:
     arguments = training_arguments(spec, folder, has_held_out=rows.held_out is not None)
     set_seed(config.seed)
     trainer = strategy.trainer(config, arguments, model, tokenizer, rows.train, rows.held_out, [callback])
-    sampler = EpochOrder(
-        lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length
-    )
-    trainer._get_train_sampler = lambda *_: sampler
+    sampler = EpochOrder(lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length)
+    trainer._get_train_sampler = lambda *_: sampler  # type: ignore[method-assign]
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except StopRequested:
@@ -183,6 +181,7 @@ def _save_checkpoint(trainer: Trainer, callback: ReportCallback, folder: Path) -
     step = trainer.state.global_step
     target = folder / f"checkpoint-{step}"
     if step > 0 and checkpoints.fault_of(target) is not None:
+        assert trainer.model is not None
         trainer._save_checkpoint(trainer.model, trial=None)
         callback.sealed(target, step)
 

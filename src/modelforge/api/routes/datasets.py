@@ -38,9 +38,7 @@ _FORM = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {
-                        "file": {"type": "string", "format": "binary", "description": "JSON Lines, UTF-8."}
-                    },
+                    "properties": {"file": {"type": "string", "format": "binary", "description": "JSON Lines, UTF-8."}},
                 }
             }
         },

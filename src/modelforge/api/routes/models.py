@@ -51,7 +51,9 @@ def _forget(here: State, model_id: int) -> str:
         row = get_model(session, model_id)
         for other in list_models(session, None, 0)[0]:
             if other.id != model_id and _stands_on(Path(other.path), row.path):
-                raise Conflict(f"model '{other.name}' is an adapter of '{row.name}' and needs it: delete that one first")
+                raise Conflict(
+                    f"model '{other.name}' is an adapter of '{row.name}' and needs it: delete that one first"
+                )
         for job in active_jobs(session):
             if job.model_name == row.name:
                 raise Conflict(f"job {job.id} is training on from '{row.name}': wait for it, or stop it")

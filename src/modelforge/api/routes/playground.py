@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Body
+from fastapi import APIRouter, Body, Request
 
 from modelforge.api.deps import Here, State
 from modelforge.api.errors import replies
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
-from modelforge.errors import NotFound
+from modelforge.errors import InvalidRequest, NotFound
 from modelforge.hub.lookup import find_revision
 from modelforge.inference.protocol import ModelTarget
 from modelforge.jobs.preflight import check_root
@@ -21,12 +23,28 @@ from modelforge.store.tables import ModelRow
 
 router = APIRouter(prefix="/api/playground", tags=["playground"])
 
+LOOK_SECONDS = 0.5
+"""How often it is looked whether the client still waits."""
+
 
 @router.post("/generate", summary="Ask a model", responses=replies(404))
-async def generate(here: Here, request: Annotated[GenerateRequest, Body()]) -> GenerateReply:
+async def generate(here: Here, http: Request, request: Annotated[GenerateRequest, Body()]) -> GenerateReply:
     """The prompt is put into the format that the model was trained in."""
     target = await to_thread.run_sync(_target, here, request)
-    return await here.inference.generate(target, request, request.timeout or here.settings.generate_timeout)
+    answer = here.inference.generate(target, request, request.timeout or here.settings.generate_timeout)
+    return await _unless_gone(http, answer)
+
+
+async def _unless_gone(http: Request, answer: Coroutine[None, None, GenerateReply]) -> GenerateReply:
+    """The answer; its generation is cancelled when the client hangs up, so that nobody waits behind it."""
+    generation = asyncio.create_task(answer)
+    try:
+        while not (await asyncio.wait([generation], timeout=LOOK_SECONDS))[0]:
+            if await http.is_disconnected():
+                raise InvalidRequest("the client went away before its answer was complete")
+        return generation.result()
+    finally:
+        generation.cancel()
 
 
 def _target(here: State, request: GenerateRequest) -> ModelTarget:

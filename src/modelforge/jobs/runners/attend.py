@@ -30,7 +30,11 @@ def main(run_dir: Path, attempt: int, argv: list[str]) -> None:
     }
     write_atomic(run_dir / "process.json", json.dumps(record))
     code = worker.wait()
-    ended = {"attempt": attempt, "code": code if code >= 0 else None, "signal": signal_name(-code) if code < 0 else None}
+    ended = {
+        "attempt": attempt,
+        "code": code if code >= 0 else None,
+        "signal": signal_name(-code) if code < 0 else None,
+    }
     write_atomic(run_dir / "exit.json", json.dumps(ended))
 
 

@@ -40,7 +40,8 @@ class Handle(Protocol):
 class Runner(Protocol):
     """The seam of a runner."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     def start(self, run_dir: Path, home: Path, token: str, attempt: int) -> Handle:
         """Start the run folder's worker; it outlives this process."""

@@ -32,9 +32,7 @@ class LocalHandle:
     """A worker and its attendant, known by pid, start and run token together: a stranger who got the pid is neither
     taken for it nor harmed."""
 
-    def __init__(
-        self, run_dir: Path, token: str, attempt: int, attendant: subprocess.Popen[bytes] | None
-    ) -> None:
+    def __init__(self, run_dir: Path, token: str, attempt: int, attendant: subprocess.Popen[bytes] | None) -> None:
         self._run_dir = run_dir
         self._token = token
         self._attempt = attempt
