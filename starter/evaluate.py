@@ -85,7 +85,7 @@ def perplexity(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, exam
             return_dict=True, return_assistant_tokens_mask=True, return_tensors="pt",
         )  # fmt: skip
         assert isinstance(encoded, BatchEncoding)
-        tokens, mask = encoded.input_ids, torch.tensor(encoded["assistant_masks"]).bool()
+        tokens, mask = encoded.input_ids, torch.as_tensor(encoded["assistant_masks"]).bool()
         with torch.inference_mode():
             logits = model(input_ids=tokens).logits
         losses = torch.nn.functional.cross_entropy(logits[0, :-1], tokens[0, 1:], reduction="none")

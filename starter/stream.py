@@ -55,7 +55,7 @@ class Stream:
         self.rng = random.Random(seed)
         self.size = len(tokenizer)
         self.pad, self.end, self.system, self.user, self.assistant = (
-            int(tokenizer.backend_tokenizer.token_to_id(token)) for token in vocabulary.SPECIALS
+            vocabulary.number(tokenizer, token) for token in vocabulary.SPECIALS
         )
         self._encode = tokenizer.backend_tokenizer.encode
         self._splits = vocabulary.splits(tokenizer.backend_tokenizer.to_str())
@@ -77,9 +77,13 @@ class Stream:
                 result.append(token)
         return result
 
-    def _turn(self, document: Document, example: Example) -> None:
+    def _splitting(self) -> bool:
+        """Whether the next text has some of its tokens split."""
+        return self.rng.random() < SPLIT_SHARE
+
+    def turn(self, document: Document, example: Example, split: bool) -> None:
         """Append a question with its answer in the form of the chat template."""
-        split = self.rng.random() < SPLIT_SHARE
+
         document.add([self.user, *self.encode(example.question, split), self.end, self.assistant], QUESTION_WEIGHT)
         document.weights[-1] = 0.0
         document.add([*self.encode(example.answer, split), self.end], 1.0)
@@ -100,10 +104,10 @@ class Stream:
             text, questions = passages.passage(self.rng)
             document.add([self.system, *self.encode(text), self.end], QUESTION_WEIGHT)
             for wordings, answer in self.rng.sample(questions, min(2, len(questions))):
-                self._turn(document, Example(passages.KIND, text, self.rng.choice(wordings), answer))
+                self.turn(document, Example(passages.KIND, text, self.rng.choice(wordings), answer), self._splitting())
             return document
         for _ in range(turns):
-            self._turn(document, train_example(self.rng))
+            self.turn(document, train_example(self.rng), self._splitting())
         return document
 
     def repeat(self, count: int) -> Document:
@@ -147,7 +151,7 @@ class Stream:
             return document
         document = self.chat(2)
         while len(document.tokens) < LONG_ROW:
-            self._turn(document, train_example(self.rng))
+            self.turn(document, train_example(self.rng), self._splitting())
         return document
 
     def _place(self, batch: Batch, row: int, start: int, number: int, document: Document) -> int:

@@ -71,6 +71,14 @@ def build(seed: int, texts: int = 40_000, vocabulary: int = VOCABULARY) -> PreTr
     )
 
 
+def number(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    """The number of a token that is known to exist."""
+    found: int | None = tokenizer.backend_tokenizer.token_to_id(token)
+    if found is None:
+        raise KeyError(token)
+    return found
+
+
 def splits(tokenizer_json: str) -> dict[int, tuple[int, int]]:
     """Token -> the two tokens it was merged from, by number, read from the tokenizer's JSON text."""
     model = json.loads(tokenizer_json)["model"]

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from starter.corpus import (
     arithmetic,
@@ -18,23 +19,32 @@ from starter.corpus import (
 )
 from starter.corpus.example import Example, is_held_out
 
-Draw = Callable[[random.Random], Example]
-# Kind -> generator and share. Kinds whose answers have to be worked out get more than kinds that are remembered.
-KINDS: dict[str, tuple[Draw, float]] = {
-    smalltalk.KIND: (smalltalk.draw, 0.09),
-    opposites.KIND: (opposites.draw, 0.09),
-    categories.KIND: (categories.draw, 0.13),
-    definitions.KIND: (definitions.draw, 0.07),
-    howto.KIND: (howto.draw, 0.05),
-    facts.KIND: (facts.draw, 0.05),
-    rewriting.KIND: (rewriting.draw, 0.13),
-    passages.KIND: (passages.draw, 0.15),
-    summaries.KIND: (summaries.draw, 0.06),
-    arithmetic.KIND: (arithmetic.draw, 0.07),
-    copying.KIND: (copying.draw, 0.11),
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of question: its generator, its share of the training, and what a held-out instance of it is."""
+
+    draw: Callable[[random.Random], Example]
+    share: float
+    held_out: str
+
+
+# Kinds whose answers have to be worked out get a larger share than kinds that are remembered.
+KINDS: dict[str, Kind] = {
+    smalltalk.KIND: Kind(smalltalk.draw, 0.09, "a wording put together as it never was in training"),
+    opposites.KIND: Kind(opposites.draw, 0.09, "a form of question in which a taught pair was never asked"),
+    categories.KIND: Kind(categories.draw, 0.13, "an item in a form, or a set of items, never asked in training"),
+    definitions.KIND: Kind(definitions.draw, 0.07, "a form of question in which a taught word was never asked"),
+    howto.KIND: Kind(howto.draw, 0.05, "a form of question in which a taught task was never asked"),
+    facts.KIND: Kind(facts.draw, 0.05, "a form of question in which a taught fact was never asked"),
+    rewriting.KIND: Kind(rewriting.draw, 0.13, "a sentence never rewritten in training"),
+    passages.KIND: Kind(passages.draw, 0.15, "a passage never asked about in training"),
+    summaries.KIND: Kind(summaries.draw, 0.06, "a text never summarised in training"),
+    arithmetic.KIND: Kind(arithmetic.draw, 0.07, "a pair of numbers never combined in training"),
+    copying.KIND: Kind(copying.draw, 0.11, "a content never copied in training"),
 }
-_DRAWS = tuple(draw for draw, _ in KINDS.values())
-_SHARES = tuple(share for _, share in KINDS.values())
+_DRAWS = tuple(kind.draw for kind in KINDS.values())
+_SHARES = tuple(kind.share for kind in KINDS.values())
 
 
 def train_example(rng: random.Random) -> Example:
@@ -51,7 +61,7 @@ def held_out_examples(kind: str, count: int, seed: int = 0) -> list[Example]:
     Small kinds have fewer held-out questions than that, so the search ends after a fixed number of draws.
     """
     rng = random.Random(f"{kind}|{seed}")
-    draw, found = KINDS[kind][0], dict[str, Example]()
+    draw, found = KINDS[kind].draw, dict[str, Example]()
     for _ in range(200 * count):
         example = draw(rng)
         if len(found) < count and is_held_out(example):
