@@ -39,9 +39,9 @@ SETTINGS: dict[str, Any] = {
     "lora_dropout": 0.0,
     "learning_rate": 3e-3,
     "lr_scheduler_type": "cosine",
-    "per_device_train_batch_size": 8,
+    "per_device_train_batch_size": 16,
     "gradient_accumulation_steps": 1,
-    "num_train_epochs": 40,
+    "num_train_epochs": 20,
     "eval_split": 0.0,
 }
 """What the demo trains with, as fields of the training configuration."""

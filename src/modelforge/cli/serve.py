@@ -13,7 +13,7 @@ from modelforge.settings import Settings, load_settings
 
 @with_flags(Settings)
 def serve(ctx: typer.Context, **flags: Any) -> None:
-    """Start the server: REST, WebSocket, and the studio."""
+    """Start the server: REST API, WebSocket and their documentation."""
     if flags["home"] is None:
         flags["home"] = ctx.find_root().params.get("home")
     settings = load_settings(**flags)

@@ -65,6 +65,7 @@ _POINT: dict[str, Any] = {
     "loss": 0.234,
     "learning_rate": 0.0002,
     "grad_norm": 0.41,
+    "eval_loss": None,
 }
 _SUMMARY: dict[str, Any] = {
     **_STATUS,
