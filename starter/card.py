@@ -26,8 +26,16 @@ world.
 
 ## How it was made
 
-From nothing, by `python -m starter.pretrain --minutes {minutes:.0f} --out FOLDER` in ModelForge's repository, on text that the
-same folder generates by rule: no text was taken from anywhere else.
+From nothing, in ModelForge's repository, on text that `starter/corpus` generates by rule; no text was taken from anywhere
+else. By these commands, the last of which measures the model and writes this card:
+
+```
+{commands}
+python -m starter.card modelforge-starter --machine "{machine}"
+```
+
+With `--steps` in the place of `--minutes`, a stage has the same number of steps on the same data again:
+{exactly}.
 
 | | |
 |---|---|
@@ -35,14 +43,14 @@ same folder generates by rule: no text was taken from anywhere else.
 | Parameters | {parameters:,}, stored in bfloat16 ({megabytes:.1f} MB) |
 | Tokenizer | byte-level BPE built from the corpus, {vocabulary} tokens; any text can be encoded |
 | Context | {context} tokens |
-| Training | {tokens:,} tokens in {steps:,} steps, {taken:.0f} minutes, seed {seed} |
+| Training | {tokens:,} tokens in {steps:,} steps, {minutes:.0f} minutes |
 | Machine | {machine} |
 | Rarest token | seen {rarest:,} times in training, so no token is untrained |
 
-Muon trains the matrices, AdamW the embeddings and norms; the learning rate is {rate} after {warmup} steps of warm-up, and
-falls to zero over the last {falling:.0%} of the time. Beside questions and answers the stream holds chats of several
+Muon trains the matrices, AdamW the embeddings and norms; the learning rate is at its peak after {warmup} steps of warm-up
+and falls to zero over the last {falling:.0%} of a stage. Beside questions and answers the stream holds chats of several
 turns, system prompts, plain text, rows that fill the whole context, tokens split as BPE dropout would split them, and
-random tokens to repeat. `--steps {steps}` trains exactly as many steps on the same data.
+random tokens to repeat.
 
 ## What it can do
 
@@ -56,7 +64,8 @@ decoding. An answer counts only if it is right to the last character.
 Perplexity of the held-out answers, per token and over all kinds: {perplexity:.3f}.
 
 Small talk, opposites, definitions, how-to and facts are taught facts asked in a new form. The other kinds have to be
-worked out anew for each question.
+worked out anew for each question. Each generator in `starter/corpus` says what makes two of its instances the same; the
+checksum of that decides the side of the split.
 
 ## What it cannot do
 
@@ -84,12 +93,29 @@ def complete(folder: Path, machine: str, count: int) -> dict[str, Any]:
     return figures
 
 
+def commands(stages: list[dict[str, Any]]) -> list[str]:
+    """The command lines that made the model, one for each stage."""
+    lines: list[str] = []
+    for number, stage in enumerate(stages, 1):
+        parts = ["python -m starter.pretrain", f"--minutes {stage['seconds'] / 60:.0f} --seed {stage['seed']}"]
+        if number > 1:
+            parts += [f"--start stage-{number - 1}", f"--rate {stage['rate']}"]
+        if stage["favoured"]:
+            parts += ["--favour", *(f'"{kind}"' for kind in stage["favoured"])]
+        out = "modelforge-starter" if number == len(stages) else f"stage-{number}"
+        lines.append(" ".join([*parts, f"--out {out}"]))
+    return lines
+
+
 def render(folder: Path, figures: dict[str, Any]) -> str:
     """The model card's Markdown."""
+    stages: list[dict[str, Any]] = figures["stages"]
     config = json.loads((folder / "config.json").read_text())
     rows = [f"| {name} | {KINDS[name].held_out} | {score:.1%} |" for name, score in figures["exact_match"].items()]
     return _CARD.format(
-        minutes=figures["seconds"] / 60,
+        commands="\n".join(commands(stages)),
+        exactly=", then ".join(f"`--steps {stage['steps']}`" for stage in stages),
+        minutes=sum(stage["seconds"] for stage in stages) / 60,
         layers=config["num_hidden_layers"],
         width=config["hidden_size"],
         heads=config["num_attention_heads"],
@@ -99,13 +125,10 @@ def render(folder: Path, figures: dict[str, Any]) -> str:
         megabytes=(folder / "model.safetensors").stat().st_size / 1e6,
         vocabulary=config["vocab_size"],
         context=config["max_position_embeddings"],
-        tokens=figures["tokens"],
-        steps=figures["steps"],
-        taken=figures["seconds"] / 60,
-        seed=figures["seed"],
+        tokens=sum(stage["tokens"] for stage in stages),
+        steps=sum(stage["steps"] for stage in stages),
         machine=figures["machine"],
         rarest=figures["rarest_token"],
-        rate=pretrain.PEAK_RATE,
         warmup=pretrain.WARMUP_STEPS,
         falling=1 - pretrain.STEADY_SHARE,
         count=figures["held_out_per_kind"],

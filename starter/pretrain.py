@@ -3,6 +3,7 @@
 Reads from top to bottom: tokenizer, model, optimizer, loop, export. The corpus is generated on the fly. A usable folder
 is written every few minutes, so the training may be stopped at any time. The learning rate follows the clock; with
 `--steps` it follows the count of steps instead, and then the seed fixes everything but the rounding of the machine.
+`--start` goes on from such a folder, in a further stage with its own seed, peak learning rate and favoured kinds.
 A GPU is used where there is one, with more rows in each step; `--width` and `--layers` make the model larger.
 """
 
@@ -11,13 +12,17 @@ import json
 import math
 import time
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional
 from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from starter import tokenizer as vocabulary
+from starter.corpus.mixture import KINDS
+from starter.evaluate import load
 from starter.stream import Batch, Stream
 
 SEED = 20261123
@@ -95,6 +100,9 @@ def pretrain(
     minutes: float,
     steps: int | None = None,
     seed: int = SEED,
+    start: Path | None = None,
+    rate: float = PEAK_RATE,
+    favoured: tuple[str, ...] = (),
     width: int = 256,
     layers: int = 6,
     rows: int = 16,
@@ -104,9 +112,17 @@ def pretrain(
     """Train for so many minutes, or exactly so many steps; returns the loss of every step."""
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer = vocabulary.build(seed, texts)
-    stream = Stream(tokenizer, seed)
-    model = new_model(tokenizer, width, layers).to(device)  # type: ignore[arg-type]
+    earlier: dict[str, Any] = {"stages": []}
+    if start is None:
+        tokenizer = vocabulary.build(seed, texts)
+        model = new_model(tokenizer, width, layers)
+        stream = Stream(tokenizer, seed, favoured)
+    else:
+        model, tokenizer = load(start)
+        stream = Stream(tokenizer, seed, favoured)
+        stream.occurrences += np.array(json.loads((start / "token_counts.json").read_text()))
+        earlier = json.loads((start / "training.json").read_text())
+    model = model.train().to(device)
     # The network computes in bfloat16; the optimizer keeps float32 masters, as bfloat16 is too coarse for its steps.
     masters = [parameter.detach().clone() for parameter in model.parameters()]
     model = model.to(torch.bfloat16)
@@ -115,8 +131,8 @@ def pretrain(
     ]
     others = [m for m in masters if not any(m is matrix for matrix in matrices)]
     optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Muon(matrices, lr=PEAK_RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=rate, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=rate, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     measure = torch.compile(loss_of, dynamic=False) if compiled else loss_of
 
@@ -140,7 +156,7 @@ def pretrain(
         torch.nn.utils.clip_grad_norm_(masters, 1.0)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = PEAK_RATE * rate_at(progress, step)
+                group["lr"] = rate * rate_at(progress, step)
             optimizer.step()
         with torch.no_grad():
             for master, parameter in zip(masters, model.parameters(), strict=True):
@@ -153,20 +169,21 @@ def pretrain(
             seconds = time.monotonic() - started
             mean = sum(losses[-50:]) / len(losses[-50:])
             print(f"step {step} loss {mean:.4f} tokens {tokens} seconds {seconds:.0f}", flush=True)
-        record: dict[str, object] = {
+        stage = {
             "seed": seed,
             "steps": step + 1,
             "tokens": tokens,
             "seconds": round(time.monotonic() - started, 1),
-            "progress": round(progress, 4),
+            "rate": rate,
+            "favoured": list(favoured),
             "device": device.type,
-            "parameters": model.num_parameters(),
             "loss": round(sum(losses[-50:]) / len(losses[-50:]), 4),
         }
+        record = {"parameters": model.num_parameters(), "stages": [*earlier["stages"], stage]}
         if time.monotonic() - exported > EXPORT_SECONDS:
             export(model, tokenizer, stream, record, out)
             exported = time.monotonic()
-    export(model, tokenizer, stream, record | {"progress": 1.0}, out)
+    export(model, tokenizer, stream, record, out)
     return losses
 
 
@@ -177,6 +194,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--steps", type=int, help="train exactly so many steps instead of by the clock")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--start", type=Path, help="a folder of this script to go on from")
+    parser.add_argument("--rate", type=float, default=PEAK_RATE, help="the learning rate at its peak")
+    parser.add_argument("--favour", nargs="*", choices=list(KINDS), default=[], help="kinds to train more")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument(
@@ -188,6 +208,9 @@ def main() -> None:
         arguments.minutes,
         arguments.steps,
         arguments.seed,
+        arguments.start,
+        arguments.rate,
+        tuple(arguments.favour),
         arguments.width,
         arguments.layers,
         arguments.rows,

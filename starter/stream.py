@@ -1,6 +1,7 @@
 """The endless training stream: documents of tokens with loss weights, packed into rows."""
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 from starter import tokenizer as vocabulary
 from starter.corpus import passages, stories
 from starter.corpus.example import Example
-from starter.corpus.mixture import train_example
+from starter.corpus.mixture import shares, train_example
 
 ROW = 256
 LONG_ROW = 1024
@@ -51,7 +52,8 @@ class Batch:
 class Stream:
     """Documents drawn by one random generator, so a seed fixes the whole training data."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int, favoured: Collection[str] = ()) -> None:
+        self._shares = shares(favoured)
         self.rng = random.Random(seed)
         self.size = len(tokenizer)
         self.pad, self.end, self.system, self.user, self.assistant = (
@@ -95,7 +97,11 @@ class Stream:
         return [token if token >= marks else self.pad for token in drawn]
 
     def chat(self, turns: int) -> Document:
-        """A conversation, sometimes with a system prompt, sometimes with the passage in the system prompt."""
+        """A conversation, sometimes with a system prompt, sometimes with the passage in the system prompt.
+
+        Passages in system prompts and in plain text are not checked against the split: there are far too many
+        different ones for a measured passage to turn up by chance.
+        """
         document = Document([], [])
         roll = self.rng.random()
         if roll < 0.08:
@@ -107,7 +113,7 @@ class Stream:
                 self.turn(document, Example(passages.KIND, text, self.rng.choice(wordings), answer), self._splitting())
             return document
         for _ in range(turns):
-            self.turn(document, train_example(self.rng), self._splitting())
+            self.turn(document, train_example(self.rng, self._shares), self._splitting())
         return document
 
     def repeat(self, count: int) -> Document:
@@ -151,7 +157,7 @@ class Stream:
             return document
         document = self.chat(2)
         while len(document.tokens) < LONG_ROW:
-            self.turn(document, train_example(self.rng), self._splitting())
+            self.turn(document, train_example(self.rng, self._shares), self._splitting())
         return document
 
     def _place(self, batch: Batch, row: int, start: int, number: int, document: Document) -> int:

@@ -61,7 +61,7 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
     PROVIDERS.get(config.provider)
     resolved = fill_defaults(config, strategy, hardware)
-    _check_precision(resolved, hardware)
+    check_precision(resolved, hardware)
     model = await to_thread.run_sync(find_model, resolved, settings, database)
     _check_length(resolved, model)
     dataset, warnings = await _find_dataset(resolved, task, settings, database)
@@ -90,7 +90,8 @@ def fill_defaults(config: TrainingConfig, strategy: Strategy, hardware: Hardware
     return TrainingConfig.model_validate({**asked, **filled})
 
 
-def _check_precision(config: TrainingConfig, hardware: Hardware) -> None:
+def check_precision(config: TrainingConfig, hardware: Hardware) -> None:
+    """Raises InvalidRequest for a number format that this machine does not compute in, or a library that is missing."""
     if config.fp16 and hardware.device != "cuda":
         raise InvalidRequest(
             f"fp16: training in float16 needs an NVIDIA GPU, and this machine trains on {hardware.device}"
@@ -276,6 +277,7 @@ def place_dataset(dataset: DatasetRef, target: Path, settings: Settings) -> Data
             return dataset.model_copy(update={"path": str(target)})
     shutil.copyfile(source, target)
     if sha256(target) != dataset.sha256:
+        target.unlink()
         raise InvalidDataset(
             f"dataset '{dataset.name}' changed while it was read; start again when nobody writes to it"
         )

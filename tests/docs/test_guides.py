@@ -1,0 +1,141 @@
+"""What the guides tell their readers to do works as it stands there."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from modelforge.api.errors import BODIES
+from modelforge.cli.app import app
+from modelforge.contracts.training import TrainingConfig
+from modelforge.datasets.validate import validate
+from modelforge.registry import Registry
+from modelforge.strategies import STRATEGIES
+from tests.docs.pages import DOCS, PAGES, ROOT, blocks
+from tests.live import LiveServer, jsonl, rows
+
+GUIDES = [page for page in PAGES if "reference" not in page.parts]
+
+
+def run(script: str, folder: Path) -> str:
+    """What a script prints that is run in a folder."""
+    path = folder / "example.py"
+    path.write_text(script, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, path.name], cwd=folder, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_spreadsheet_becomes_a_dataset(tmp_path: Path) -> None:
+    with (tmp_path / "faq.csv").open("w", encoding="utf-8-sig", newline="") as out:
+        table = csv.writer(out)
+        table.writerow(["question", "answer"])
+        table.writerows([f"What is {i}?", f'It is "{i}",\nno more – änd no less.'] for i in range(12))
+    (script,) = blocks(DOCS / "guide" / "first-run.md", "python")
+    run(script, tmp_path)
+    report = validate(tmp_path / "faq.jsonl")
+    assert (report.valid, report.num_examples, report.shape) == (True, 12, "input_output")
+
+
+def test_the_whole_way_by_http_in_python(server: LiveServer, tiny_model: Path, tmp_path: Path) -> None:
+    (script,) = blocks(DOCS / "guide" / "http.md", "python")
+    script = script.replace("http://localhost:8000", server.url).replace("modelforge-starter", str(tiny_model))
+    script = script.replace('"num_train_epochs": 60', '"num_train_epochs": 2')
+    (tmp_path / "faq.jsonl").write_bytes(jsonl([*rows(12), {"input": "without an answer"}]))
+    told = run(script, tmp_path)
+    assert "left out: line 13: field 'output' is missing" in told
+    assert re.search(r"^step \d+: loss \d", told, re.MULTILINE)
+    assert re.search(r"^final loss \d", told, re.MULTILINE)
+
+
+def test_the_websocket_listener_in_python(server: LiveServer, tiny_model: Path, tmp_path: Path) -> None:
+    (script,) = blocks(DOCS / "reference" / "websocket.md", "python")
+    config = {"task": "text-generation", "model_name": str(tiny_model), "dataset": "rows.jsonl", "max_steps": 5}
+    job_id = server.post("/api/start_training", config)["job_id"]
+    told = run(script.replace("ws://localhost:8000", server.url.replace("http", "ws", 1)), tmp_path)
+    points = [line.split()[:2] for line in told.splitlines()]
+    assert [job_id, "1"] in points
+    assert [job_id, "5"] in points
+
+
+def test_the_strategy_of_the_extending_guide(tiny_model: Path, tmp_path: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from datasets import Dataset
+
+    code, line = blocks(DOCS / "extending.md", "python")
+    space: dict[str, Any] = {"__name__": "noisy"}
+    exec(compile(code, "noisy.py", "exec"), space)
+    exec(line, {**space, "Registry": Registry, "Strategy": object, "Sft": type(STRATEGIES.get("sft"))}, space)
+    strategy = space["STRATEGIES"].get("noisy")
+    assert space["STRATEGIES"].names() == ["sft", "noisy", "qlora", "rlhf", "dpo"]
+
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d")
+    assert strategy.defaults(config) == {"learning_rate": 2e-4, "lora_dropout": 0.0}
+    train = Dataset.from_dict({"input_ids": [[5, 6, 7, 8]] * 4, "labels": [[-100, 6, 7, 8]] * 4})
+    arguments = {"output_dir": str(tmp_path), "max_steps": 2, "use_cpu": True, "bf16": False, "report_to": "none"}
+    trainer = strategy.trainer(
+        config,
+        arguments | {"disable_tqdm": True, "save_strategy": "no"},
+        AutoModelForCausalLM.from_pretrained(tiny_model),
+        AutoTokenizer.from_pretrained(tiny_model),
+        train,
+        None,
+        [],
+    )
+    assert trainer.args.neftune_noise_alpha == 5.0
+    assert trainer.train().global_step == 2
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every call of modelforge in the guides: the page and the line."""
+    found = []
+    for page in GUIDES:
+        for language in ("bash", "console"):
+            for code in blocks(page, language):
+                lines = code.replace("\\\n", " ").splitlines()
+                found += [(page.name, line.removeprefix("$ ")) for line in lines if "modelforge " in line[:13]]
+    return found
+
+
+@pytest.mark.parametrize(("page", "line"), commands())
+def test_commands_in_guides_exist(page: str, line: str) -> None:
+    command: Any = typer.main.get_command(app)
+    words = shlex.split(line, comments=True)[1:]
+    while hasattr(command, "commands"):
+        command = command.commands[words.pop(0)]
+    options = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
+    assert [word for word in words if word.startswith("-") and word not in options] == []
+
+
+def test_there_are_commands_in_guides() -> None:
+    assert len(commands()) >= 3
+
+
+def test_bodies_of_curl_are_valid() -> None:
+    code = "\n".join(blocks(DOCS / "guide" / "http.md", "bash") + blocks(DOCS / "reference" / "rest-api.md", "bash"))
+    calls = re.findall(r"localhost:8000(/\S+)[^\n]*?(?:\s*\\\n[^\n]*?)*?-d '(\{.*?\})'", code, re.DOTALL)
+    assert len(calls) >= 4
+    for path, body in calls:
+        BODIES[path].model_validate(json.loads(body))
+
+
+def test_routes_in_guides_exist() -> None:
+    paths = importlib.import_module("generator.schema").openapi()["paths"]
+    known = [re.sub(r"\{\w+\}", "[^/]+", path) for path in paths]
+    for page in GUIDES:
+        for path in set(re.findall(r"/api/[\w/{}.-]*\w", page.read_text(encoding="utf-8"))):
+            exists = any(re.fullmatch(pattern, path.replace("{job_id}", "x")) for pattern in known)
+            assert exists, f"{page.relative_to(ROOT)}: {path}"
