@@ -270,7 +270,7 @@ class JobLog(Contract):
 
     model_config = example(
         job_id="train_3f9a1c5be07d",
-        lines=["2024-01-15 10:30:02,114 INFO httpx: HTTP Request: HEAD https://huggingface.co/config.json"],
+        lines=["FutureWarning: `is_gradient_checkpointing` is deprecated and will be removed in v6."],
         total=1,
     )
 
