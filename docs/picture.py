@@ -1,6 +1,6 @@
 """Turn a command's coloured output into a picture for the README.
 
-    FORCE_COLOR=1 COLUMNS=100 .venv/bin/modelforge demo | .venv/bin/python docs/picture.py docs/images/demo.svg
+FORCE_COLOR=1 COLUMNS=100 .venv/bin/modelforge demo | .venv/bin/python docs/picture.py docs/images/demo.svg
 """
 
 from __future__ import annotations

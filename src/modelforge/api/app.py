@@ -7,7 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from filelock import FileLock, Timeout
 from starlette.middleware.cors import CORSMiddleware
@@ -50,7 +50,6 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
         version=__version__,
         summary="Fine-tuning without code, on your own machine.",
         lifespan=lifespan,
-        root_path=settings.root_path,
         favicon_url="data:,",
     )
     if settings.allowed_origins:
@@ -64,8 +63,8 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
     openapi.install(app)
 
     @app.get("/", include_in_schema=False)
-    async def home() -> RedirectResponse:
-        return RedirectResponse(f"{settings.root_path}/docs")
+    async def home(request: Request) -> RedirectResponse:
+        return RedirectResponse(f"{request.scope['root_path']}/docs")
 
     return app
 

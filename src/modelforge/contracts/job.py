@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -124,6 +124,14 @@ class TrainingStatus(Contract):
     """Rises with every change, over all jobs."""
 
 
+def _missing(value: object) -> bool:
+    return value is None
+
+
+Measured = Annotated[float | None, Field(exclude_if=_missing)]
+"""Left out where it was not measured: a client that merges the points of a step must not lose a value."""
+
+
 class MetricPoint(Contract):
     """What was measured at one step. A later attempt's value for a step replaces the earlier one."""
 
@@ -137,15 +145,15 @@ class MetricPoint(Contract):
     """Which start or resume of the job measured it, from 1."""
     step: int
     """Optimizer steps done when it was measured."""
-    epoch: float | None = None
+    epoch: Measured = None
     """Passes over the data done when it was measured."""
-    loss: float | None = None
+    loss: Measured = None
     """Training loss, the mean since the point before, in nats per token."""
-    learning_rate: float | None = None
+    learning_rate: Measured = None
     """Learning rate of the step."""
-    grad_norm: float | None = None
+    grad_norm: Measured = None
     """Norm of the gradient before it was clipped."""
-    eval_loss: float | None = None
+    eval_loss: Measured = None
     """Loss on the held-out rows, in nats per token."""
 
 

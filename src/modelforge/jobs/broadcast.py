@@ -6,8 +6,12 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from typing import TypeVar
 
 from modelforge.contracts.job import MetricPoint, StreamMessage, TrainingStatus
+
+T = TypeVar("T", MetricPoint, TrainingStatus)
 
 KEPT = 20_000
 """Changes kept in memory; a listener that is further behind gets them from the database."""
@@ -60,9 +64,16 @@ class Broadcast:
         if seq < self._oldest:
             return None
         return Changes(
-            points=[point for point in self._points if point.seq > seq],
-            states=[status for status in self._states if status.seq > seq],
+            points=_newer(self._points, seq),
+            states=_newer(self._states, seq),
         )
+
+
+def _newer(queue: deque[T], seq: int) -> list[T]:
+    """What came after ``seq``, looked for from the newest end: listeners are rarely far behind."""
+    newer = list(takewhile(lambda change: change.seq > seq, reversed(queue)))
+    newer.reverse()
+    return newer
 
 
 def messages(changes: Changes, status: TrainingStatus) -> list[StreamMessage]:
