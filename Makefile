@@ -43,10 +43,11 @@ $(VENV)/bin/python:
 	  || { echo "ModelForge needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-# torch comes first and by itself: any other package would pull its default build, CUDA and all.
+# torch comes first and by itself: any other package would pull its default build, CUDA and all. An index of torch's
+# own has few versions of what torch needs; the pins move those to theirs in the next step.
 $(VENV)/.torch: $(VENV)/bin/python constraints.txt
-	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	@sed '/^torch==/d' constraints.txt > $(PINS)
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),-c $(PINS)) "$(TORCH)"
 	@$(VENV)/bin/python -m pip freeze | grep '^torch==' >> $(PINS)
 	@touch $@
 

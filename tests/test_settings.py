@@ -26,12 +26,13 @@ def test_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load_settings(home=tmp_path, port=3333, host=None)
     assert (settings.port, settings.host, settings.max_upload_mb) == (3333, "localhost", 7)
     assert load_settings(home=tmp_path).port == 2222
-    assert settings.database_url == f"sqlite:///{tmp_path / 'modelforge.db'}"
+    assert settings.database == tmp_path / "modelforge.db"
+    assert load_settings(home=tmp_path, database_url="postgresql://x/y").database == "postgresql://x/y"
 
 
 def test_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELFORGE_DATA_ROOTS", f"/a{os.pathsep}/b c")
-    monkeypatch.setenv("MODELFORGE_ALLOWED_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("MODELFORGE_ALLOWED_ORIGINS", "https://A.example/, https://b.example")
     settings = load_settings(home=tmp_path)
     assert settings.data_roots == [Path("/a"), Path("/b c")]
     assert settings.allowed_origins == ["https://a.example", "https://b.example"]

@@ -1,4 +1,4 @@
-"""Files that are never seen half written, and how much they take."""
+"""Files that are never seen half written, how much they take, and paths that somebody names."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from modelforge.errors import InvalidRequest, NotFound
+
+_BLOCK = 1 << 20
+"""Bytes that are read at once."""
 
 
 def read_text_or_none(path: Path) -> str | None:
@@ -29,6 +34,58 @@ def read_json_or_none(path: Path) -> Any:
         return json.loads(text)
     except ValueError:
         return None
+
+
+def local_path(text: str, field: str) -> Path:
+    """The path that the request's ``field`` names, with ``~`` spelt out; there may be nothing at it.
+
+    Raises InvalidRequest for one that no file can have or that may not be looked at, NotFound for the home of nobody.
+    """
+    shown = text if len(text) <= 100 else f"{text[:99]}…"
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise NotFound(f"{field}: there is no {shown!r} on this machine: {error}") from error
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise InvalidRequest(f"{field}: {shown!r} cannot be looked at: {error.strerror}") from error
+    except ValueError as error:
+        raise InvalidRequest(f"{field}: {shown!r} is no path: {error}") from error
+    return path
+
+
+def read_lines(path: Path, start: int, end: int | None) -> tuple[list[str], int]:
+    """The lines from number ``start``, counted from 0, up to ``end`` without it (None: the last), and how many there
+    are in all. Takes the memory of those lines, however long the file is; no file has no lines."""
+    lines: list[str] = []
+    number, line, open_end = 0, bytearray(), False
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            open_end = not block.endswith(b"\n")
+            breaks = block.count(b"\n")
+            if number + breaks < start or (end is not None and number >= end):
+                number += breaks
+                continue
+            for index, piece in enumerate(block.split(b"\n")):
+                if index:
+                    if _within(number, start, end):
+                        lines.append(line.decode(errors="replace"))
+                        line.clear()
+                    number += 1
+                if _within(number, start, end):
+                    line += piece
+    if open_end:
+        if _within(number, start, end):
+            lines.append(line.decode(errors="replace"))
+        number += 1
+    return lines, number
+
+
+def _within(number: int, start: int, end: int | None) -> bool:
+    return number >= start and (end is None or number < end)
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -6,6 +6,7 @@ import functools
 import os
 import platform
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -109,7 +110,7 @@ def detect() -> Hardware:
     ram_gb = round(psutil.virtual_memory().total / 1e9, 1)
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
     gpus = _visible(_nvidia_gpus())
-    device: Device = "cuda" if gpus else "mps" if apple else "cpu"
+    device: Device = "cuda" if gpus and not version("torch").endswith("+cpu") else "mps" if apple else "cpu"
     if device == "mps":
         gpus = [Gpu(name="Apple GPU", memory_gb=ram_gb)]
     if device == "cuda":
@@ -124,5 +125,5 @@ def detect() -> Hardware:
         gpus=gpus,
         device=device,
         fast_bf16=fast_bf16,
-        compute_specs=classify(gpus[0].memory_gb if gpus else 0.0, ram_gb),
+        compute_specs=classify(0.0 if device == "cpu" else gpus[0].memory_gb, ram_gb),
     )

@@ -52,6 +52,7 @@ def carries(pid: int, name: str, value: str) -> bool:
     try:
         return psutil.Process(pid).environ().get(name) == value
     except (psutil.Error, OSError):
+        # Gone, or somebody else's: the environment of one's own processes can be read.
         return False
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from modelforge.errors import InvalidRequest, did_you_mean
@@ -70,11 +70,15 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
 
-    @model_validator(mode="after")
-    def _derived(self) -> Self:
-        if not self.database_url:
-            self.database_url = f"sqlite:///{self.home / 'modelforge.db'}"
-        return self
+    @field_validator("allowed_origins")
+    @classmethod
+    def _as_browsers_write_them(cls, value: list[str]) -> list[str]:
+        return [origin.lower().rstrip("/") for origin in value]
+
+    @property
+    def database(self) -> str | Path:
+        """The database's URL, or the SQLite file's path."""
+        return self.database_url or self.home / "modelforge.db"
 
     @property
     def runs(self) -> Path:

@@ -53,10 +53,10 @@ def workers(job_id: str) -> list[psutil.Process]:
     return found
 
 
-def curve(server: LiveServer, job_id: str) -> dict[int, float]:
+def curve(server: LiveServer, job_id: str, name: str = "loss") -> dict[int, float]:
     points = server.get(f"/api/jobs/{job_id}/metrics")["metrics"]
     assert len({point["step"] for point in points}) == len(points)
-    return {point["step"]: point["loss"] for point in points if point["loss"] is not None}
+    return {point["step"]: point[name] for point in points if name in point}
 
 
 def adapter(server: LiveServer, name: str) -> dict[str, Any]:
@@ -65,7 +65,8 @@ def adapter(server: LiveServer, name: str) -> dict[str, Any]:
 
 def test_stop_saves_and_a_resume_ends_as_if_nothing_had_been(home_server: LiveServer, tiny_model: Path) -> None:
     server = home_server
-    fields = {"num_train_epochs": 12, "save_steps": 100, "lora_dropout": 0.1}
+    # An evaluation is due at every step, so the stop comes before one: it is made up for after the resume.
+    fields = {"num_train_epochs": 12, "save_steps": 100, "lora_dropout": 0.1, "eval_steps": 1}
     whole = start(server, tiny_model, name="whole", **fields)
     assert server.wait(whole)["status"] == "completed"
     broken = start(server, tiny_model, name="broken", **fields)
@@ -83,6 +84,7 @@ def test_stop_saves_and_a_resume_ends_as_if_nothing_had_been(home_server: LiveSe
     job = server.wait(broken)
     assert (job["status"], job["attempt"], job["progress"]) == ("completed", 2, 100)
     assert curve(server, broken) == curve(server, whole)
+    assert curve(server, broken, "eval_loss") == curve(server, whole, "eval_loss")
     first, second = adapter(server, "whole"), adapter(server, "broken")
     assert all((first[name] == second[name]).all() for name in first)
     server.post(f"/api/jobs/{broken}/resume", status=409)
@@ -143,7 +145,8 @@ def test_a_killed_worker_is_reported_with_its_signal(home_server: LiveServer, ti
     run = server.home / "runs" / job_id
     with (run / "events.jsonl").open("ab") as file:
         file.write(b'{"v":1,"line":77,"kin')
-    newest = max((run / "checkpoints").glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    sealed = [manifest.parent for manifest in (run / "checkpoints").glob("checkpoint-*/manifest.json")]
+    newest = max(sealed, key=lambda path: int(path.name.split("-")[1]))
     (newest / "trainer_state.json").write_text("{")
     server.post(f"/api/jobs/{job_id}/resume")
     until(lambda: server.get("/api/training_status")["status"] == "training", 60)

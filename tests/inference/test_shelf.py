@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
@@ -88,3 +90,15 @@ def test_a_broken_model_is_refused_by_name(folders: list[Path]) -> None:
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(InvalidRequest, match=f"model '{folders[0]}' cannot be loaded"):
         shelf_for([]).get(target(folders[0]))
+
+
+def test_a_changed_model_is_out_of_memory_before_the_next_is_loaded(folders: list[Path]) -> None:
+    shelf = shelf_for([])
+    gone = weakref.ref(shelf.get(target(folders[0])).model)
+    shutil.rmtree(folders[0])
+    gc.disable()  # the shelf's own collection must do
+    try:
+        shelf.get(target(folders[1]))
+        assert gone() is None
+    finally:
+        gc.enable()

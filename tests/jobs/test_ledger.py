@@ -143,7 +143,7 @@ def test_a_torn_line_is_said_and_the_rest_is_read(run: Run) -> None:
     assert sum("could not be read" in text for text in said) == 3
 
 
-def test_a_later_attempt_replaces_and_the_same_adds(run: Run) -> None:
+def test_of_each_value_the_newest_stands(run: Run) -> None:
     run.event("state", state="training", message="Training")
     for step in (1, 2, 3):
         run.event("metrics", step=step, epoch=0.1, values={"loss": float(step)})
@@ -161,7 +161,7 @@ def test_a_later_attempt_replaces_and_the_same_adds(run: Run) -> None:
         (2, 1, 2.0),
         (3, 2, 30.0),
     ]
-    assert "eval_loss" not in points[2]
+    assert points[2]["eval_loss"] == 9.0  # an evaluation that the later attempt did not make again
 
 
 def test_progress_never_falls_within_an_attempt(run: Run) -> None:
@@ -183,7 +183,7 @@ def test_what_cannot_be_is_said_and_changes_nothing(run: Run) -> None:
         (Exit(signal="SIGKILL"), True, False, "failed", "killed", "SIGKILL"),
         (Exit(signal="SIGSEGV"), False, False, "failed", "killed", "SIGSEGV"),
         (Exit(code=3), True, False, "failed", "error", "exit code 3"),
-        (Exit(code=0), True, False, "failed", "error", "exit code 0"),
+        (Exit(code=0), True, False, "failed", "error", "without saying how"),
         (Exit(), False, False, "interrupted", "server_restart", "machine"),
         (Exit(signal="SIGKILL"), True, True, "stopped", "user", None),
     ],

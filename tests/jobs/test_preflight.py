@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from modelforge.contracts.job import DatasetRef
+from modelforge.contracts.base import now
+from modelforge.contracts.job import DatasetRef, JobState
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import InvalidDataset, InvalidRequest
+from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
 from modelforge.files import sha256
 from modelforge.hardware import Gpu, Hardware
 from modelforge.jobs import preflight
 from modelforge.settings import load_settings
+from modelforge.store.database import Database
+from modelforge.store.tables import JobRow
 from modelforge.strategies import STRATEGIES
 
 
@@ -106,3 +111,41 @@ def test_data_roots_hold(tmp_path: Path) -> None:
     for outside in (tmp_path / "secret", tmp_path / "allowed" / ".." / "secret", tmp_path / "allowed" / "link" / "x"):
         with pytest.raises(InvalidRequest, match="MODELFORGE_DATA_ROOTS"):
             preflight.check_root(outside, settings, "dataset")
+
+
+@pytest.mark.parametrize(
+    ("text", "refusal"),
+    [
+        ("x" * 300, InvalidRequest),
+        ("a\0b", InvalidRequest),
+        ("~nosuchuser/x", NotFound),
+        ("/" + "y" * 300, InvalidRequest),
+    ],
+)
+def test_names_that_no_file_can_have(tmp_path: Path, tiny_model: Path, text: str, refusal: type[Exception]) -> None:
+    settings = load_settings(home=tmp_path)
+    database = Database(tmp_path / "test.db")
+    for field, names in (("model_name", (text, "d")), ("dataset", (str(tiny_model), text))):
+        config = TrainingConfig(task="text-generation", model_name=names[0], dataset=names[1])
+        with pytest.raises(refusal, match=f"^{field}: "):
+            asyncio.run(preflight.check(config, settings, database, machine()))
+
+
+def test_a_saved_model_that_nobody_registered_blocks_no_name(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    settings.make_folders()
+    database = Database(settings.database)
+    folder = settings.models / "mine"
+    folder.mkdir()
+    with pytest.raises(Conflict, match="'mine' exists already"):  # somebody's own folder
+        preflight.check_name_free("mine", settings, database)
+    (folder / "spec.json").write_text(json.dumps({"job_id": "train_1"}))
+    preflight.check_name_free("mine", settings, database)
+    with database.session() as session:
+        row = JobRow(
+            id="train_1", name="other", status=JobState.SAVING, task="t", strategy="s", provider="p", model_name="m",
+            dataset="d", config={}, token="t", created_at=now(),
+        )  # fmt: skip
+        session.add(row)
+    with pytest.raises(Conflict, match="'mine' exists already"):
+        preflight.check_name_free("mine", settings, database)

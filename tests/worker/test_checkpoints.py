@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modelforge.errors import InvalidRequest
 from modelforge.worker import checkpoints
 
 
@@ -33,7 +34,6 @@ HARMS = {
     "no manifest": lambda c: (c / "manifest.json").unlink(),
     "half a manifest": lambda c: (c / "manifest.json").write_text((c / "manifest.json").read_text()[:40]),
     "another manifest": lambda c: (c / "manifest.json").write_text("[]"),
-    "another schema": lambda c: (c / "manifest.json").write_text('{"schema_version": 99, "files": {}}'),
 }
 
 
@@ -47,6 +47,23 @@ def test_a_damaged_one_is_passed_over(tmp_path: Path, harm: str) -> None:
     assert found == tmp_path / "checkpoint-9"
     assert len(said) == 1 and said[0].startswith("checkpoint-10 ")
     assert not (tmp_path / "checkpoint-10").exists()
+
+
+def test_a_newer_one_is_neither_used_nor_removed(tmp_path: Path) -> None:
+    make(tmp_path, 9)
+    newer = make(tmp_path, 10)
+    (newer / "manifest.json").write_text('{"schema_version": 99, "step": 10, "files": {}}')
+    with pytest.raises(InvalidRequest, match="newer version of ModelForge"):
+        checkpoints.latest_valid(tmp_path)
+    assert newer.exists()
+
+
+def test_what_a_failed_save_left_is_removed(tmp_path: Path) -> None:
+    make(tmp_path, 1)
+    make(tmp_path, 2, sealed=False)
+    checkpoints.remove_unsealed(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-1"]
+    assert checkpoints.sealed_steps(tmp_path) == [1]
 
 
 def test_none_is_none(tmp_path: Path) -> None:

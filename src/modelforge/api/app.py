@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,13 +12,14 @@ from filelock import FileLock, Timeout
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 
-from modelforge import __version__, hardware
+from modelforge import __version__, hardware, processes
 from modelforge.api import errors, openapi, stream
 from modelforge.api.deps import State
 from modelforge.api.guard import UNSAFE, Guard
+from modelforge.api.limits import BodyLimit
 from modelforge.api.routes import datasets, info, jobs, models, playground, training
 from modelforge.errors import Conflict
-from modelforge.files import read_text_or_none
+from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.settings import Settings, load_settings
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
         lifespan=lifespan,
         favicon_url="data:,",
     )
+    app.add_middleware(BodyLimit)
     if settings.allowed_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=["GET", *UNSAFE], allow_headers=["*"]
@@ -72,7 +73,7 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
 @asynccontextmanager
 async def _state(settings: Settings, supervise: bool) -> AsyncIterator[State]:
     """Open everything, close it in the opposite order. Workers outlive it."""
-    database = Database(settings.database_url)
+    database = Database(settings.database)
     machine = hardware.detect()
     inference = InferenceClient(settings.home / "inference.log", machine.device, settings.inference_memory_mb)
     supervisor = Supervisor(settings, database, machine)
@@ -81,7 +82,7 @@ async def _state(settings: Settings, supervise: bool) -> AsyncIterator[State]:
         settings.scratch.mkdir(mode=0o700)
         await supervisor.start()
     try:
-        yield State(settings, database, machine, supervisor, inference)
+        yield State(settings, database, machine, supervisor, inference, supervises=supervise)
     finally:
         await supervisor.close()
         await inference.close()
@@ -91,7 +92,7 @@ async def _state(settings: Settings, supervise: bool) -> AsyncIterator[State]:
 def check_home(settings: Settings) -> None:
     """Raises what would keep a server from starting: Conflict for a held home folder, what the database raises."""
     with _lock(settings):
-        Database(settings.database_url).close()
+        Database(settings.database).close()
 
 
 @contextmanager
@@ -101,8 +102,7 @@ def _lock(settings: Settings) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        known = json.loads(read_text_or_none(settings.home / "server.json") or "{}")
-        which = f" at {known['url']} (process {known['pid']})" if known.get("url") else ""
+        which = _holder(settings)
         raise Conflict(
             f"another ModelForge{which} uses the home folder {settings.home}: use that one, stop it, or choose another "
             "folder with MODELFORGE_HOME"
@@ -111,6 +111,15 @@ def _lock(settings: Settings) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _holder(settings: Settings) -> str:
+    """Which server that is, as far as it says so: a command that trains holds the lock without a word."""
+    known = read_json_or_none(settings.home / "server.json")
+    if not isinstance(known, dict) or not isinstance(known.get("pid"), int):
+        return ""
+    lives = processes.start_identity(known["pid"]) is not None
+    return f" at {known['url']} (process {known['pid']})" if lives else ""
 
 
 @contextmanager

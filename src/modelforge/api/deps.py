@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from modelforge.errors import Conflict
 from modelforge.hardware import Hardware
 from modelforge.inference.client import InferenceClient
 from modelforge.jobs.supervisor import Supervisor
@@ -23,6 +24,18 @@ class State:
     hardware: Hardware
     supervisor: Supervisor
     inference: InferenceClient
+    supervises: bool
+    """Whether this is the home folder's one server."""
+
+    @property
+    def training(self) -> Supervisor:
+        """The supervisor, to start, resume and stop with; raises Conflict where that is another server's business."""
+        if not self.supervises:
+            raise Conflict(
+                "this application reads and edits beside the home folder's server, and starts and stops no training: "
+                "ask that server, or start one with `modelforge serve`"
+            )
+        return self.supervisor
 
 
 def _state(request: Request) -> State:

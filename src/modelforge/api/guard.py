@@ -26,7 +26,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._hosts = {host.lower() for host in settings.allowed_hosts}
-        self._origins = {origin.rstrip("/").lower() for origin in settings.allowed_origins}
+        self._origins = set(settings.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -49,7 +49,7 @@ class Guard:
         unsafe = scope["type"] == "websocket" or scope["method"] in UNSAFE
         if not unsafe or origin is None or origin.lower() in self._origins:
             return None
-        if urlsplit(origin).netloc.lower() == host.lower() and host:
+        if host and _netloc(origin) == host.lower():
             return None
         return f"origin '{origin}' is not allowed: add it to MODELFORGE_ALLOWED_ORIGINS if you trust that page"
 
@@ -61,6 +61,13 @@ class Guard:
         except ValueError:
             return name.endswith(".localhost")
         return True
+
+
+def _netloc(url: str) -> str | None:
+    try:
+        return urlsplit(url).netloc.lower()
+    except ValueError:  # "http://[", say
+        return None
 
 
 def _hostname(url: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import ipaddress
 import json
 import os
 import socket
@@ -12,7 +13,7 @@ import uvicorn
 
 from modelforge.api.app import check_home, create_app
 from modelforge.errors import InvalidRequest
-from modelforge.files import write_atomic
+from modelforge.files import read_json_or_none, write_atomic
 from modelforge.settings import Settings
 
 KEEP_ALIVE_SECONDS = 75
@@ -32,11 +33,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.should_exit:
             return
-        port = self.servers[0].sockets[0].getsockname()[1]
-        shown = "localhost" if self._settings.on_loopback else self._settings.host
-        host = "127.0.0.1" if self._settings.host in ("0.0.0.0", "localhost") else self._settings.host
-        host = f"[{host}]" if ":" in host else host
-        record = {"pid": os.getpid(), "url": f"http://{host}:{port}"}
+        # The address that was bound, whatever name it was given by.
+        address, port = self.servers[0].sockets[0].getsockname()[:2]
+        record = {"pid": os.getpid(), "url": f"http://{_reachable(address)}:{port}"}
+        shown = "localhost" if ipaddress.ip_address(address).is_loopback else _reachable(address)
         write_atomic(self._settings.home / "server.json", json.dumps(record))
         print(
             f"ModelForge serves at http://{shown}:{port} (home folder {self._settings.home}). Ctrl-C ends it; "
@@ -45,9 +45,17 @@ class _Server(uvicorn.Server):
         )
 
 
+def _reachable(address: str) -> str:
+    """What to write in a URL for an IP address that is listened on; for "all of them" the loopback one."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)
+    return f"[{address}]" if ":" in address else address
+
+
 def run(settings: Settings) -> int:
     """Serve until told to end; returns the exit code. Raises InvalidRequest when the address cannot be had, Conflict
     when another server holds the home folder."""
+    # Database, logs and runs hold what only their owner may read, also in a home folder that is open to others.
+    os.umask(0o077)
     settings.make_folders()
     # Uvicorn would tell these as a trace.
     check_home(settings)
@@ -73,8 +81,16 @@ def run(settings: Settings) -> int:
     finally:
         # Uvicorn raises the signal that ended it once more, so nothing after this line may count.
         if server.started:
-            (settings.home / "server.json").unlink(missing_ok=True)
+            _withdraw(settings)
     return 0 if server.started else 1
+
+
+def _withdraw(settings: Settings) -> None:
+    """Remove ``server.json``, unless another server has written its own meanwhile."""
+    record = settings.home / "server.json"
+    told = read_json_or_none(record)
+    if isinstance(told, dict) and told.get("pid") == os.getpid():
+        record.unlink(missing_ok=True)
 
 
 def _prefer_latency() -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 
 from anyio import to_thread
-from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Query, WebSocket
 
 from modelforge.api.deps import State
 from modelforge.contracts.job import TrainingStatus
+from modelforge.errors import ModelForgeError
 from modelforge.jobs.broadcast import POINTS_PER_MESSAGE, Broadcast, Changes, messages
 from modelforge.store.database import Database
-from modelforge.store.jobs import events_after, metrics_after
+from modelforge.store.jobs import events_after, metrics_after, status_at
 
+log = logging.getLogger(__name__)
 router = APIRouter()
 
 MESSAGE_SECONDS = 0.1
@@ -28,18 +30,23 @@ async def training(socket: WebSocket, after: int | None = Query(None, ge=0)) -> 
     """
     state: State = socket.app.state.modelforge
     await socket.accept()
-    broadcast = state.supervisor.broadcast
-    sender = asyncio.create_task(_send(socket, broadcast, state.database, after))
+    sender = asyncio.create_task(_send(socket, state.supervisor.broadcast, state.database, after))
+    # Listeners have nothing to say; reading notices that they left.
+    reader = asyncio.create_task(_read(socket))
     try:
-        # Listeners have nothing to say; reading notices that they left.
-        while True:
-            await socket.receive()
-    except (WebSocketDisconnect, RuntimeError):
-        pass
+        await asyncio.wait([sender, reader], return_when=asyncio.FIRST_COMPLETED)
+        if sender.done() and isinstance(error := sender.exception(), ModelForgeError):
+            log.error("a listener is let go: %s", error.detail)
+            await socket.close(1011, error.error)
     finally:
         sender.cancel()
-        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError, OSError):
-            await sender
+        reader.cancel()
+        await asyncio.gather(sender, reader, return_exceptions=True)
+
+
+async def _read(socket: WebSocket) -> None:
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
 
 
 async def _send(socket: WebSocket, broadcast: Broadcast, database: Database, after: int | None) -> None:
@@ -72,6 +79,8 @@ def _stored(database: Database, seen: int, seq: int, now: TrainingStatus) -> tup
             seq = rows[-1].seq
             points = [point for point in points if point.seq <= seq]
         states = [TrainingStatus.model_validate(row.status) for row in rows]
-    if seq < now.seq:
-        now = (states[-1] if states else now).model_copy(update={"seq": seq})
+        before = status_at(session, seq) if seq < now.seq else None
+    if before is not None:
+        # Not all of it yet: what is told is how it stood then.
+        now = TrainingStatus.model_validate({**before, "seq": seq})
     return Changes(points, states), now, seq

@@ -240,8 +240,7 @@ def _state(settings: Settings) -> Iterator[Check]:
 
 
 def _database(settings: Settings) -> str:
-    kind, _, place = settings.database_url.partition(":///")
-    if not kind.startswith("sqlite"):
-        return re.sub(r"//[^@/]*@", "//…@", settings.database_url)  # a URL can hold a password
-    file = Path(place)
+    file = settings.database
+    if isinstance(file, str):
+        return re.sub(r"//[^@/]*@", "//…@", file)  # a URL can hold a password
     return f"{file}, {size(file.stat().st_size / 1e6)}" if file.is_file() else f"{file} (made at the first use)"

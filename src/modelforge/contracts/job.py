@@ -24,6 +24,10 @@ class JobState(StrEnum):
     INTERRUPTED = "interrupted"
 
 
+OPEN_STATES = (JobState.QUEUED, JobState.STARTING, JobState.TRAINING, JobState.SAVING)
+"""A job in one of them has its end still before it."""
+
+
 class Cause(StrEnum):
     """Why a job ended before it was completed."""
 
@@ -65,7 +69,6 @@ _POINT: dict[str, Any] = {
     "loss": 0.234,
     "learning_rate": 0.0002,
     "grad_norm": 0.41,
-    "eval_loss": None,
 }
 _SUMMARY: dict[str, Any] = {
     **_STATUS,

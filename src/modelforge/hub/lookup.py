@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 from pathlib import Path
 
 from modelforge.errors import Forbidden, NotFound
 
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 TIMEOUT = 10.0
 """Seconds; a hub that is slower counts as out of reach, and the local cache decides."""
 

@@ -98,9 +98,10 @@ class Shelf:
     def _drop_changed(self) -> None:
         """Drop the models whose files changed or went since they were loaded."""
         with self._lock:
-            loaded = list(self._models.items())
-        for path, model in loaded:
-            if _files(path) != model.fingerprint:
+            # Without the models: one that is referred to here would outlive its eviction.
+            loaded = [(path, model.fingerprint) for path, model in self._models.items()]
+        for path, fingerprint in loaded:
+            if _files(path) != fingerprint:
                 self.evict(path)
 
     def _make_room(self, size: int) -> None:

@@ -6,6 +6,7 @@ on where it was. All functions block; the supervisor calls them from threads, on
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from modelforge.contracts.events import (
     StateEvent,
     parse_event,
 )
-from modelforge.contracts.job import Cause, JobState, MetricPoint, RunSpec, TrainingStatus
-from modelforge.files import read_text_or_none, size_mb
+from modelforge.contracts.job import OPEN_STATES, Cause, JobState, MetricPoint, RunSpec, TrainingStatus
+from modelforge.files import size_mb
 from modelforge.jobs.broadcast import Changes
 from modelforge.jobs.runners.base import Exit
 from modelforge.jobs.states import IllegalTransition, check_transition
@@ -34,6 +35,7 @@ from modelforge.store.tables import EventRow, JobRow, ModelRow
 BATCH_BYTES = 1 << 20
 """Read at a time: bounds memory and the length of a transaction when a long file is caught up with."""
 LOG_TAIL_LINES = 20
+LOG_TAIL_BYTES = 64_000
 
 
 class Ledger:
@@ -120,9 +122,9 @@ class Ledger:
             row.exit_code, row.signal, row.ended_at = ended.code, ended.signal, now()
             row.eta_seconds, row.stalled = None, False
             state = JobState(row.status)
-            if not check_open(state):
+            if state not in OPEN_STATES:
                 return status_of(row), Changes([], [])
-            row.log_tail = log_tail(self._runs / job_id, LOG_TAIL_LINES)
+            row.log_tail = log_tail(self._runs / job_id)
             if row.stop_requested:
                 row.cause = Cause.USER
                 changes = self._enter(session, row, JobState.STOPPED, "Stopped; the worker had to be killed")
@@ -145,7 +147,7 @@ class Ledger:
         row.message = message
         if state == JobState.STARTING and row.started_at is None:
             row.started_at = now()
-        if not check_open(state):
+        if state not in OPEN_STATES:
             row.ended_at = now()
             row.eta_seconds = None
         self._log(session, row, "state", f"{state}: {row.error or message}")
@@ -166,7 +168,9 @@ class Ledger:
         except (ValidationError, ValueError):
             self._log(session, row, "message", f"A line of the run's events could not be read: {line[:80]!r}")
             return
-        if isinstance(event, StateEvent):
+        if event.attempt != row.attempt:
+            self._log(session, row, "message", f"A worker of attempt {event.attempt} still speaks; it is not heard")
+        elif isinstance(event, StateEvent):
             states.extend(self._take_state(session, row, event).states)
         elif isinstance(event, MetricsEvent):
             points.append(self._take_metrics(session, row, event))
@@ -192,7 +196,7 @@ class Ledger:
             row.progress = 100.0
             row.model_id = self._register(session, row)
         if event.state == JobState.FAILED:
-            row.log_tail = log_tail(self._runs / row.id, LOG_TAIL_LINES)
+            row.log_tail = log_tail(self._runs / row.id)
         return self._enter(session, row, event.state, event.message or event.state.capitalize())
 
     def _take_metrics(self, session: Session, row: JobRow, event: MetricsEvent) -> MetricPoint:
@@ -234,14 +238,14 @@ class Ledger:
         return model.id
 
 
-def check_open(state: JobState) -> bool:
-    """Whether a job in this state still has a worker to come or to go."""
-    return state in (JobState.QUEUED, JobState.STARTING, JobState.TRAINING, JobState.SAVING)
-
-
-def log_tail(run_dir: Path, lines: int) -> list[str]:
+def log_tail(run_dir: Path) -> list[str]:
     """The last lines of the run's log."""
-    return (read_text_or_none(run_dir / "worker.log") or "").splitlines()[-lines:]
+    try:
+        with (run_dir / "worker.log").open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            return log.read().decode(errors="replace").rstrip("\n").split("\n")[-LOG_TAIL_LINES:]
+    except FileNotFoundError:
+        return []
 
 
 def _lines_from(path: Path, offset: int) -> tuple[list[bytes], int]:
@@ -276,6 +280,8 @@ def _in_words(event: Event) -> str:
 
 
 def _explain(ended: Exit, tail: list[str]) -> str:
+    if ended.code == 0:
+        return "The worker ended without saying how: its last words are missing from the run's events"
     hint = ""
     if ended.signal == "SIGKILL":
         hint = ". Somebody killed it, or the system did because memory ran out: try a smaller batch or model"

@@ -20,9 +20,9 @@ from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, TrainingConfi
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
-from modelforge.files import read_json_or_none, sha256
+from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
-from modelforge.hub.lookup import find_revision
+from modelforge.hub.lookup import HUB_ID, find_revision
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -41,8 +41,6 @@ COMPUTE_SPECS: dict[str, dict[str, Any]] = {
     "mid_range": {"per_device_train_batch_size": 2, "per_device_eval_batch_size": 2, "gradient_accumulation_steps": 2},
     "high_end": {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 4, "gradient_accumulation_steps": 1},
 }
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -117,13 +115,13 @@ def find_model(config: TrainingConfig, settings: Settings, database: Database) -
         return _earlier_model(config, name, Path(earlier.path))
     if name in BUNDLED_MODELS:
         return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
-    folder = Path(name).expanduser()
+    folder = local_path(name, "model_name")
     if folder.is_dir():
         _check_folder(folder, name, settings)
         return ModelRef(name=name, source="folder", path=str(folder.resolve()))
     if folder.exists():
         raise InvalidRequest(f"model_name: {name} is a file; a model is a folder with config.json and safetensors")
-    if not _HUB_ID.fullmatch(name):
+    if not HUB_ID.fullmatch(name):
         raise NotFound(f"model_name: there is no folder {name} on this machine")
     return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
 
@@ -193,7 +191,7 @@ async def _find_dataset(
         if not path.is_file():
             raise NotFound(f"dataset '{name}' is listed, but its file {path} is gone: upload it again")
     else:
-        path = Path(name).expanduser().absolute()
+        path = local_path(name, "dataset").absolute()
         await to_thread.run_sync(_check_dataset_path, path, settings)
         checked = await ingest.check_file(path)
         digest, shape, count, bad, errors = (
@@ -210,7 +208,7 @@ async def _find_dataset(
 
 
 def _looks_like_path(name: str) -> bool:
-    return "/" in name or "\\" in name or name.startswith("~") or Path(name).exists()
+    return "/" in name or "\\" in name or name.startswith("~") or local_path(name, "dataset").exists()
 
 
 def _check_dataset_path(path: Path, settings: Settings) -> None:
@@ -258,10 +256,13 @@ def _candidates(stem: str) -> Iterator[str]:
 def check_name_free(name: str, settings: Settings, database: Database) -> None:
     """Raises Conflict where a model, a bundled model or a job under way has the name."""
     with database.session() as session:
-        taken = model_named(session, name) is not None or any(
-            job.name.lower() == name.lower() for job in active_jobs(session)
-        )
-    if taken or name.lower() in BUNDLED_MODELS or (settings.models / name).exists():
+        active = active_jobs(session)
+        taken = model_named(session, name) is not None or any(job.name.lower() == name.lower() for job in active)
+    if not taken and (folder := settings.models / name).exists():
+        # One that a worker saved and did not live to report is nobody's model: the next of the name takes its place.
+        spec = read_json_or_none(folder / "spec.json")
+        taken = not isinstance(spec, dict) or spec.get("job_id") in {job.id for job in active}
+    if taken or name.lower() in BUNDLED_MODELS:
         raise Conflict(f"name: a model '{name}' exists already; choose another name, or delete that one first")
 
 

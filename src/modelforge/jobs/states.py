@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modelforge.contracts.job import JobState
+from modelforge.contracts.job import OPEN_STATES, JobState
 
 _ENDS = frozenset({JobState.FAILED, JobState.STOPPED, JobState.INTERRUPTED})
 
@@ -17,8 +17,8 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.INTERRUPTED: frozenset({JobState.QUEUED}),
 }
 
-ENDED = frozenset({JobState.COMPLETED}) | _ENDS
-RESUMABLE = _ENDS
+ENDED = frozenset(JobState) - frozenset(OPEN_STATES)
+RESUMABLE = ENDED - {JobState.COMPLETED}
 
 
 class IllegalTransition(ValueError):

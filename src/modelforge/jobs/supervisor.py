@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import secrets
 import shutil
@@ -12,15 +11,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anyio import to_thread
 
 from modelforge import __version__
 from modelforge.contracts.base import now
-from modelforge.contracts.job import JobState, RunSpec, TrainingStatus
+from modelforge.contracts.job import OPEN_STATES, Cause, JobState, RunSpec, TrainingStatus
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import Conflict, InvalidRequest, NotFound, StoreFault
+from modelforge.errors import Conflict, Fault, ModelForgeError, NotFound, StoreFault
 from modelforge.files import read_text_or_none, write_atomic
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
@@ -28,12 +27,21 @@ from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.ledger import Ledger
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
-from modelforge.jobs.states import ENDED, RESUMABLE
+from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
 from modelforge.settings import Settings
 from modelforge.store.database import Database
-from modelforge.store.jobs import active_jobs, get_job, newest_job, status_of
+from modelforge.store.jobs import (
+    active_jobs,
+    get_job,
+    made_checkpoint,
+    newest_interrupted,
+    newest_job,
+    status_of,
+    unfinished_ends,
+)
 from modelforge.store.models import model_named
 from modelforge.store.tables import JobRow
+from modelforge.worker import checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +64,7 @@ class Supervisor:
         self._starting = asyncio.Lock()
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._handles: dict[str, Handle] = {}
+        self._chores: list[asyncio.Task[Any]] = []
         with database.session() as session:
             newest = newest_job(session)
             status = status_of(newest) if newest else TrainingStatus(status="idle")
@@ -65,15 +74,21 @@ class Supervisor:
         """Take over what an earlier server left: adopt workers that live, settle those that don't, and take up again
         what ended with the machine."""
         with self._database.session() as session:
-            left = [(row.id, row.token, row.attempt) for row in active_jobs(session)]
-        for job_id, token, attempt in left:
-            self._watch(job_id, self._runner.find(self._settings.runs / job_id, token, attempt), adopted=True)
+            left = [*active_jobs(session), *unfinished_ends(session)]
+        for row in left:
+            self._watch(row.id, self._runner.find(self._settings.runs / row.id, row.token, row.attempt), adopted=True)
+            if row.stop_requested and row.status in OPEN_STATES:
+                # The server that was to see to it ended first.
+                self._chores.append(asyncio.create_task(self.stop(row.id), name=f"stop {row.id}"))
+        if self._settings.auto_resume:
+            self._chores.append(asyncio.create_task(self._take_up_interrupted(), name="take up"))
 
     async def close(self) -> None:
         """Stop watching. Workers go on; the next server adopts them."""
-        for watch in self._watches.values():
-            watch.cancel()
-        await asyncio.gather(*self._watches.values(), return_exceptions=True)
+        tasks = [*self._watches.values(), *self._chores]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def submit(self, config: TrainingConfig) -> tuple[str, list[str]]:
         """Check the request, make its run folder, start its worker. Returns the job's id and warnings.
@@ -81,7 +96,7 @@ class Supervisor:
         Raises Conflict while another job runs, and what ``preflight.check`` raises.
         """
         if self._starting.locked():
-            raise Conflict("another training is being started; wait for it, or stop it: POST /api/stop_training")
+            raise Conflict("another training is being started: wait for its reply")
         async with self._starting:
             await self._make_way()
             plan = await preflight.check(config, self._settings, self._database, self._hardware)
@@ -103,7 +118,7 @@ class Supervisor:
     async def resume(self, job_id: str) -> str:
         """Go on with a job that failed, was stopped or interrupted. Returns what it goes on from, in words."""
         if self._starting.locked():
-            raise Conflict("another training is being started; wait for it, or stop it: POST /api/stop_training")
+            raise Conflict("another training is being started: wait for its reply")
         async with self._starting:
             with self._database.session() as session:
                 row = get_job(session, job_id)
@@ -123,17 +138,20 @@ class Supervisor:
         if job_id is None or job_id not in self._watches:
             raise Conflict("no training is in progress, so there is nothing to stop")
         watch = self._watches[job_id]
-        await self._write(lambda: self._ledger.request_stop(job_id))
+        # The file first: a stop that is written down is one that the worker hears.
         (self._settings.runs / job_id / "stop").touch()
+        await self._write(lambda: self._ledger.request_stop(job_id))
         if not force:
             await asyncio.wait([watch], timeout=self._settings.stop_timeout)
         if not watch.done():
             await to_thread.run_sync(self._handles[job_id].kill)
             await asyncio.wait([watch])
         with self._database.session() as session:
-            state = get_job(session, job_id).status
-        if state == JobState.COMPLETED:
-            raise Conflict("nothing to stop: the training was completed meanwhile")
+            row = get_job(session, job_id)
+        if row.status != JobState.STOPPED:
+            raise Conflict(
+                f"there was nothing to stop any more: job {job_id} is {row.status}. {row.error or ''}".rstrip()
+            )
         return job_id
 
     def handle_pid(self, job_id: str) -> int | None:
@@ -174,14 +192,27 @@ class Supervisor:
         with self._database.session() as session:
             attempt = get_job(session, job_id).attempt
         await self._launch(job_id, token, attempt)
-        steps = checkpoints(run_dir)
+        steps = checkpoints.sealed_steps(run_dir / "checkpoints")
         return f"from the checkpoint at step {steps[-1]}" if steps else "from the beginning: there is no checkpoint yet"
 
     async def _launch(self, job_id: str, token: str, attempt: int) -> None:
         run_dir = self._settings.runs / job_id
         self._publish(*await self._write(lambda: self._ledger.enter(job_id, JobState.STARTING, "Starting the worker")))
-        handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
+        try:
+            handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
+        except OSError as error:
+            why = f"The worker could not be started: {error.strerror or error}"
+            await self._fail(job_id, why)
+            raise Fault(f"{why}. Job {job_id} can be resumed when that is mended") from error
         self._watch(job_id, handle, adopted=False)
+
+    async def _fail(self, job_id: str, why: str) -> None:
+        """An end that is the server's own fault."""
+        self._publish(
+            *await self._insist(
+                partial(self._ledger.enter, job_id, JobState.FAILED, "Failed", error=why, cause=Cause.ERROR)
+            )
+        )
 
     def _make_run(self, job_id: str, run_dir: Path, plan: preflight.Plan) -> RunSpec:
         run_dir.mkdir(mode=0o700)
@@ -205,14 +236,27 @@ class Supervisor:
         self._watches[job_id] = asyncio.create_task(self._follow(job_id, handle, adopted), name=f"watch {job_id}")
 
     async def _follow(self, job_id: str, handle: Handle, adopted: bool) -> None:
-        """Tail the worker's events until it has ended and everything that it said is stored."""
+        """Watch a worker to its end. Nothing that goes wrong here may leave a job that can be neither ended nor begun
+        anew."""
+        try:
+            await self._tail(job_id, handle, adopted)
+        except Exception as error:
+            log.exception("watching %s failed", job_id)
+            await to_thread.run_sync(handle.kill)
+            with suppress(IllegalTransition):
+                await self._fail(job_id, f"The server could not follow the run: {type(error).__name__}: {error}")
+        finally:
+            del self._watches[job_id], self._handles[job_id]
+
+    async def _tail(self, job_id: str, handle: Handle, adopted: bool) -> None:
+        """Read the worker's events until it has ended and everything that it said is stored."""
         events = self._settings.runs / job_id / "events.jsonl"
         seen = -1
         heard = time.monotonic()
         stalled = False
         ended: Exit | None = None
         while ended is None:
-            ended = handle.poll()
+            ended = await to_thread.run_sync(handle.poll)
             size = events.stat().st_size if events.exists() else 0
             if size != seen:
                 seen = size
@@ -225,18 +269,23 @@ class Supervisor:
             if ended is None:
                 await asyncio.sleep(POLL_SECONDS)
         await self._catch_up(job_id)
-        settled = await self._insist(lambda: self._ledger.settle(job_id, ended, was_watched=not adopted))
-        del self._watches[job_id], self._handles[job_id]
-        self._publish(*settled)
-        if settled[0].status == JobState.INTERRUPTED and self._settings.auto_resume:
-            await self._take_up_again(job_id)
+        self._publish(*await self._insist(partial(self._ledger.settle, job_id, ended, was_watched=not adopted)))
 
-    async def _take_up_again(self, job_id: str) -> None:
-        """After the machine came back; another job that was started meanwhile goes first."""
+    async def _take_up_interrupted(self) -> None:
+        """What ended with the machine goes on, unless its owner wanted it to end, something else was started
+        meanwhile, or the last attempt came to nothing: what ends the machine each time must not do so for ever."""
+        for watch in list(self._watches.values()):
+            await asyncio.wait([watch])
         async with self._starting:
-            if not self._watches:
-                with suppress(NotFound, InvalidRequest):
-                    await self._take_up(job_id)
+            with self._database.session() as session:
+                row = newest_interrupted(session)
+                if row is None or self._watches or model_named(session, row.name) is not None:
+                    return
+                if row.attempt > 1 and not made_checkpoint(session, row.id, row.attempt):
+                    log.warning("job %s is not taken up again: its last attempt made no checkpoint", row.id)
+                    return
+            with suppress(ModelForgeError):
+                await self._take_up(row.id)
 
     async def _catch_up(self, job_id: str) -> None:
         more = True
@@ -246,9 +295,15 @@ class Supervisor:
                 self._publish(status, changes)
 
     async def _write(self, work: Callable[[], T]) -> T:
-        """Run a piece of the ledger's work in a thread, one at a time."""
+        """Run a piece of the ledger's work in a thread, one at a time; a cancelled caller still waits for its end, so
+        that nothing is written behind anybody's back."""
         async with self._writing:
-            return await to_thread.run_sync(work)
+            thread = asyncio.ensure_future(asyncio.to_thread(work))
+            try:
+                return await asyncio.shield(thread)
+            except asyncio.CancelledError:
+                await asyncio.wait([thread])
+                raise
 
     async def _insist(self, work: Callable[[], T]) -> T:
         """The same, again and again while the database does not take it (a full disk, say): what workers say waits in
@@ -282,12 +337,3 @@ def _row(spec: RunSpec, token: str) -> JobRow:
         progress=0.0,
         stalled=False,
     )
-
-
-def checkpoints(run_dir: Path) -> list[int]:
-    """The steps of the run's whole checkpoints, rising: those whose manifest, written last, is there."""
-    found = []
-    for manifest in run_dir.glob("checkpoints/checkpoint-*/manifest.json"):
-        with suppress(OSError, ValueError, KeyError):
-            found.append(int(json.loads(manifest.read_text(encoding="utf-8"))["step"]))
-    return sorted(found)

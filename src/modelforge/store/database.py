@@ -12,8 +12,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
 from modelforge.errors import InvalidRequest, StoreFault
@@ -25,29 +25,36 @@ BUSY_SECONDS = 30
 class Database:
     """An engine with its migrations applied."""
 
-    def __init__(self, url: str) -> None:
-        """Connects and migrates. Raises InvalidRequest for a URL that cannot work, StoreFault for a database that
-        does not answer or was written by a newer version."""
-        self.engine = _engine(url)
+    def __init__(self, place: str | Path) -> None:
+        """Connects to a URL, or to an SQLite file by its path, and migrates.
+
+        Raises InvalidRequest for a URL that cannot work, StoreFault for a database that does not answer or was written
+        by a newer version.
+        """
+        self.engine = _engine(place)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         _migrate(self.engine)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """A transaction: committed at the end, rolled back by an exception."""
+        """A transaction: committed at the end, rolled back by an exception. What the database itself refuses is a
+        StoreFault; that a row collides with another stays an IntegrityError, for the caller to tell in its words."""
         try:
             with self._sessions.begin() as session:
                 yield session
-        except OperationalError as error:
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
             raise StoreFault(f"the database did not take it: {error.orig}") from error
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def _engine(url: str) -> Engine:
+def _engine(place: str | Path) -> Engine:
     try:
-        parsed = make_url(url)
+        # Not by way of text: a path may hold "?" and "#".
+        parsed = URL.create("sqlite", database=str(place)) if isinstance(place, Path) else make_url(place)
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, pool_pre_ping=True)
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
@@ -72,6 +79,10 @@ def _migrate(engine: Engine) -> None:
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     try:
         with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                # Python's sqlite3 begins no transaction for CREATE TABLE, so a kill between two of them would leave
+                # the first. IMMEDIATE, so that a second process waits here and then finds everything made.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             current = MigrationContext.configure(connection).get_current_revision()
             if current is not None and current not in known:
                 raise StoreFault(
@@ -80,5 +91,5 @@ def _migrate(engine: Engine) -> None:
                 )
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except DatabaseError as error:
+    except DBAPIError as error:
         raise StoreFault(f"the database cannot be opened: {error.orig}") from error

@@ -8,11 +8,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from modelforge.contracts.job import JobEvent, JobState, JobSummary, MetricPoint, TrainingStatus
+from modelforge.contracts.job import OPEN_STATES, Cause, JobEvent, JobState, JobSummary, MetricPoint, TrainingStatus
 from modelforge.errors import NotFound
 from modelforge.store.tables import EventRow, JobRow, MetricRow
-
-ACTIVE = (JobState.QUEUED, JobState.STARTING, JobState.TRAINING, JobState.SAVING)
 
 
 def get_job(session: Session, job_id: str) -> JobRow:
@@ -25,7 +23,37 @@ def get_job(session: Session, job_id: str) -> JobRow:
 
 def active_jobs(session: Session) -> Sequence[JobRow]:
     """Jobs that have not ended, oldest first."""
-    return session.scalars(select(JobRow).where(JobRow.status.in_(ACTIVE)).order_by(JobRow.number)).all()
+    return session.scalars(select(JobRow).where(JobRow.status.in_(OPEN_STATES)).order_by(JobRow.number)).all()
+
+
+def unfinished_ends(session: Session) -> Sequence[JobRow]:
+    """Jobs that have ended by their worker's own word, but whose worker was not seen to end."""
+    chosen = select(JobRow).where(
+        JobRow.status.not_in(OPEN_STATES),
+        JobRow.exit_code.is_(None),
+        JobRow.signal.is_(None),
+        JobRow.cause.is_distinct_from(Cause.SERVER_RESTART),
+    )
+    return session.scalars(chosen.order_by(JobRow.number)).all()
+
+
+def newest_interrupted(session: Session) -> JobRow | None:
+    """The job that was interrupted last, if its owner did not want it to end."""
+    chosen = select(JobRow).where(JobRow.status == JobState.INTERRUPTED, JobRow.stop_requested.is_(False))
+    return session.scalar(chosen.order_by(JobRow.seq.desc()).limit(1))
+
+
+def made_checkpoint(session: Session, job_id: str, attempt: int) -> bool:
+    """Whether that attempt of the job came as far as a checkpoint."""
+    chosen = select(EventRow.seq).where(
+        EventRow.job_id == job_id, EventRow.attempt == attempt, EventRow.kind == "checkpoint"
+    )
+    return session.scalar(chosen.limit(1)) is not None
+
+
+def status_at(session: Session, seq: int) -> dict[str, Any] | None:
+    """The status that was told at the newest change of state up to ``seq``."""
+    return session.scalar(select(EventRow.status).where(EventRow.seq <= seq).order_by(EventRow.seq.desc()).limit(1))
 
 
 def newest_job(session: Session) -> JobRow | None:
@@ -48,14 +76,14 @@ def last_seq(session: Session) -> int:
 def put_metric(
     session: Session, job_id: str, attempt: int, step: int, seq: int, epoch: float, values: dict[str, float]
 ) -> None:
-    """Store what was measured at a step: a later attempt replaces, the same attempt adds to what is there."""
+    """Store what was measured at a step: of each value the newest stands, a later attempt's too."""
     row = session.get(MetricRow, (job_id, step))
     if row is None:
         row = MetricRow(job_id=job_id, step=step, attempt=attempt, seq=seq, epoch=epoch, values=values)
         session.add(row)
         session.flush()
         return
-    row.values = {**row.values, **values} if row.attempt == attempt else values
+    row.values = {**row.values, **values}
     row.attempt, row.seq, row.epoch = attempt, seq, epoch
 
 

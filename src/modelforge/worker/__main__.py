@@ -11,6 +11,7 @@ import traceback
 from pathlib import Path
 
 from modelforge.contracts.job import JobState
+from modelforge.worker import checkpoints
 from modelforge.worker.failures import explain
 from modelforge.worker.report import Report, StopRequested
 
@@ -18,6 +19,7 @@ from modelforge.worker.report import Report, StopRequested
 def main() -> int:
     """The process's edge: whatever happens, the last event says how the run ended. Returns the exit code."""
     faulthandler.enable()
+    os.umask(0o077)  # somebody's private data
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     run_dir = Path(os.environ["MODELFORGE_HOME"]) / "runs" / sys.argv[1]
     report = Report(run_dir, attempt=int(os.environ["MODELFORGE_ATTEMPT"]))
@@ -33,6 +35,7 @@ def main() -> int:
         report.ended_early()
     except BaseException as error:  # noqa: BLE001 - the edge of the process
         traceback.print_exc()
+        checkpoints.remove_unsealed(run_dir / "checkpoints")
         cause, text = explain(error)
         report.state(JobState.FAILED, "Failed", error=text, cause=cause)
         return 1

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from modelforge.contracts.job import JobState
 from modelforge.worker.checkpoints import seal
 from modelforge.worker.failures import NanLoss
-from modelforge.worker.report import Report, StopRequested
+from modelforge.worker.report import Report
 
 PROGRESS_SECONDS = 0.2
 """Between two events of progress: five a second are more than anybody sees."""
@@ -45,6 +47,8 @@ class ReportCallback(TrainerCallback):
         self._save_after = FIRST_SAVE_SECONDS
         self.time_to_first_step: float | None = None
         self.stopped = False
+        self.evaluate: Callable[[], object] | None = None
+        """Measures the loss on the held-out rows, where there are some."""
 
     @property
     def train_seconds(self) -> float:
@@ -62,7 +66,11 @@ class ReportCallback(TrainerCallback):
             total_steps=state.max_steps,
             total_epochs=math.ceil(state.num_train_epochs),
         )
-        self._progress(state)
+        self.tell_progress(state)
+        evaluated = any("eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history)
+        due = state.global_step > 0 and state.global_step % int(args.eval_steps or 1) == 0
+        if self.evaluate is not None and due and not evaluated:
+            self.evaluate()  # the stop came before it
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -79,18 +87,13 @@ class ReportCallback(TrainerCallback):
         last = self.stopped or state.global_step == state.max_steps
         if last or moment - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress = moment
-            self._progress(state)
+            self.tell_progress(state)
         if moment - self._last_save >= self._save_after:
             control.should_save = True
         if self.stopped:
+            # An evaluation that is due is owed to the resume.
             control.should_save = control.should_training_stop = True
             control.should_evaluate = False
-
-    def on_prediction_step(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
-    ) -> None:
-        if self._report.should_stop:
-            raise StopRequested
 
     def on_log(
         self,
@@ -103,7 +106,7 @@ class ReportCallback(TrainerCallback):
         logs = logs or {}
         if "train_loss" in logs:  # the trainer's own summary, whose figures are wrong after a resume
             return
-        for name in ("loss", "eval_loss"):
+        for name in ("loss", "eval_loss", "final_loss"):
             if name in logs and not math.isfinite(logs[name]):
                 raise NanLoss(
                     f"The {name} became {logs[name]} at step {state.global_step}. Lower learning_rate, raise "
@@ -116,6 +119,7 @@ class ReportCallback(TrainerCallback):
             self._report.metrics(state.global_step, float(state.epoch or 0.0), values)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        _check_finite(kwargs["model"], state.global_step)
         self.sealed(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", state.global_step)
 
     def sealed(self, folder: Path, step: int) -> None:
@@ -125,7 +129,8 @@ class ReportCallback(TrainerCallback):
         self._last_save = time.monotonic()
         self._save_after = SAVE_SECONDS
 
-    def _progress(self, state: TrainerState) -> None:
+    def tell_progress(self, state: TrainerState) -> None:
+        """Say how many steps are done, and how long the rest will take."""
         done = state.global_step - self._first_step - 1
         eta = None
         # The first step, which warms everything up, says nothing of the speed.
@@ -133,3 +138,13 @@ class ReportCallback(TrainerCallback):
             eta = (state.max_steps - state.global_step) * (self._last_step_done - self._first_step_done) / done
         total_epochs = math.ceil(state.num_train_epochs)
         self._report.progress(state.global_step, state.max_steps, float(state.epoch or 0.0), total_epochs, eta)
+
+
+def _check_finite(model: torch.nn.Module, step: int) -> None:
+    """A checkpoint of weights that are no numbers would be resumed from for ever."""
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad and not torch.isfinite(parameter).all():
+            raise NanLoss(
+                f"The weights of {name} are no numbers any more at step {step}. Lower learning_rate or raise "
+                "warmup_ratio; the checkpoints before this step are whole."
+            )

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from modelforge.errors import InvalidRequest
 from modelforge.files import read_json_or_none, sha256, walk, write_atomic
 
 MANIFEST = "manifest.json"
@@ -18,7 +19,7 @@ def seal(folder: Path, step: int, train_seconds: float) -> None:
     """Bring the folder's files to the disk and write its manifest; from then on the checkpoint counts."""
     files = {}
     for path in walk(folder):
-        with path.open("rb") as stream:
+        with path.open("rb+") as stream:  # Windows brings only what is open for writing to the disk
             os.fsync(stream.fileno())
         files[path.relative_to(folder).as_posix()] = {"size": path.stat().st_size, "sha256": sha256(path)}
     manifest = {"schema_version": SCHEMA, "step": step, "train_seconds": train_seconds, "files": files}
@@ -31,8 +32,8 @@ def fault_of(folder: Path) -> str | None:
     if manifest is None:
         return "has no manifest: it was being written when the run ended"
     try:
-        if manifest["schema_version"] != SCHEMA:
-            return f"was written by another version (schema {manifest['schema_version']})"
+        if manifest["schema_version"] > SCHEMA:
+            raise InvalidRequest(f"{folder} was written by a newer version of ModelForge: resume the run with that one")
         for name, known in manifest["files"].items():
             path = folder / name
             if not path.is_file() or path.stat().st_size != known["size"] or sha256(path) != known["sha256"]:
@@ -53,6 +54,19 @@ def latest_valid(folder: Path) -> tuple[Path | None, list[str]]:
         said.append(f"{path.name} {fault}; it is left out")
         shutil.rmtree(path)
     return None, said
+
+
+def sealed_steps(folder: Path) -> list[int]:
+    """The steps of the checkpoints below ``folder`` that have a manifest, rising; their files are not looked at."""
+    manifests = (read_json_or_none(path) for path in folder.glob(f"checkpoint-*/{MANIFEST}"))
+    return sorted(manifest["step"] for manifest in manifests if isinstance(manifest, dict) and "step" in manifest)
+
+
+def remove_unsealed(folder: Path) -> None:
+    """Make room: what a failed save left behind is of no use."""
+    for path in folder.glob("checkpoint-*"):
+        if not (path / MANIFEST).exists():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:

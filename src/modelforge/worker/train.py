@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import resource
 import shutil
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from modelforge.strategies import STRATEGIES
 from modelforge.tasks import TASKS
 from modelforge.worker import checkpoints, choices, data, save
 from modelforge.worker.callback import ReportCallback
+from modelforge.worker.evaluate import Evaluation
 from modelforge.worker.order import EpochOrder, lengths_of
 from modelforge.worker.report import Report, StopRequested
 
@@ -35,6 +35,11 @@ TRAIN_ROWS_MEASURED = 1000
 def run(run_dir: Path, report: Report) -> None:
     """Load, prepare, train, evaluate, save. Raises StopRequested when told to end, after saving a checkpoint."""
     spec = _read_spec(run_dir)
+    if spec.device == "cuda" and not torch.cuda.is_available():
+        raise InvalidRequest(
+            f"this machine has an NVIDIA GPU, but torch {torch.__version__} cannot use it: install a CUDA build that "
+            "fits the driver, or set CUDA_VISIBLE_DEVICES to nothing to train on the CPU"
+        )
     task, strategy = TASKS.get(spec.config.task), STRATEGIES.get(spec.config.strategy)
 
     # Load.
@@ -84,16 +89,20 @@ def run(run_dir: Path, report: Report) -> None:
     trainer = strategy.trainer(config, arguments, model, tokenizer, rows.train, rows.held_out, [callback])
     sampler = EpochOrder(lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length)
     trainer._get_train_sampler = lambda *_: sampler  # type: ignore[method-assign]
+    evaluation = Evaluation(trainer, report.check_stop)
+    if rows.held_out is not None:
+        callback.evaluate = evaluation
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except StopRequested:
+        callback.tell_progress(trainer.state)
         _save_checkpoint(trainer, callback, folder)
         raise
     if callback.stopped:
         raise StopRequested
 
     # Evaluate.
-    metrics = _evaluate(trainer, rows, report)
+    metrics = _evaluate(trainer, evaluation, rows)
     report.check_stop()
     metrics |= task.metrics(metrics["final_loss"]) | _speed(trainer, callback, resumed=checkpoint is not None)
 
@@ -186,24 +195,34 @@ def _save_checkpoint(trainer: Trainer, callback: ReportCallback, folder: Path) -
         callback.sealed(target, step)
 
 
-def _evaluate(trainer: Trainer, rows: data.Prepared, report: Report) -> dict[str, float]:
+def _evaluate(trainer: Trainer, evaluation: Evaluation, rows: data.Prepared) -> dict[str, float]:
     """``final_loss`` on the held-out rows (on training rows where none are), ``train_loss``, and what else was
     measured on the same rows, losses in nats per token."""
     history = trainer.state.log_history
-    losses = [entry["loss"] for entry in history if "loss" in entry]
-    # transformers' own mean is wrong after a resume; the logged losses are all there.
-    metrics = {"train_loss": sum(losses) / len(losses)} if losses else {}
+    metrics = _train_loss(history)
     if rows.held_out is None:
-        sample = _sample(rows.train, trainer.args.seed)
-        return {**metrics, "final_loss": trainer.evaluate(sample, metric_key_prefix="final")["final_loss"]}
+        return metrics | evaluation(_sample(rows.train, trainer.args.seed), "final_loss")
     last = next((entry for entry in reversed(history) if "eval_loss" in entry), None)
     if last is None or last["step"] != trainer.state.global_step:
-        trainer.evaluate()
+        evaluation()
         last = next(entry for entry in reversed(trainer.state.log_history) if "eval_loss" in entry)
     metrics |= {"final_loss": last["eval_loss"], "eval_loss": last["eval_loss"]}
     if "eval_mean_token_accuracy" in last:
         metrics["eval_token_accuracy"] = last["eval_mean_token_accuracy"]
     return metrics
+
+
+def _train_loss(history: list[dict[str, float]]) -> dict[str, float]:
+    """The mean over all steps that were logged, each point with the steps that it stands for.
+
+    transformers' own mean is wrong after a resume; the logged losses are all there.
+    """
+    total, done = 0.0, 0.0
+    for entry in history:
+        if "loss" in entry:
+            total += entry["loss"] * (entry["step"] - done)
+            done = entry["step"]
+    return {"train_loss": total / done} if done else {}
 
 
 def _sample(rows: Dataset, seed: int) -> Dataset:
@@ -215,17 +234,25 @@ def _sample(rows: Dataset, seed: int) -> Dataset:
 def _speed(trainer: Trainer, callback: ReportCallback, *, resumed: bool) -> dict[str, float]:
     """Tokens, seconds, tokens per second and peak memory of the training itself."""
     tokens, seconds = float(trainer.state.num_input_tokens_seen), callback.train_seconds
-    if torch.cuda.is_available() and trainer.args.device.type == "cuda":
-        peak = torch.cuda.max_memory_allocated() / 1e6
-    else:
-        # Linux counts in units of 1024 bytes, macOS in bytes.
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+    peak = torch.cuda.max_memory_allocated() / 1e6 if trainer.args.device.type == "cuda" else _peak_host_mb()
     measured = {"train_tokens": tokens, "train_seconds": seconds, "peak_memory_mb": round(peak, 1)}
     if seconds > 0:
         measured["tokens_per_second"] = tokens / seconds
     if callback.time_to_first_step is not None and not resumed:
         measured["time_to_first_step_s"] = callback.time_to_first_step
     return measured
+
+
+def _peak_host_mb() -> float:
+    """The most main memory that this process had, in units of 1 000 000 bytes."""
+    if sys.platform == "win32":
+        import psutil  # noqa: PLC0415
+
+        return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource  # noqa: PLC0415 - Windows has none
+
+    # Linux counts in units of 1024 bytes, macOS in bytes.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
 def _versions() -> dict[str, str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +46,10 @@ _FORM = {
         },
     }
 }
+
+
+_NUMBERING = threading.Lock()
+"""Held from a version's number to its commit, so that no two uploads of one name get the same."""
 
 
 @router.post("/upload_dataset", summary="Upload a dataset", openapi_extra=_FORM, responses=replies(413, 415))
@@ -99,29 +105,26 @@ def delete(here: Here, filename: Filename) -> DatasetDeleted:
 
 def _keep(here: State, uploaded: Path, filename: str, report: ingest.Report) -> DatasetRow:
     """Give the file its place and its row; both or neither."""
-    folder: Path | None = None
+    # Not the row's id: a folder that a killed server left without its row would be in the way of the next upload.
+    folder = here.settings.datasets / secrets.token_hex(8)
+    folder.mkdir(mode=0o700)
     try:
-        with here.database.session() as session:
+        uploaded.replace(folder / filename)
+        with _NUMBERING, here.database.session() as session:
             row = DatasetRow(
                 filename=filename,
                 version=next_version(session, filename),
                 num_examples=report.num_examples,
-                size_mb=size_mb(uploaded),
+                size_mb=size_mb(folder / filename),
                 uploaded_at=now(),
-                path="",
+                path=str(folder / filename),
                 sha256=report.sha256,
                 shape=report.shape,
                 report=ingest.to_validation(report).model_dump(),
                 deleted=False,
             )
             session.add(row)
-            session.flush()
-            folder = here.settings.datasets / str(row.id)
-            folder.mkdir(mode=0o700)
-            uploaded.replace(folder / filename)
-            row.path = str(folder / filename)
-            return row
+        return row
     except BaseException:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         raise

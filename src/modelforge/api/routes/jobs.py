@@ -10,7 +10,7 @@ from fastapi import Path as PathParameter
 from modelforge.api.deps import Here, Limit, Offset
 from modelforge.api.errors import replies
 from modelforge.contracts.job import JobDetail, JobList, JobLog, JobState, MetricList, TrainingStarted
-from modelforge.files import read_json_or_none, read_text_or_none
+from modelforge.files import read_json_or_none, read_lines
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, summary_of
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
@@ -60,13 +60,13 @@ def log(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> J
     """What its worker wrote, line by line, over all attempts."""
     with here.database.session() as session:
         get_job(session, job_id)
-    lines = (read_text_or_none(here.settings.runs / job_id / "worker.log") or "").splitlines()
     end = None if limit is None else offset + limit
-    return JobLog(job_id=job_id, lines=lines[offset:end], total=len(lines))
+    lines, total = read_lines(here.settings.runs / job_id / "worker.log", offset, end)
+    return JobLog(job_id=job_id, lines=lines, total=total)
 
 
 @router.post("/{job_id}/resume", summary="Go on with a job", responses=replies(404, 409))
 async def resume(here: Here, job_id: JobId) -> TrainingStarted:
     """A failed, stopped or interrupted job goes on from its last whole checkpoint."""
-    start = await here.supervisor.resume(job_id)
+    start = await here.training.resume(job_id)
     return TrainingStarted(job_id=job_id, message=f"Training goes on {start}")

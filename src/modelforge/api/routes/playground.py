@@ -15,7 +15,8 @@ from modelforge.api.errors import replies
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InvalidRequest, NotFound
-from modelforge.hub.lookup import find_revision
+from modelforge.files import local_path
+from modelforge.hub.lookup import HUB_ID, find_revision
 from modelforge.inference.protocol import ModelTarget
 from modelforge.jobs.preflight import check_root
 from modelforge.store.models import get_model, model_named
@@ -27,7 +28,7 @@ LOOK_SECONDS = 0.5
 """How often it is looked whether the client still waits."""
 
 
-@router.post("/generate", summary="Ask a model", responses=replies(404))
+@router.post("/generate", summary="Ask a model", responses=replies(404, 413))
 async def generate(here: Here, http: Request, request: Annotated[GenerateRequest, Body()]) -> GenerateReply:
     """The prompt is put into the format that the model was trained in."""
     target = await to_thread.run_sync(_target, here, request)
@@ -57,11 +58,11 @@ def _target(here: State, request: GenerateRequest) -> ModelTarget:
         return _tuned(row)
     if name in BUNDLED_MODELS:
         return _base(str(bundled_model(name)))
-    folder = Path(name).expanduser()
+    folder = local_path(name, "model_name")
     if folder.is_dir():
         check_root(folder, here.settings, "model_name")
         return _base(str(folder.resolve()))
-    if "/" not in name.strip("/") and folder.parts[:1] == ("/",):
+    if not HUB_ID.fullmatch(name):
         raise NotFound(f"model_name: there is no folder {name} on this machine")
     find_revision(name)
     return _base(name)

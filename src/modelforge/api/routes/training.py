@@ -14,10 +14,10 @@ from modelforge.contracts.training import TrainingConfig
 router = APIRouter(prefix="/api", tags=["training"])
 
 
-@router.post("/start_training", summary="Start a training", responses=replies(404, 409))
+@router.post("/start_training", summary="Start a training", responses=replies(404, 409, 413))
 async def start_training(here: Here, config: Annotated[TrainingConfig, Body()]) -> TrainingStarted:
     """Everything is checked before anything runs. From the reply on, training_status describes this job."""
-    job_id, warnings = await here.supervisor.submit(config)
+    job_id, warnings = await here.training.submit(config)
     return TrainingStarted(job_id=job_id, message="Training started successfully", warnings=warnings)
 
 
@@ -33,5 +33,5 @@ async def stop_training(
     force: Annotated[bool, Query(description="End the worker at once, without a checkpoint.")] = False,
 ) -> TrainingStopped:
     """The worker finishes its step, saves a checkpoint and ends; the reply comes when it has ended."""
-    job_id = await here.supervisor.stop(force=force)
+    job_id = await here.training.stop(force=force)
     return TrainingStopped(job_id=job_id, message="Training stopped successfully")

@@ -17,8 +17,9 @@ from modelforge.files import write_atomic
 from modelforge.processes import lower_priority, signal_name, start_identity
 
 
-def main(run_dir: Path, attempt: int, argv: list[str]) -> None:
-    """Run ``argv`` to its end, its output appended to the run's log."""
+def main(run_dir: Path, attempt: int) -> None:
+    """Run the worker of the run folder to its end, its output appended to the run's log."""
+    argv = [sys.executable, "-m", "modelforge.worker", run_dir.name]
     with (run_dir / "worker.log").open("ab") as log:
         worker = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_first)
     record = {
@@ -41,4 +42,4 @@ def main(run_dir: Path, attempt: int, argv: list[str]) -> None:
 _first = None if sys.platform == "win32" else lower_priority
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -51,9 +51,14 @@ class Runner(Protocol):
 
 
 def worker_environment(base: Mapping[str, str], home: Path, token: str, attempt: int) -> dict[str, str]:
-    """The environment of a worker."""
+    """The environment of a worker: one GPU at most, for with several transformers would take as many times the batch;
+    and no secret of the server's."""
+    own = {name: value for name, value in base.items() if name != "MODELFORGE_DATABASE_URL"}
     return {
-        **training_environment(base),
+        **training_environment(own),
+        "PYTHONSAFEPATH": "1",  # what lies in the folder that the server was started in is none of ours
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts
+        "CUDA_VISIBLE_DEVICES": base.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0],
         "MODELFORGE_HOME": str(home),
         "MODELFORGE_ATTEMPT": str(attempt),
         "MODELFORGE_RUN_TOKEN": token,

@@ -20,8 +20,9 @@ class LocalRunner:
 
     def start(self, run_dir: Path, home: Path, token: str, attempt: int) -> Handle:
         argv = [sys.executable, "-m", "modelforge.jobs.runners.attend", str(run_dir), str(attempt)]
-        worker = [sys.executable, "-m", "modelforge.worker", run_dir.name]
-        attendant = processes.spawn([*argv, *worker], worker_environment(os.environ, home, token, attempt))
+        environment = worker_environment(os.environ, home, token, attempt)
+        with (run_dir / "worker.log").open("ab") as log:
+            attendant = processes.spawn(argv, environment, stderr=log)
         return LocalHandle(run_dir, token, attempt, attendant)
 
     def find(self, run_dir: Path, token: str, attempt: int) -> Handle:

@@ -1,0 +1,198 @@
+"""Routes of an application beside the server: what clients send, and what an end at a bad moment leaves."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from modelforge.api.app import create_app
+from modelforge.api.limits import MAX_BODY
+from modelforge.contracts.base import now
+from modelforge.contracts.job import JobState
+from modelforge.settings import Settings, load_settings
+from modelforge.store.database import Database
+from modelforge.store.tables import JobRow, ModelRow
+from tests.live import jsonl, rows
+
+ORIGIN = "https://page.example"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path / "home", allowed_origins=[f"{ORIGIN.upper()}/"])
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(settings, supervise=False), base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.fixture
+def database(client: TestClient, settings: Settings) -> Iterator[Database]:
+    database = Database(settings.database)
+    yield database
+    database.close()
+
+
+def add_model(database: Database, settings: Settings, name: str) -> Path:
+    folder = settings.models / name
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    with database.session() as session:
+        session.add(
+            ModelRow(
+                name=name, base_model="b", task="t", provider="p", strategy="s", created_at=now(), size_mb=1.5,
+                path=str(folder), job_id="j", dataset="d", training_params={}, metrics={},
+            )
+        )  # fmt: skip
+    return folder
+
+
+def add_job(database: Database, settings: Settings, model_name: str, spec: dict[str, Any]) -> None:
+    run = settings.runs / "train_1"
+    run.mkdir()
+    (run / "spec.json").write_text(json.dumps(spec))
+    with database.session() as session:
+        session.add(
+            JobRow(
+                id="train_1", name="new", status=JobState.TRAINING, task="t", strategy="s", provider="p",
+                model_name=model_name, dataset="d", config={}, token="t", created_at=now(),
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("x" * 300, 400), ("a\0b", 400), ("~nosuchuser/x", 404), ("/" + "y" * 300, 400), ("what is it", 404)],
+)
+def test_a_model_that_cannot_be_is_refused_by_the_playground(client: TestClient, name: str, status: int) -> None:
+    reply = client.post("/api/playground/generate", json={"model_name": name, "prompt": "x"})
+    assert reply.status_code == status and "model_name" in reply.json()["detail"], reply.text
+
+
+@pytest.mark.parametrize("headers", [{"origin": "http://["}, {"host": "["}, {"host": "[::1"}, {"origin": "null"}])
+def test_odd_hosts_and_origins_are_refused(client: TestClient, headers: dict[str, str]) -> None:
+    assert client.post("/api/stop_training", headers=headers).status_code == 403
+
+
+def test_an_allowed_origin_is_one_for_the_guard_and_for_the_browser(client: TestClient) -> None:
+    reply = client.post("/api/stop_training", headers={"origin": ORIGIN})
+    assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (409, ORIGIN)
+
+
+def test_uploads_of_one_name_at_once_get_a_version_each(client: TestClient) -> None:
+    def upload(count: int) -> Any:
+        return client.post("/api/upload_dataset", files={"file": ("same.jsonl", jsonl(rows(count)))}).json()
+
+    with ThreadPoolExecutor(6) as pool:
+        replies = list(pool.map(upload, range(10, 22)))
+    assert sorted(reply["version"] for reply in replies) == list(range(1, 13)), replies
+
+
+def test_a_folder_without_its_row_is_in_nobodys_way(client: TestClient, settings: Settings) -> None:
+    (settings.datasets / "1").mkdir()
+    reply = client.post("/api/upload_dataset", files={"file": ("rows.jsonl", jsonl(rows(12)))})
+    assert reply.status_code == 200, reply.text
+    assert Path(client.get("/api/datasets/rows.jsonl").json()["path"]).is_file()
+
+
+def test_a_body_that_is_too_large_is_refused(client: TestClient) -> None:
+    def pieces() -> Iterator[bytes]:
+        yield b'"'
+        for _ in range(MAX_BODY // 1_000_000 + 1):
+            yield b"x" * 1_000_000
+
+    bodies: list[Any] = [b"x" * (MAX_BODY + 1), pieces()]
+    for body in bodies:
+        reply = client.post("/api/playground/generate", content=body, headers={"content-type": "application/json"})
+        assert reply.status_code == 413 and "8 MB" in reply.json()["detail"], reply.text
+    ask: dict[str, Any] = {"model_id": 9, "prompt": "ü" * 1_000_000}
+    escaped: dict[str, Any] = {"content": json.dumps(ask), "headers": {"content-type": "application/json"}}
+    assert client.post("/api/playground/generate", **escaped).status_code == 404
+    large = jsonl([{"input": "x" * 1_000_000, "output": "y"} for _ in range(10)])
+    assert client.post("/api/upload_dataset", files={"file": ("large.jsonl", large)}).status_code != 413
+
+
+def test_a_log_is_told_by_its_lines(client: TestClient, database: Database, settings: Settings) -> None:
+    add_job(database, settings, "m", {})
+    (settings.runs / "train_1" / "worker.log").write_bytes(b"one\n 1%\r 2%\nthree")
+    assert client.get("/api/jobs/train_1/log?offset=1&limit=1").json()["lines"] == [" 1%\r 2%"]
+    assert client.get("/api/jobs/train_1/log").json()["total"] == 3
+
+
+@pytest.mark.parametrize(
+    ("model_name", "spec"),
+    [
+        ("BASE", {}),
+        ("{folder}", {"model": {"path": "{folder}"}}),
+        ("{folder}", {"model": {"path": "/other", "adapter": "{folder}"}}),
+    ],
+)
+def test_a_model_that_is_trained_on_stays(
+    client: TestClient, database: Database, settings: Settings, model_name: str, spec: dict[str, Any]
+) -> None:
+    folder = add_model(database, settings, "base")
+    add_job(database, settings, model_name, json.loads(json.dumps(spec).replace("{folder}", str(folder))))
+    reply = client.delete("/api/models/1")
+    assert reply.status_code == 409 and "train_1" in reply.json()["detail"]
+    assert folder.is_dir() and client.get("/api/models").json()["total"] == 1
+
+
+def test_a_model_is_deleted_with_its_folder(client: TestClient, database: Database, settings: Settings) -> None:
+    add_model(database, settings, "base")
+    assert client.delete("/api/models/1").status_code == 200
+    assert list(settings.models.iterdir()) == []
+    assert client.delete("/api/models/1").status_code == 404
+
+
+def test_a_folder_that_cannot_be_removed_is_said(client: TestClient, database: Database, settings: Settings) -> None:
+    folder = add_model(database, settings, "base")
+    folder.rename(settings.home / "elsewhere")
+    folder.parent.rmdir()
+    folder.parent.symlink_to(folder.parent)  # whatever is asked of it fails
+    reply = client.delete("/api/models/1")
+    assert reply.status_code == 500 and "Remove it by hand" in reply.json()["detail"], reply.text
+    assert client.get("/api/models").json()["total"] == 0
+
+
+def test_ids_are_those_that_every_database_takes(client: TestClient) -> None:
+    assert client.get(f"/api/models/{2**31 - 1}").status_code == 404
+    assert client.get(f"/api/models/{2**31}").status_code == 400
+
+
+def test_trainings_are_the_servers_business(client: TestClient, database: Database, settings: Settings) -> None:
+    add_job(database, settings, "m", {})
+    config = {"task": "text-generation", "model_name": "m", "dataset": "d"}
+    for path, body in (("start_training", config), ("stop_training", None), ("jobs/train_1/resume", None)):
+        reply = client.post(f"/api/{path}", json=body)
+        assert reply.status_code == 409 and "modelforge serve" in reply.json()["detail"], reply.text
+
+
+def test_the_lock_names_a_server_only_while_it_lives(settings: Settings) -> None:
+    from filelock import FileLock
+
+    from modelforge.api.app import check_home
+    from modelforge.errors import Conflict
+
+    settings.make_folders()
+    with FileLock(settings.home / "server.lock"):
+        for record, named in (
+            ({"pid": os.getpid(), "url": "http://x:1"}, True),
+            ({"pid": 2**22 + 1, "url": "http://x:1"}, False),
+            ([], False),
+        ):
+            (settings.home / "server.json").write_text(json.dumps(record))
+            with pytest.raises(Conflict) as refusal:
+                check_home(settings)
+            assert ("http://x:1" in refusal.value.detail) is named
+        (settings.home / "server.json").write_text("{")
+        with pytest.raises(Conflict, match="another ModelForge uses"):
+            check_home(settings)

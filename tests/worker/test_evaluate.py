@@ -1,0 +1,83 @@
+"""The loss on held-out rows is the mean over learnt tokens, and measuring it changes nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.tiny import TALK
+
+
+@pytest.fixture(scope="module")
+def trainer_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Makes a trainer whose held-out rows are TALK, by the size of its evaluation batches."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from datasets import Dataset
+    from modelforge.contracts.training import TrainingConfig
+    from modelforge.strategies import STRATEGIES
+    from modelforge.tasks import TASKS
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    model = AutoModelForCausalLM.from_pretrained(tiny_model)
+    encoded = [TASKS.get("text-generation").encode(tokenizer, {"input": q, "output": a}, 256) for q, a in TALK]
+    rows = Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in encoded if e])
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d")
+
+    def make(batch: int) -> Any:
+        arguments = {
+            "output_dir": str(tmp_path_factory.mktemp("out")), "use_cpu": True, "bf16": False, "report_to": "none",
+            "per_device_eval_batch_size": batch, "gradient_checkpointing": False, "prediction_loss_only": True,
+        }  # fmt: skip
+        return STRATEGIES.get("sft").trainer(config, arguments, model, tokenizer, rows, rows, [])
+
+    return make
+
+
+def expected(trainer: Any) -> float:
+    """The same by hand, one row at a time."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    total, count = 0.0, 0
+    for row in trainer.eval_dataset:
+        ids, labels = torch.tensor([row["input_ids"]]), torch.tensor(row["labels"])
+        with torch.no_grad():
+            logits = trainer.model(input_ids=ids).logits[0, :-1]
+        total += float(cross_entropy(logits, labels[1:], ignore_index=-100, reduction="sum"))
+        count += int((labels[1:] != -100).sum())
+    return total / count
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_the_loss_is_per_learnt_token(trainer_of: Any, batch: int) -> None:
+    from modelforge.worker.evaluate import Evaluation
+
+    trainer = trainer_of(batch)
+    Evaluation(trainer, lambda: None)
+    assert trainer.evaluate()["eval_loss"] == pytest.approx(expected(trainer), rel=1e-5)
+    assert trainer.state.log_history[-1]["eval_loss"] == pytest.approx(expected(trainer), rel=1e-5)
+
+
+def test_it_leaves_no_trace(trainer_of: Any) -> None:
+    import torch
+
+    from modelforge.worker.evaluate import Evaluation
+
+    trainer = trainer_of(2)
+    before = torch.random.get_rng_state()
+    Evaluation(trainer, lambda: None)()
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_it_can_be_stopped(trainer_of: Any) -> None:
+    from modelforge.worker.evaluate import Evaluation
+    from modelforge.worker.report import StopRequested
+
+    def stop() -> None:
+        raise StopRequested
+
+    with pytest.raises(StopRequested):
+        Evaluation(trainer_of(2), stop)()
