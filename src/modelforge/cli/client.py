@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -159,6 +160,7 @@ def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
 def _own_application(portal: BlockingPortal, settings: Settings, supervise: bool) -> Iterator[httpx.ASGITransport]:
     from modelforge.api.app import create_app  # noqa: PLC0415 - a client of a server needs none of it
 
+    os.umask(0o077)  # as a server: what is written is its owner's alone
     # What a server logs of its refusals, the command says itself.
     logging.getLogger("modelforge.api.errors").addHandler(logging.NullHandler())
     # A command does what it was told; what an earlier server left unfinished waits for a server, or 'jobs resume'.

@@ -26,7 +26,7 @@ class GenerateRequest(Request):
         }
     )
 
-    model_id: int | None = Field(None, ge=1, le=2**53)
+    model_id: int | None = Field(None, ge=1, le=2**31 - 1)
     """A model of the registry."""
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     """Instead of model_id: a model of the registry by its name, a bundled model, a local folder or a hub id."""
