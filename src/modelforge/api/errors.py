@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
@@ -54,7 +55,9 @@ _SHORT = {
 
 def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSONResponse:
     """The error as every route tells it."""
-    body = ErrorReply(error=error.error, detail=error.detail, status_code=error.status_code)
+    # Half a surrogate pair, which JSON lets through, cannot be sent back as it came.
+    detail = error.detail.encode("utf-8", "backslashreplace").decode()
+    body = ErrorReply(error=error.error, detail=detail, status_code=error.status_code)
     return JSONResponse(body.model_dump(), status_code=error.status_code, headers=headers)
 
 
@@ -86,7 +89,9 @@ async def _http(request: Request, error: Exception) -> Response:
         known = [getattr(route, "path", "") for route in request.app.routes]
         return answer(NotFound(f"there is no path {path}.{did_you_mean(path, known)} GET /docs lists them all"))
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        # Starlette names the methods of the first route of the path alone.
+        matching = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+        allowed = ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
         return answer(
             MethodNotAllowed(f"{path} does not take {request.method}; it takes {allowed}"), {"Allow": allowed}
         )

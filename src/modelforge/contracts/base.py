@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 
 
 class Contract(BaseModel):
@@ -18,6 +18,20 @@ class Request(Contract):
     """A public type that clients send: unknown fields are refused, and ``"3"`` is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_characters(cls, values: Any) -> Any:
+        """JSON lets half a surrogate pair through, which no tokenizer, file system or reply can take."""
+        if isinstance(values, dict):
+            for name, value in values.items():
+                if (
+                    isinstance(value, str)
+                    and not value.isascii()
+                    and value != value.encode("utf-8", "replace").decode()
+                ):
+                    raise ValueError(f"{name}: holds half a surrogate pair, which is no character")
+        return values
 
 
 def now() -> datetime:

@@ -42,7 +42,7 @@ class TrainingParams(Contract):
 
     model_config = ConfigDict(extra="allow")
 
-    num_epochs: float
+    num_epochs: int
     """Passes over the data."""
     batch_size: int
     """Examples in one forward pass."""

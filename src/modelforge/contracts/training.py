@@ -7,6 +7,7 @@ length of the run; the resolved value is frozen in the run's spec.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -166,6 +167,11 @@ class TrainingConfig(Request):
             raise ValueError(
                 "quantized weights cannot be tuned: use_lora must be true with use_4bit, use_8bit or qlora"
             )
-        if isinstance(self.target_modules, list) and not self.target_modules:
+        if not self.target_modules or ("" in self.target_modules and isinstance(self.target_modules, list)):
             raise ValueError("target_modules names no layer")
+        if isinstance(self.target_modules, str):
+            try:
+                re.compile(self.target_modules)
+            except re.error as error:
+                raise ValueError(f"target_modules is no regular expression: {error}") from None
         return self

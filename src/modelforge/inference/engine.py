@@ -22,6 +22,9 @@ from modelforge.inference.shelf import LoadedModel, Shelf
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Task
 
+COLDEST = 1e-4
+"""A lower temperature is greedy: the likeliest token's lead, divided by less, is no number any more."""
+
 FinishReason = Literal["stop", "length", "timeout"]
 
 
@@ -102,7 +105,7 @@ def generate(
     """Tokens that follow ``prompt``: the likeliest ones at temperature 0, else drawn by temperature and top_p."""
     ends = task.stop_ids(loaded.tokenizer) | loaded.end_ids
     room = _room(loaded, len(prompt))
-    if request.temperature > 0:
+    if request.temperature >= COLDEST:
         # The process generates one answer at a time, so the global generator belongs to this one.
         torch.manual_seed(request.seed) if request.seed is not None else torch.seed()
         sampling = {"do_sample": True, "temperature": request.temperature, "top_p": request.top_p, "top_k": 0}

@@ -57,7 +57,8 @@ class HuggingFace:
             from peft import PeftModel  # noqa: PLC0415
 
             # Not merged: in half precision a merge rounds small changes away, and what was trained is not merged.
-            model = PeftModel.from_pretrained(model, trained.adapter)
+            with _explained(trained.own):
+                model = PeftModel.from_pretrained(model, trained.adapter)
         return (model if trained.quantization else model.to(device)).eval(), tokenizer
 
     def trained_bytes(self, path: str, device: str) -> int:
@@ -158,10 +159,12 @@ def _tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
 
 
 def _causal_config(ref: ModelRef) -> PreTrainedConfig:
-    from transformers import AutoConfig, AutoModelForCausalLM  # noqa: PLC0415
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM  # noqa: PLC0415
 
     config: PreTrainedConfig = AutoConfig.from_pretrained(_location(ref), revision=ref.revision)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
+    # BERT and its like are in both mappings; they generate only when they were made decoders.
+    encoder = type(config) in AutoModelForMaskedLM._model_mapping and not getattr(config, "is_decoder", False)
+    if encoder or type(config) not in AutoModelForCausalLM._model_mapping:
         raise InvalidRequest(
             f"model '{ref.name}' is a {config.model_type} model, which does not generate text from left to right. "
             "Choose a causal language model (Llama, Qwen, Mistral, Gemma, Phi, GPT-2 and the like)."
@@ -174,14 +177,21 @@ def _base(ref: ModelRef, dtype: torch.dtype, quantization: Any, device: str) -> 
 
     quantized = {"quantization_config": quantization, "device_map": {"": device}} if quantization else {}
     with _explained(ref):
-        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             _location(ref),
             config=_causal_config(ref),
             revision=ref.revision,
             dtype=dtype,
             use_safetensors=True,
+            output_loading_info=True,
             **quantized,
         )
+        model: PreTrainedModel = loaded[0]
+        report = loaded[1]
+        if report["missing_keys"]:
+            # transformers fills them with random numbers and goes on.
+            some = ", ".join(sorted(report["missing_keys"])[:3])
+            raise InvalidRequest(f"model '{ref.name}' lacks {len(report['missing_keys'])} of its weights: {some} …")
     return model
 
 
@@ -220,8 +230,9 @@ def _with_earlier_adapter(model: PreTrainedModel, adapter: str, *, merge: bool) 
     """Go on training an earlier run's adapter, or tune its merged weights."""
     from peft import PeftModel  # noqa: PLC0415
 
-    tuned = PeftModel.from_pretrained(model, adapter, is_trainable=not merge)
-    return tuned.merge_and_unload() if merge else tuned
+    with _explained(ModelRef(name=adapter, source="folder", path=adapter)):
+        tuned: Any = PeftModel.from_pretrained(model, adapter, is_trainable=not merge)
+    return tuned.merge_and_unload().requires_grad_(True) if merge else tuned
 
 
 @contextmanager
@@ -237,7 +248,7 @@ def _explained(ref: ModelRef) -> Iterator[None]:
     what = f"model '{ref.name}'"
     try:
         yield
-    except (OSError, ValueError, KeyError, ImportError, StrictDataclassError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, StrictDataclassError, SafetensorError) as error:
         # transformers raises an OSError from the hub's own error.
         if isinstance(error, GatedRepoError) or isinstance(error.__cause__, GatedRepoError):
             raise Forbidden(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 from sqlalchemy import func, select
@@ -13,7 +14,8 @@ from modelforge.store.tables import DatasetRow
 
 
 def dataset_named(session: Session, filename: str) -> DatasetRow | None:
-    """The newest version of the name."""
+    """The newest version of the name; names that look alike are one, as where uploads are stored."""
+    filename = unicodedata.normalize("NFC", filename)
     chosen = select(DatasetRow).where(DatasetRow.filename == filename, DatasetRow.deleted.is_(False))
     return session.scalar(chosen.order_by(DatasetRow.version.desc()).limit(1))
 

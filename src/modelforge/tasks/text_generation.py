@@ -85,11 +85,15 @@ def _chat(tokenizer: PreTrainedTokenizerBase, question: str, answer: str | None)
     if answer is not None:
         messages.append({"role": "assistant", "content": answer})
     # Templates that know thinking are told to leave it out: rows hold no thoughts. Others ignore the argument.
-    return str(
-        tokenizer.apply_chat_template(
+    import jinja2  # noqa: PLC0415 - of the training stack: templates are run by it
+
+    try:
+        text = tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=answer is None, enable_thinking=False
         )
-    )
+    except jinja2.TemplateError as error:
+        raise InvalidRequest(f"the model's chat template cannot be used: {error}") from error
+    return str(text)
 
 
 def _turn_end(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int | None]:

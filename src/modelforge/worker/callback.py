@@ -85,6 +85,8 @@ class ReportCallback(TrainerCallback):
             self.time_to_first_step = time.time() - self._requested_at
         self.stopped = self._report.should_stop
         last = self.stopped or state.global_step == state.max_steps
+        if last:
+            control.should_log = True  # the end of the curve, whatever logging_steps divides
         if last or moment - self._last_progress >= PROGRESS_SECONDS:
             self._last_progress = moment
             self.tell_progress(state)

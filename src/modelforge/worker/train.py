@@ -84,7 +84,8 @@ def run(run_dir: Path, report: Report) -> None:
     if checkpoint:
         report.message(f"Going on from the checkpoint at step {earlier['step']}")
     callback = ReportCallback(report, spec.created_at.timestamp(), float(earlier.get("train_seconds", 0.0)))
-    arguments = training_arguments(spec, folder, has_held_out=rows.held_out is not None)
+    total = choices.total_steps(config, len(rows.train))
+    arguments = training_arguments(spec, folder, total, has_held_out=rows.held_out is not None)
     set_seed(config.seed)
     trainer = strategy.trainer(config, arguments, model, tokenizer, rows.train, rows.held_out, [callback])
     sampler = EpochOrder(lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length)
@@ -113,7 +114,7 @@ def run(run_dir: Path, report: Report) -> None:
     report.state(JobState.COMPLETED, "Training completed", metrics=metrics)
 
 
-def training_arguments(spec: RunSpec, folder: Path, *, has_held_out: bool) -> dict[str, Any]:
+def training_arguments(spec: RunSpec, folder: Path, total_steps: int, *, has_held_out: bool) -> dict[str, Any]:
     """The transformers TrainingArguments that every strategy shares."""
     config = spec.config
     return {
@@ -132,8 +133,8 @@ def training_arguments(spec: RunSpec, folder: Path, *, has_held_out: bool) -> di
         "weight_decay": config.weight_decay,
         "optim": config.optim,
         "lr_scheduler_type": config.lr_scheduler_type,
-        # Below 1 it is a share of the steps; a share of 1 is all of them.
-        "warmup_steps": _warmup(config),
+        # transformers rounds a share up, so that a run of one step would have a learning rate of 0.
+        "warmup_steps": int(config.warmup_ratio * total_steps) if config.warmup_steps is None else config.warmup_steps,
         "logging_steps": config.logging_steps,
         "logging_first_step": True,
         "logging_nan_inf_filter": False,
@@ -149,12 +150,6 @@ def training_arguments(spec: RunSpec, folder: Path, *, has_held_out: bool) -> di
         "disable_tqdm": True,
         "dataloader_pin_memory": spec.device == "cuda",
     }
-
-
-def _warmup(config: TrainingConfig) -> float:
-    if config.warmup_steps is not None:
-        return config.warmup_steps
-    return config.warmup_ratio if config.warmup_ratio < 1 else 10**7
 
 
 def _read_spec(run_dir: Path) -> RunSpec:

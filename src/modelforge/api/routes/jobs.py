@@ -9,9 +9,10 @@ from fastapi import Path as PathParameter
 
 from modelforge.api.deps import Here, Limit, Offset
 from modelforge.api.errors import replies
-from modelforge.contracts.job import JobDetail, JobList, JobLog, JobState, MetricList, TrainingStarted
+from modelforge.contracts.job import JobDetail, JobList, JobLog, MetricList, TrainingStarted
 from modelforge.files import read_json_or_none, read_lines
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, summary_of
+from modelforge.store.tables import ModelRow
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
 
@@ -32,6 +33,7 @@ def job(here: Here, job_id: JobId) -> JobDetail:
     run_dir = here.settings.runs / job_id
     with here.database.session() as session:
         row = get_job(session, job_id)
+        model = session.get(ModelRow, row.model_id) if row.model_id is not None else None
         spec = read_json_or_none(run_dir / "spec.json")
         return JobDetail(
             **summary_of(row).model_dump(),
@@ -41,7 +43,7 @@ def job(here: Here, job_id: JobId) -> JobDetail:
             log_tail=row.log_tail or [],
             pid=here.supervisor.handle_pid(job_id),
             run_dir=str(run_dir),
-            model_path=str(here.settings.models / row.name) if row.status == JobState.COMPLETED else None,
+            model_path=model.path if model is not None else None,
             events=newest_events(session, job_id),
         )
 
