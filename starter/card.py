@@ -7,7 +7,7 @@ from typing import Any
 
 from starter import pretrain
 from starter.corpus.example import HELD_OUT_ONE_IN
-from starter.corpus.mixture import MEASURED
+from starter.corpus.mixture import KINDS
 from starter.evaluate import measure
 
 _CARD = """\
@@ -64,9 +64,7 @@ decoding. An answer counts only if it is right to the last character.
 Perplexity of the held-out answers, per token and over all kinds: {perplexity:.3f}.
 
 Small talk, opposites, definitions, how-to and facts are taught facts asked in a new form. The other kinds have to be
-worked out anew for each question. Passages of sentences that look alike
-("Hugo sells a sock. Beth sells a dress. What does Hugo sell?") are a row of their own: a model of this size hardly learns
-to tell them apart. Each generator in `starter/corpus` says what makes two of its instances the same; the
+worked out anew for each question. Each generator in `starter/corpus` says what makes two of its instances the same; the
 checksum of that decides the side of the split.
 
 ## What it cannot do
@@ -113,7 +111,7 @@ def render(folder: Path, figures: dict[str, Any]) -> str:
     """The model card's Markdown."""
     stages: list[dict[str, Any]] = figures["stages"]
     config = json.loads((folder / "config.json").read_text())
-    rows = [f"| {name} | {MEASURED[name].held_out} | {score:.1%} |" for name, score in figures["exact_match"].items()]
+    rows = [f"| {name} | {KINDS[name].held_out} | {score:.1%} |" for name, score in figures["exact_match"].items()]
     return _CARD.format(
         commands="\n".join(commands(stages)),
         exactly=", then ".join(f"`--steps {stage['steps']}`" for stage in stages),

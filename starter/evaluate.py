@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, BatchEncoding, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from starter.corpus.example import Example
-from starter.corpus.mixture import MEASURED, held_out_examples
+from starter.corpus.mixture import KINDS, held_out_examples
 
 _BATCH = 64
 
@@ -99,7 +99,7 @@ def measure(folder: Path, count: int = 200, shown: int = 0) -> dict[str, object]
     model, tokenizer = load(folder)
     scores: dict[str, float] = {}
     pooled: list[Example] = []
-    for kind in MEASURED:
+    for kind in KINDS:
         examples = held_out_examples(kind, count)
         scores[kind], mistakes = exact_match(model, tokenizer, examples)
         pooled += examples[:: max(1, count // 50)]

@@ -21,7 +21,7 @@ from torch import Tensor
 from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from starter import tokenizer as vocabulary
-from starter.corpus.mixture import KINDS
+from starter.corpus.mixture import FAVOURITES
 from starter.evaluate import load
 from starter.stream import Batch, Stream
 
@@ -196,7 +196,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--start", type=Path, help="a folder of this script to go on from")
     parser.add_argument("--rate", type=float, default=PEAK_RATE, help="the learning rate at its peak")
-    parser.add_argument("--favour", nargs="*", choices=list(KINDS), default=[], help="kinds to train more")
+    parser.add_argument("--favour", nargs="*", choices=FAVOURITES, default=[], help="kinds to train more")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument(

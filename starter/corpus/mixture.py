@@ -43,23 +43,18 @@ KINDS: dict[str, Kind] = {
     arithmetic.KIND: Kind(arithmetic.draw, 0.07, "a pair of numbers never combined in training"),
     copying.KIND: Kind(copying.draw, 0.11, "a content never copied in training"),
 }
-LOOK_ALIKES = "look-alike passages"
-# What is measured by itself: the kinds, with the hardest passages in a row of their own.
-MEASURED: dict[str, Kind] = {
-    **KINDS,
-    passages.KIND: Kind(passages.draw_other, 0.0, KINDS[passages.KIND].held_out),
-    LOOK_ALIKES: Kind(
-        passages.draw_look_alike, 0.0, "the same, of sentences that differ in their names and things alone"
-    ),
-}
-_DRAWS = tuple(kind.draw for kind in KINDS.values())
+# Not a kind of its own: a part of the passage questions that a later stage can favour.
+BINDINGS = "bindings"
+FAVOURITES = (*KINDS, BINDINGS)
+_DRAWS = (*(kind.draw for kind in KINDS.values()), passages.draw_binding)
 # How many times its share a kind gets that a later stage of the training favours.
 _FAVOUR = 3.0
 
 
 def shares(favoured: Collection[str] = ()) -> tuple[float, ...]:
-    """The share of each kind, in the order of KINDS."""
-    return tuple(kind.share * (_FAVOUR if name in favoured else 1.0) for name, kind in KINDS.items())
+    """The share of each kind, in the order of FAVOURITES; bindings have one only if they are favoured."""
+    kinds = (kind.share * (_FAVOUR if name in favoured else 1.0) for name, kind in KINDS.items())
+    return (*kinds, 1.0 if BINDINGS in favoured else 0.0)
 
 
 _SHARES = shares()
@@ -74,12 +69,12 @@ def train_example(rng: random.Random, weights: tuple[float, ...] = _SHARES) -> E
 
 
 def held_out_examples(kind: str, count: int, seed: int = 0) -> list[Example]:
-    """At most so many different held-out examples of a kind of MEASURED, always the same ones for a seed.
+    """At most so many different held-out examples of one kind, always the same ones for a seed.
 
     Small kinds have fewer held-out questions than that, so the search ends after a fixed number of draws.
     """
     rng = random.Random(f"{kind}|{seed}")
-    draw, found = MEASURED[kind].draw, dict[str, Example]()
+    draw, found = KINDS[kind].draw, dict[str, Example]()
     for _ in range(200 * count):
         example = draw(rng)
         if len(found) < count and is_held_out(example):

@@ -243,10 +243,10 @@ def _notice(rng: random.Random) -> tuple[list[str], _Questions]:
 
 
 _MAKERS = (_errand, _people, _life, _room, _event, _notice, _notice)
-# Several sentences that differ in their names and things alone: the question's word has to be bound to its own one,
-# which a model of this size hardly learns. They are trained with the others and measured by themselves.
-_LOOK_ALIKES = (_people, _room)
-_OTHERS = tuple(maker for maker in _MAKERS if maker not in _LOOK_ALIKES)
+
+
+# Passages of several like sentences, in which the question's word has to be bound to its own sentence: the hardest ones.
+_BINDING_MAKERS = (_people, _room)
 
 
 def passage(rng: random.Random, makers: Sequence[_Maker] = _MAKERS) -> tuple[str, _Questions]:
@@ -262,11 +262,6 @@ def draw(rng: random.Random, makers: Sequence[_Maker] = _MAKERS) -> Example:
     return Example(KIND, text, rng.choice(_LAYOUTS).format(p=text, q=rng.choice(wordings)), answer)
 
 
-def draw_look_alike(rng: random.Random) -> Example:
-    """One of the passages of sentences that look alike, with one question."""
-    return draw(rng, _LOOK_ALIKES)
-
-
-def draw_other(rng: random.Random) -> Example:
-    """One of the other passages with one question."""
-    return draw(rng, _OTHERS)
+def draw_binding(rng: random.Random) -> Example:
+    """One of the hardest passages with one question."""
+    return draw(rng, _BINDING_MAKERS)

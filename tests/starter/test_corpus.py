@@ -10,7 +10,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from starter.corpus.example import is_held_out
-from starter.corpus.mixture import MEASURED, held_out_examples, train_example
+from starter.corpus.mixture import KINDS, held_out_examples, train_example
 from starter.stream import LONG_ROW, ROW, Stream
 
 
@@ -26,7 +26,7 @@ def test_a_seed_fixes_the_stream(tokenizer: PreTrainedTokenizerFast) -> None:
     assert np.array_equal(first.long_batch(1).inputs, second.long_batch(1).inputs)
 
 
-@pytest.mark.parametrize("kind", MEASURED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_training_never_meets_what_is_held_out(kind: str) -> None:
     held = held_out_examples(kind, 100)
     assert len(held) >= 30
@@ -38,11 +38,11 @@ def test_training_never_meets_what_is_held_out(kind: str) -> None:
     assert not keys & seen
 
 
-@pytest.mark.parametrize("kind", MEASURED)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_question_has_one_answer(kind: str) -> None:
     rng, answers = random.Random(2), dict[str, str]()
     for _ in range(4000):
-        example = MEASURED[kind].draw(rng)
+        example = KINDS[kind].draw(rng)
         assert example.question.strip() and example.answer.strip()
         assert answers.setdefault(example.question, example.answer) == example.answer
 

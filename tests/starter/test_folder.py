@@ -8,7 +8,7 @@ from pathlib import Path
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from starter.card import render
-from starter.corpus.mixture import MEASURED
+from starter.corpus.mixture import KINDS
 
 CONTENTS = {
     "README.md",
@@ -44,5 +44,5 @@ def test_generation_stops_at_the_end_token(model: LlamaForCausalLM, tokenizer: P
 
 def test_the_card_is_what_the_script_writes_from_the_figures(folder: Path) -> None:
     figures = json.loads((folder / "training.json").read_text())
-    assert set(figures["exact_match"]) == set(MEASURED)
+    assert set(figures["exact_match"]) == set(KINDS)
     assert (folder / "README.md").read_text() == render(folder, figures)
