@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,7 +29,16 @@ def settings_of(ctx: typer.Context) -> Settings:
 def program_of(ctx: typer.Context) -> str:
     """How to call this program on the same home folder, for commands that are shown to be copied."""
     home = ctx.find_root().params.get("home")
-    return f"modelforge --home {shlex.quote(str(home))}" if home else "modelforge"
+    return f"{_program()} --home {shlex.quote(str(home))}" if home else _program()
+
+
+def _program() -> str:
+    """``modelforge`` where the shell finds it, else where it lies: ``make demo`` runs it out of its environment."""
+    called = Path(sys.argv[0])
+    if shutil.which("modelforge") or called.name != "modelforge":
+        return "modelforge"
+    inside = called.is_relative_to(Path.cwd()) if called.is_absolute() else True
+    return shlex.quote(str(called.relative_to(Path.cwd()) if called.is_absolute() and inside else called))
 
 
 @contextmanager
