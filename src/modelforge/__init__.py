@@ -1,4 +1,3 @@
 """ModelForge: fine-tuning without code, on your own machine."""
 
 __version__ = "2.0.0"
-API_VERSION = "v2"

@@ -6,7 +6,6 @@
     ├── InvalidRequest         400  a parameter, or a combination of them, cannot work
     │   ├── InvalidDataset     400  the data cannot be trained on
     │   └── NotBuilt           400  listed, but not in this version yet
-    ├── Unauthorized           401  a key is needed
     ├── Forbidden              403  a foreign origin or host; a gated model
     ├── NotFound               404  no such model, dataset, job or path
     ├── MethodNotAllowed       405  the path is there, but does not take this method
@@ -50,11 +49,6 @@ class InvalidDataset(InvalidRequest):
 
 class NotBuilt(InvalidRequest):
     error = "Not built yet"
-
-
-class Unauthorized(ModelForgeError):
-    status_code = 401
-    error = "Unauthorized"
 
 
 class Forbidden(ModelForgeError):
