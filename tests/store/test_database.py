@@ -128,7 +128,7 @@ folder = Path(sys.argv[1])
 (folder / f"ready{sys.argv[2]}").touch()
 while not (folder / "go").exists():
     time.sleep(0.001)
-for number in range(10):
+for number in range(30):
     Database(folder / f"{number}.db").close()
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,13 +66,29 @@ def _engine(place: str | Path) -> Engine:
         raise InvalidRequest(f"MODELFORGE_DATABASE_URL needs the Python package '{error.name}': install it") from error
 
     @event.listens_for(engine, "connect")
-    def _configure(connection: Any, record: Any) -> None:
+    def _configure(connection: sqlite3.Connection, record: Any) -> None:
         # WAL lets readers go on while one writes. In WAL mode NORMAL loses no consistency in a power cut, at most
         # the last commits, which are read again from the run folders.
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        _write_ahead(connection)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     return engine
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn WAL mode on. Of two processes that do so to a fresh file at once, SQLite tells one that it is locked, and
+    does not wait: both hold a read lock that the other waits for."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            # The low byte is the error, the rest its variety (sqlite.org/rescode.html).
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _migrate(engine: Engine) -> None:
