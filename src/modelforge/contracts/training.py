@@ -40,8 +40,48 @@ Scheduler = Literal[
     "inverse_sqrt",
 ]
 
+RougeLanguage = Literal[
+    "none",
+    "arabic",
+    "danish",
+    "dutch",
+    "english",
+    "finnish",
+    "french",
+    "german",
+    "hungarian",
+    "italian",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "spanish",
+    "swedish",
+]
+AdapterInit = Literal["default", "gaussian", "orthogonal", "pissa", "olora"]
+PreferenceLoss = Literal[
+    "sigmoid",
+    "sigmoid_norm",
+    "ipo",
+    "hinge",
+    "robust",
+    "exo_pair",
+    "nca_pair",
+    "bco_pair",
+    "sppo_hard",
+    "aot",
+    "aot_unpaired",
+    "apo_zero",
+    "apo_down",
+    "discopop",
+    "sft",
+]
+
 ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=96)]
 """A name that is a folder's name on every operating system and part of a URL without quoting."""
+
+CHANGES_THE_BASE = ("pissa", "olora")
+"""Ways to start an adapter that take its product out of the base weights: the base without it is another model."""
 
 BITSANDBYTES_OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit", "lion_8bit")
 
@@ -89,6 +129,20 @@ class TrainingConfig(Request):
     """The layers that get an adapter: all-linear, a regular expression, or a list of names."""
     use_lora: bool = True
     """Train a small adapter; false tunes every weight of the model."""
+    use_rslora: bool = False
+    """Scale the adapter by lora_alpha / sqrt(lora_r): better for high ranks (rsLoRA, arXiv 2312.03732)."""
+    use_dora: bool = False
+    """Learn the length and the direction of each weight apart: closer to full tuning, slower (DoRA, arXiv
+    2402.09353)."""
+    init_lora_weights: AdapterInit = "default"
+    """How the adapter starts. default, gaussian and orthogonal change nothing at first; pissa and olora start from the
+    main directions of the base weights, and cannot be used with dpo, rlhf or quantized weights."""
+    loraplus_lr_ratio: float | None = Field(None, ge=1, le=1024)
+    """Learn the adapter's B matrices so many times faster than its A matrices (LoRA+, arXiv 2402.12354); 16 is usual."""
+    trust_remote_code: bool = False
+    """Run Python code that comes with the model. It can do what you can do: only for a source that you trust."""
+    use_safetensors: bool = True
+    """Take weights from safetensors alone; false also reads pickled ones, which can run code."""
 
     use_4bit: bool | None = None
     """Load the base model in 4 bits (needs bitsandbytes). Set by strategy and hardware; qlora means 4-bit."""
@@ -120,7 +174,8 @@ class TrainingConfig(Request):
     max_grad_norm: float = Field(0.3, gt=0, le=1_000_000)
     """Gradients are scaled down to this norm."""
     learning_rate: float | None = Field(None, gt=0, le=1)
-    """Peak learning rate: 2e-4 for sft and qlora."""
+    """Peak learning rate. sft and qlora 2e-4; dpo 5e-4 and rlhf 5e-4 with an adapter; with all weights dpo 5e-7, rlhf
+    1.41e-5."""
     weight_decay: float = Field(0.001, ge=0, le=1)
     """Pull of every trained weight towards zero."""
     optim: Optimizer | None = None
@@ -145,10 +200,47 @@ class TrainingConfig(Request):
     """Steps between checkpoints. By the length of the run."""
     logging_steps: Steps | None = None
     """Steps between points of the loss curve. By the length of the run."""
+    load_best_model_at_end: bool = False
+    """Keep the checkpoint with the lowest loss on the held-out rows instead of the last one."""
+    early_stopping_patience: int | None = Field(None, ge=1, le=10_000)
+    """End after so many evaluations in a row without a lower loss on the held-out rows."""
     seed: int = Field(42, ge=0, le=2**32 - 1)
     """Fixes the split, the order of the rows, the adapter's start and dropout."""
     name: ModelName | None = None
     """The new model's name. Made from the base model's when not given."""
+
+    doc_stride: int | None = Field(None, ge=1, le=1_048_576)
+    """extractive-question-answering: tokens that two windows of a long context share. A quarter of the window."""
+    max_answer_length: int | None = Field(None, ge=1, le=4096)
+    """extractive-question-answering: tokens of the longest answer that is looked for. 30, or the data's longest."""
+    max_target_length: int | None = Field(None, ge=1, le=1_048_576)
+    """summarization: tokens of the longest summary. By the data and the model."""
+    rouge_language: RougeLanguage | None = None
+    """summarization: the language whose word endings ROUGE takes off; none compares whole words. english."""
+
+    beta: float | None = Field(None, gt=0, le=100)
+    """dpo: how closely the model is held to what it was; 0.1."""
+    loss_type: PreferenceLoss | list[PreferenceLoss] | None = None
+    """dpo: one loss, or several that are added up. sigmoid and sft, which keeps sentences whole."""
+    loss_weights: list[Annotated[float, Field(ge=0, le=1000)]] | None = None
+    """dpo: one weight for each loss_type. 1 for each; 1 and 3 for the default pair."""
+    label_smoothing: float | None = Field(None, ge=0, lt=0.5)
+    """dpo: share of the pairs that may be the wrong way round, for the losses robust, exo_pair and aot. 0; 0.1 for
+    robust, 0.001 for exo_pair."""
+
+    num_generations: int | None = Field(None, ge=2, le=256)
+    """rlhf: answers that are drawn for each prompt and compared; 8."""
+    kl_beta: float | None = Field(None, ge=0, le=100)
+    """rlhf: what a departure from the starting model costs, in units of reward per nat; 0.05."""
+    max_completion_length: int | None = Field(None, ge=1, le=1_048_576)
+    """rlhf: tokens of the longest answer that is drawn. By the longest answer in the data."""
+    reward_model: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+    """rlhf: a reward model to use instead of training one: an earlier rlhf model of this registry, a local folder, or
+    an id on the hub."""
+    reward_learning_rate: float | None = Field(None, gt=0, le=1)
+    """rlhf: peak learning rate of the reward model."""
+    reward_num_train_epochs: int | None = Field(None, ge=1, le=1000)
+    """rlhf: how often the reward model goes through the pairs. By their number."""
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:

@@ -1,25 +1,67 @@
-"""What a task is: which rows it learns from, how a row becomes tokens, what is measured."""
+"""What a task is: which rows it learns from, how a row becomes numbers, what is measured."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from modelforge.contracts.training import TrainingConfig
 
 IGNORED = -100
 """The label of a token that is not learnt (PyTorch's ``ignore_index``)."""
 
+Row = dict[str, Any]
+"""A usable row of a dataset, with the fields that its shape promises (``datasets.formats``)."""
+
+
+class Head(StrEnum):
+    """What a model's last layer does, and so how it is loaded, trained and asked."""
+
+    CAUSAL = "causal"
+    """Goes on with a text."""
+    SEQ2SEQ = "seq2seq"
+    """Reads a text with an encoder, and writes another one with a decoder."""
+    SPAN = "span"
+    """Points at the first and the last token of an answer."""
+
 
 @dataclass(frozen=True)
 class Example:
-    """A row as the model sees it: ``input_ids`` and ``labels`` of equal length, prompt tokens labelled IGNORED."""
+    """A row as the model sees it: columns of the trainer's batch, lists of token ids or labels, or single numbers."""
 
-    input_ids: list[int]
-    labels: list[int]
+    columns: Mapping[str, list[int] | int]
+    """For causal models ``input_ids`` and ``labels`` of equal length, prompt tokens labelled IGNORED."""
     cut: int = 0
     """Tokens that did not fit and were left out."""
+
+    @property
+    def input_ids(self) -> list[int]:
+        ids = self.columns["input_ids"]
+        assert isinstance(ids, list)
+        return ids
+
+    @property
+    def labels(self) -> list[int]:
+        labels = self.columns["labels"]
+        assert isinstance(labels, list)
+        return labels
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a task needs to measure a model on rows that were held out."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    head: Head
+    config: TrainingConfig
+    check_stop: Callable[[], None]
+    """Called between two batches; raises when the run is to end."""
 
 
 class Task(Protocol):
@@ -28,17 +70,26 @@ class Task(Protocol):
     @property
     def name(self) -> str: ...
     @property
-    def shape(self) -> str:
-        """The dataset's shape that it learns from, by the name in ``datasets.formats``."""
+    def shapes(self) -> Sequence[str]:
+        """The shapes of dataset that it learns from, by their names in ``datasets.formats``; the contract's first."""
 
-    def encode(self, tokenizer: PreTrainedTokenizerBase, row: dict[str, str], max_seq_length: int) -> Example | None:
-        """One row in tokens, at most ``max_seq_length`` of them; None when nothing of its answer would be left."""
+    @property
+    def options(self) -> frozenset[str]:
+        """Fields of the training configuration that this task alone takes."""
 
-    def prompt(self, tokenizer: PreTrainedTokenizerBase, text: str, *, tuned: bool) -> list[int]:
-        """The tokens that stand before the answer to ``text``, as in training."""
+    def head(self, config: Mapping[str, Any], name: str) -> Head:
+        """The head that a model needs for this task, by its ``config.json``. Raises InvalidRequest, which names the
+        model by ``name``, where its architecture cannot do the task."""
 
-    def stop_ids(self, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-        """The tokens that end an answer."""
+    def encode(
+        self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
+    ) -> list[Example]:
+        """One row in numbers, at most ``config.max_seq_length`` tokens in each example; none where nothing of its
+        answer would be left."""
 
-    def metrics(self, eval_loss: float) -> dict[str, float]:
+    def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
+        """The task's own metrics on held-out rows, beside the loss. Takes no part in the training: the model is in
+        evaluation mode and gradients are off when it is called."""
+
+    def loss_metrics(self, loss: float) -> dict[str, float]:
         """What follows from the loss on the held-out rows."""
