@@ -18,6 +18,7 @@ from modelforge.contracts.events import (
     CheckpointEvent,
     Event,
     MessageEvent,
+    SampleEvent,
     MetricsEvent,
     ProgressEvent,
     StateEvent,
@@ -275,6 +276,9 @@ def _take_progress(row: JobRow, event: ProgressEvent) -> None:
 def _in_words(event: Event) -> str:
     if isinstance(event, CheckpointEvent):
         return f"Checkpoint at step {event.step}"
+    if isinstance(event, SampleEvent):
+        reward = "" if event.reward is None else f", reward {event.reward:.3g}"
+        return f"Step {event.step}{reward}: {event.prompt.strip()} → {event.completion.strip()}"
     assert isinstance(event, MessageEvent)
     return event.text
 

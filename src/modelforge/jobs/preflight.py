@@ -13,24 +13,27 @@ from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
+from pydantic import ValidationError
 
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
-from modelforge.contracts.job import DatasetRef, ModelRef
-from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, TrainingConfig
+from modelforge.contracts.job import Ancestor, DatasetRef, ModelRef, RunSpec
+from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
-from modelforge.files import local_path, read_json_or_none, sha256
+from modelforge.files import local_path, read_json_or_none, read_text_or_none, sha256
 from modelforge.hardware import Hardware
-from modelforge.hub.lookup import HUB_ID, find_revision
+from modelforge.hub.lookup import HUB_ID, find_config, find_revision
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 from modelforge.store.datasets import dataset_named, get_dataset
 from modelforge.store.jobs import active_jobs
 from modelforge.store.models import model_named
+from modelforge.store.tables import ModelRow
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Strategy
+from modelforge.strategies.rlhf import REWARD_FOLDER
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Task
 
@@ -51,6 +54,8 @@ class Plan:
     name: str
     dataset: DatasetRef
     model: ModelRef
+    lineage: list[Ancestor]
+    reward_model: ModelRef | None
     warnings: list[str]
 
 
@@ -58,29 +63,72 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
     """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
     PROVIDERS.get(config.provider)
-    resolved = fill_defaults(config, strategy, hardware)
+    check_options(config, task, strategy)
+    strategy.check(config)
+    resolved = fill_defaults(config, task, strategy, hardware)
     check_precision(resolved, hardware)
-    model = await to_thread.run_sync(find_model, resolved, settings, database)
-    _check_length(resolved, model)
-    dataset, warnings = await _find_dataset(resolved, task, settings, database)
+    model = await to_thread.run_sync(find_model, config, settings, database)
+    if model.adapter is not None and config.use_lora:
+        resolved = resolved.model_copy(update=adapter_options(Path(model.adapter)))
+    described = await to_thread.run_sync(_config_of, model)
+    if described:
+        task.head(described, config.model_name)
+    _check_length(resolved, model, described)
+    reward_model = await to_thread.run_sync(_find_reward_model, resolved, model, settings, database)
+    dataset, warnings = await _find_dataset(resolved, task, strategy, settings, database)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
-    return Plan(resolved, name, dataset, model, warnings)
+    return Plan(resolved, name, dataset, model, _lineage(config, model, database), reward_model, warnings)
 
 
-def fill_defaults(config: TrainingConfig, strategy: Strategy, hardware: Hardware) -> TrainingConfig:
-    """The request wins over what ``compute_specs`` sets, and that over the strategy's and the hardware's defaults."""
+def check_options(config: TrainingConfig, task: Task, strategy: Strategy) -> None:
+    """Raises InvalidRequest for an option that another strategy or task takes, and this one would not heed."""
+    for kind, chosen, variants in (("strategy", strategy, STRATEGIES), ("task", task, TASKS)):
+        owners: dict[str, list[str]] = {}
+        for variant in variants:
+            for field in variant.options:
+                owners.setdefault(field, []).append(variant.name)
+        for field, names in owners.items():
+            if getattr(config, field) is not None and field not in chosen.options:
+                raise InvalidRequest(
+                    f"{field}: it belongs to the {kind} {' and '.join(names)}, and this request has the {kind} "
+                    f"{chosen.name}; leave it out"
+                )
+    if config.init_lora_weights in CHANGES_THE_BASE and config.use_lora:
+        for field in ("use_4bit", "use_8bit", "use_dora", "use_rslora"):
+            if getattr(config, field):
+                raise InvalidRequest(
+                    f"init_lora_weights: '{config.init_lora_weights}' takes the adapter's start out of the base "
+                    f"weights, which {field} does not allow; use default, gaussian or orthogonal"
+                )
+        if config.strategy == "qlora":
+            raise InvalidRequest(
+                f"init_lora_weights: '{config.init_lora_weights}' takes the adapter's start out of the base weights, "
+                "which cannot be done to 4-bit ones; use default, gaussian or orthogonal"
+            )
+    if not config.use_lora:
+        for field, off in (("use_rslora", False), ("use_dora", False), ("loraplus_lr_ratio", None)):
+            if getattr(config, field) is not off:
+                raise InvalidRequest(f"{field}: there is no adapter when use_lora is false; leave it out")
+        if config.init_lora_weights != "default":
+            raise InvalidRequest("init_lora_weights: there is no adapter when use_lora is false; leave it out")
+
+
+def fill_defaults(config: TrainingConfig, task: Task, strategy: Strategy, hardware: Hardware) -> TrainingConfig:
+    """The request wins over what ``compute_specs`` sets, and that over the task's, the strategy's and the hardware's
+    defaults."""
     specs = config.compute_specs or hardware.compute_specs
     bf16 = hardware.fast_bf16 and not config.fp16
     fp16 = hardware.device == "cuda" and not bf16 and not config.bf16
     defaults: dict[str, Any] = {
         "compute_specs": specs,
-        **strategy.defaults(config),
         "use_4bit": False,
         "use_8bit": False,
         "bf16": bf16,
         "fp16": fp16,
         "bnb_4bit_compute_dtype": "bfloat16" if bf16 else "float16" if fp16 else "float32",
         "optim": "adamw_torch_fused" if hardware.device == "cuda" else "adamw_torch",
+        **task.defaults(config),
+        **strategy.defaults(config),
         **COMPUTE_SPECS[specs],
     }
     asked = config.model_dump()
@@ -112,7 +160,7 @@ def find_model(config: TrainingConfig, settings: Settings, database: Database) -
     with database.session() as session:
         earlier = model_named(session, name)
     if earlier is not None:
-        return _earlier_model(config, name, Path(earlier.path))
+        return _earlier_model(config, earlier)
     if name in BUNDLED_MODELS:
         return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
     folder = local_path(name, "model_name")
@@ -126,23 +174,34 @@ def find_model(config: TrainingConfig, settings: Settings, database: Database) -
     return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
 
 
-def _earlier_model(config: TrainingConfig, name: str, folder: Path) -> ModelRef:
+def _earlier_model(config: TrainingConfig, earlier: ModelRow) -> ModelRef:
     """An earlier run's whole model is a folder like any other; its adapter is trained on, over the same base."""
-    spec = read_json_or_none(folder / "spec.json")
-    if not isinstance(spec, dict):
+    name, folder = earlier.name, Path(earlier.path)
+    spec = _spec_of(folder)
+    if spec is None:
         raise NotFound(f"model '{name}' is in the registry, but its folder {folder} is gone or not whole")
     if not (folder / "adapter_config.json").is_file():
         return ModelRef(name=name, source="registry", path=str(folder))
-    if config.use_lora:
-        adapter = read_json_or_none(folder / "adapter_config.json") or {}
-        for field, key in (("lora_r", "r"), ("lora_alpha", "lora_alpha")):
-            if field in config.model_fields_set and getattr(config, field) != adapter.get(key):
-                raise InvalidRequest(
-                    f"{field}: model '{name}' has an adapter with {field} {adapter.get(key)}, which this run goes on "
-                    f"training; leave {field} out, or start from its base model"
-                )
-    base = ModelRef.model_validate(spec["model"])
-    return base.model_copy(update={"name": base.name, "adapter": str(folder)})
+    if earlier.task != config.task:
+        raise InvalidRequest(
+            f"model_name: '{name}' is an adapter for {earlier.task}, which cannot learn {config.task}; start from its "
+            f"base model {spec.model.name}"
+        )
+    for field, value in adapter_options(folder).items():
+        if config.use_lora and field in config.model_fields_set and getattr(config, field) != value:
+            raise InvalidRequest(
+                f"{field}: model '{name}' has an adapter with {field} {value}, which this run goes on training; leave "
+                f"{field} out, or start from its base model"
+            )
+    return spec.model.model_copy(update={"adapter": str(folder)})
+
+
+def adapter_options(folder: Path) -> dict[str, Any]:
+    """What an adapter was made with, as fields of the training configuration: a run that goes on training it keeps
+    them."""
+    made = read_json_or_none(folder / "adapter_config.json") or {}
+    names = {"lora_r": "r", "lora_alpha": "lora_alpha", "use_rslora": "use_rslora", "use_dora": "use_dora"}
+    return {field: made[key] for field, key in names.items() if key in made} | {"init_lora_weights": "default"}
 
 
 def _check_folder(folder: Path, name: str, settings: Settings) -> None:
@@ -150,11 +209,6 @@ def _check_folder(folder: Path, name: str, settings: Settings) -> None:
     config = read_json_or_none(folder / "config.json")
     if not isinstance(config, dict):
         raise InvalidRequest(f"model_name: {name} has no readable config.json, so it is not a model's folder")
-    if config.get("is_encoder_decoder"):
-        raise InvalidRequest(
-            f"model_name: {name} is an encoder-decoder model ({config.get('model_type')}); "
-            "text-generation needs a causal one"
-        )
     if not any(folder.glob("*.safetensors")):
         raise InvalidRequest(f"model_name: {name} holds no safetensors weights; other formats can run code when read")
 
@@ -167,9 +221,66 @@ def check_root(path: Path, settings: Settings, field: str) -> None:
         raise InvalidRequest(f"{field}: {path} lies outside the folders that MODELFORGE_DATA_ROOTS allows")
 
 
-def _check_length(config: TrainingConfig, model: ModelRef) -> None:
+def _config_of(model: ModelRef) -> dict[str, Any]:
+    """The base model's ``config.json``; empty where it cannot be had without loading the model."""
+    if model.source == "hub":
+        return find_config(model.path, model.revision or "main")
+    folder = bundled_model(model.name) if model.source == "bundled" else Path(model.path)
+    config = read_json_or_none(folder / "config.json")
+    return config if isinstance(config, dict) else {}
+
+
+def _lineage(config: TrainingConfig, model: ModelRef, database: Database) -> list[Ancestor]:
+    """The models that this one descends from, by the spec of the one that it starts from."""
+    with database.session() as session:
+        earlier = model_named(session, config.model_name)
+    spec = _spec_of(Path(earlier.path)) if earlier is not None else None
+    if earlier is None or spec is None:
+        return [Ancestor(name=model.name)]
+    before = spec.lineage or [Ancestor(name=spec.config.model_name)]
+    return [*before, Ancestor(name=earlier.name, strategy=earlier.strategy, job_id=earlier.job_id)]
+
+
+def _spec_of(folder: Path) -> RunSpec | None:
+    text = read_text_or_none(folder / "spec.json")
+    try:
+        return RunSpec.model_validate_json(text) if text is not None else None
+    except ValidationError:
+        return None
+
+
+def _find_reward_model(
+    config: TrainingConfig, model: ModelRef, settings: Settings, database: Database
+) -> ModelRef | None:
+    """The reward model that the request names. Raises NotFound, or InvalidRequest for what cannot be one."""
+    name = config.reward_model
+    if name is None:
+        return None
+    with database.session() as session:
+        earlier = model_named(session, name)
+    folder = Path(earlier.path) / REWARD_FOLDER if earlier is not None else local_path(name, "reward_model")
+    if earlier is not None and not folder.is_dir():
+        raise InvalidRequest(
+            f"reward_model: '{name}' was trained by {earlier.strategy} and has no reward model; rlhf models have one"
+        )
+    if not folder.is_dir():
+        if not HUB_ID.fullmatch(name):
+            raise NotFound(f"reward_model: there is no folder {name} on this machine")
+        return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
+    if earlier is None:
+        check_root(folder, settings, "reward_model")
+    if not any(folder.glob("*.safetensors")):
+        raise InvalidRequest(f"reward_model: {folder} holds no safetensors weights")
+    spec = _spec_of(folder.parent)
+    # On the same base, it is one more adapter on it.
+    same = spec is not None and (spec.model.path, spec.model.revision) == (model.path, model.revision)
+    shared = str(folder) if same and (folder / "adapter_config.json").is_file() and config.use_lora else None
+    return ModelRef(name=name, source="folder", path=str(folder.resolve()), adapter=shared)
+
+
+def _check_length(config: TrainingConfig, model: ModelRef, described: dict[str, Any]) -> None:
     """More positions than a model has would crash its embedding, or be nonsense to it."""
-    limit = (read_json_or_none(Path(model.path) / "config.json") or {}).get("max_position_embeddings")
+    limit = described.get("max_position_embeddings")
     if isinstance(limit, int) and config.max_seq_length is not None and config.max_seq_length > limit:
         raise InvalidRequest(
             f"max_seq_length: {config.max_seq_length} is more than the {limit} tokens of '{model.name}'"
@@ -177,7 +288,7 @@ def _check_length(config: TrainingConfig, model: ModelRef) -> None:
 
 
 async def _find_dataset(
-    config: TrainingConfig, task: Task, settings: Settings, database: Database
+    config: TrainingConfig, task: Task, strategy: Strategy, settings: Settings, database: Database
 ) -> tuple[DatasetRef, list[str]]:
     """The file that the request means, checked for the task; and what is worth knowing of it."""
     name = config.dataset
@@ -201,7 +312,7 @@ async def _find_dataset(
             checked.num_bad,
             checked.errors,
         )
-    _check_shape(name, task, shape, count, errors)
+    _check_shape(name, task, strategy, shape, count, errors)
     warnings = [f"{bad} of {count + bad} rows of '{name}' are left out: {'; '.join(errors)}"] if bad else []
     assert shape is not None
     return DatasetRef(name=name, path=str(path), sha256=digest, num_examples=count, shape=shape), warnings
@@ -216,13 +327,17 @@ def _check_dataset_path(path: Path, settings: Settings) -> None:
     ingest.open_regular(path).close()
 
 
-def _check_shape(name: str, task: Task, shape: str | None, count: int, errors: list[str]) -> None:
-    wanted = " and ".join(f"'{field}'" for field in SHAPES.get(task.shape).fields)
+def _check_shape(
+    name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str]
+) -> None:
+    wanted = strategy.shapes(task)
+    what = f"the task {task.name}" if wanted == task.shapes else f"the strategy {strategy.name}"
+    fields = " or ".join(" and ".join(f"'{field}'" for field in SHAPES.get(each).fields) for each in wanted)
     if shape is None:
-        raise InvalidDataset(f"dataset '{name}': {'; '.join(errors)}. The task {task.name} needs the fields {wanted}.")
-    if shape != task.shape:
+        raise InvalidDataset(f"dataset '{name}': {'; '.join(errors)}. For {what} a row needs the fields {fields}.")
+    if shape not in wanted:
         has = ", ".join(f"'{field}'" for field in SHAPES.get(shape).fields)
-        raise InvalidDataset(f"dataset '{name}' has the fields {has}; the task {task.name} needs {wanted}")
+        raise InvalidDataset(f"dataset '{name}' has the fields {has}; for {what} a row needs {fields}")
     if count < MIN_EXAMPLES:
         raise InvalidDataset(
             f"dataset '{name}' has {count} usable examples, at least {MIN_EXAMPLES} are needed. {'; '.join(errors)}"

@@ -225,6 +225,8 @@ class Supervisor:
             device=self._hardware.device,
             dataset=dataset,
             model=plan.model,
+            lineage=plan.lineage,
+            reward_model=plan.reward_model,
             output_dir=str(self._settings.models / plan.name),
             modelforge_version=__version__,
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
-from modelforge.contracts.job import RunSpec
+from modelforge.contracts.job import ModelRef, RunSpec
+from modelforge.tasks.base import Head, Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -16,11 +18,19 @@ class Provider(Protocol):
     @property
     def name(self) -> str: ...
 
-    def load(self, spec: RunSpec) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    def config(self, ref: ModelRef, *, trust_remote_code: bool = False) -> Mapping[str, Any]:
+        """The model's configuration, as its ``config.json`` has it. Raises ModelForgeError."""
+
+    def load(self, spec: RunSpec, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model ready to train, its adapter in place where the spec asks for one. Raises ModelForgeError."""
 
-    def load_trained(self, path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """A finished model (or a base model) ready to generate, from its folder or hub id."""
+    def load_start(self, spec: RunSpec, head: Head) -> PreTrainedModel:
+        """What the run starts from, as it was, on the run's device, not to be trained. Raises ModelForgeError."""
 
-    def trained_bytes(self, path: str, device: str) -> int:
+    def load_trained(
+        self, path: str, task: Task, device: str
+    ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Head]:
+        """A finished model (or a base model) ready to answer, from its folder or hub id."""
+
+    def trained_bytes(self, path: str, task: Task, device: str) -> int:
         """Bytes of the weights that ``load_trained`` would hold, known without loading them."""
