@@ -22,6 +22,7 @@ from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
+from modelforge.hub.folder import check_folder, check_packing, context_of
 from modelforge.hub.lookup import HUB_ID, find_revision
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
@@ -61,7 +62,7 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
     resolved = fill_defaults(config, strategy, hardware)
     check_precision(resolved, hardware)
     model = await to_thread.run_sync(find_model, resolved, settings, database)
-    _check_length(resolved, model)
+    _check_limits(resolved, model)
     dataset, warnings = await _find_dataset(resolved, task, settings, database)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
     return Plan(resolved, name, dataset, model, warnings)
@@ -117,7 +118,8 @@ def find_model(config: TrainingConfig, settings: Settings, database: Database) -
         return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
     folder = local_path(name, "model_name")
     if folder.is_dir():
-        _check_folder(folder, name, settings)
+        check_root(folder, settings, "model_name")
+        check_folder(folder, name)
         return ModelRef(name=name, source="folder", path=str(folder.resolve()))
     if folder.exists():
         raise InvalidRequest(f"model_name: {name} is a file; a model is a folder with config.json and safetensors")
@@ -145,20 +147,6 @@ def _earlier_model(config: TrainingConfig, name: str, folder: Path) -> ModelRef:
     return base.model_copy(update={"name": base.name, "adapter": str(folder)})
 
 
-def _check_folder(folder: Path, name: str, settings: Settings) -> None:
-    check_root(folder, settings, "model_name")
-    config = read_json_or_none(folder / "config.json")
-    if not isinstance(config, dict):
-        raise InvalidRequest(f"model_name: {name} has no readable config.json, so it is not a model's folder")
-    if config.get("is_encoder_decoder"):
-        raise InvalidRequest(
-            f"model_name: {name} is an encoder-decoder model ({config.get('model_type')}); "
-            "text-generation needs a causal one"
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise InvalidRequest(f"model_name: {name} holds no safetensors weights; other formats can run code when read")
-
-
 def check_root(path: Path, settings: Settings, field: str) -> None:
     """Raises InvalidRequest for a path outside the allowed folders, where some are set."""
     real = path.resolve()
@@ -167,13 +155,16 @@ def check_root(path: Path, settings: Settings, field: str) -> None:
         raise InvalidRequest(f"{field}: {path} lies outside the folders that MODELFORGE_DATA_ROOTS allows")
 
 
-def _check_length(config: TrainingConfig, model: ModelRef) -> None:
-    """More positions than a model has would crash its embedding, or be nonsense to it."""
-    limit = (read_json_or_none(Path(model.path) / "config.json") or {}).get("max_position_embeddings")
-    if isinstance(limit, int) and config.max_seq_length is not None and config.max_seq_length > limit:
+def _check_limits(config: TrainingConfig, model: ModelRef) -> None:
+    """What the model's own configuration rules out, where it lies on this machine; else the worker finds out."""
+    # More positions than a model has would crash its embedding, or be nonsense to it.
+    limit = context_of(Path(model.path))
+    if limit is not None and config.max_seq_length is not None and config.max_seq_length > limit:
         raise InvalidRequest(
             f"max_seq_length: {config.max_seq_length} is more than the {limit} tokens of '{model.name}'"
         )
+    if config.packing:
+        check_packing(Path(model.path), model.name)
 
 
 async def _find_dataset(
