@@ -68,6 +68,8 @@ class Ledger:
             row.attempt += 1
             row.token = token
             row.progress, row.eta_seconds, row.stop_requested, row.stalled = 0.0, None, False, False
+            # From which checkpoint it goes on, the worker finds out.
+            row.current_step = row.current_epoch = None
             row.error = row.cause = row.exit_code = row.signal = row.log_tail = row.ended_at = None
             return self._enter(session, row, JobState.QUEUED, "Waiting to go on").states[-1]
 

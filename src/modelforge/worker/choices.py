@@ -9,6 +9,7 @@ import psutil
 import pyarrow.compute as pc
 import torch
 
+from modelforge.architectures import COUNTS_FROM_PADDING, require_exact_packing
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
@@ -21,18 +22,6 @@ if TYPE_CHECKING:
 
 LENGTH_WITHIN_MEMORY = {"low_end": 1024, "mid_range": 2048, "high_end": 4096}
 """Tokens of the longest example by default, where the model itself could take more."""
-
-EXACT_PACKING = frozenset(
-    """llama qwen2 qwen3 mistral gemma gemma3_text phi phi3 gpt_neox gpt2 mixtral smollm3 olmo2 granite stablelm
-    cohere""".split()  # noqa: SIM905 - a list of sixteen lines says no more
-)
-"""Model types that keep documents in one row apart by their position ids alone: logits equal to separate passes within
-1.5e-6, measured with transformers 5.23 on SDPA. Others (OPT, BLOOM, Falcon) let them see each other."""
-
-COUNTS_FROM_PADDING = frozenset(
-    "camembert data2vec-text ibert longformer mpnet roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl xmod".split()
-)
-"""Model types whose positions start behind the padding token's id (``create_position_ids_from_input_ids``)."""
 
 POINTS = 250
 """Points of the loss curve that a run has, about."""
@@ -53,10 +42,8 @@ def model_limits(
         raise InvalidRequest(f"max_seq_length: {asked} is more than the {longest} tokens of '{config.model_name}'")
     if config.packing and head is not Head.CAUSAL:
         raise InvalidRequest(f"packing: only causal models are packed, and '{config.model_name}' is used as a {head} one")
-    if config.packing and text.model_type not in EXACT_PACKING:
-        raise InvalidRequest(
-            f"packing: rows of a {text.model_type} model would see each other when they are laid end to end"
-        )
+    if config.packing:
+        require_exact_packing(text.to_dict(), config.model_name)
     within_memory = LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"]
     return {
         "max_seq_length": asked or min(longest or within_memory, within_memory),
@@ -102,18 +89,15 @@ def intervals(config: TrainingConfig, rows: int) -> dict[str, int]:
     total = total_steps(config, rows)
     # Evaluating the default fifth of the rows costs about a fifteenth of an epoch's training.
     evaluations = min(10, max(2, math.ceil(total * rows_a_step(config) / max(1, rows))))
+    eval_steps = config.eval_steps or math.ceil(total / evaluations)
     return {
         "logging_steps": config.logging_steps or max(1, total // POINTS),
-        "eval_steps": config.eval_steps or math.ceil(total / evaluations),
-        "save_steps": config.save_steps or math.ceil(total / CHECKPOINTS),
+        "eval_steps": eval_steps,
+        # Where the best checkpoint is to be kept, there must be one at each evaluation.
+        "save_steps": eval_steps
+        if config.load_best_model_at_end
+        else config.save_steps or math.ceil(total / CHECKPOINTS),
     }
-
-
-def with_best(chosen: dict[str, int], config: TrainingConfig) -> dict[str, int]:
-    """Where the best checkpoint is to be kept, there must be one at each evaluation."""
-    if config.load_best_model_at_end:
-        chosen["save_steps"] = chosen["eval_steps"]
-    return chosen
 
 
 def rows_a_step(config: TrainingConfig) -> int:
