@@ -18,7 +18,7 @@ ENCODERS = frozenset(
     modernbert modernvbert mpnet mra neomme nomic_bert nystromformer perceiver reformer rembert roberta roberta-
     prelayernorm roc_bert roformer squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl xmod
     yoso
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Models that read a text as a whole and fill in what is masked; they write nothing."""
 
@@ -30,7 +30,7 @@ SPAN_HEADS = frozenset(
     mixtral mobilebert modernbert mpnet mpt mra mt5 mvp nemotron nystromformer opt qwen2 qwen2_moe qwen3
     qwen3_moe qwen3_next reformer rembert roberta roberta-prelayernorm roc_bert roformer seed_oss smollm3
     splinter squeezebert t5 ultrabert umt5 xlm xlm-roberta xlm-roberta-xl xlnet xmod yoso
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Models that transformers gives a head for extractive question answering, without those that want pictures or places
 on a page."""
@@ -39,7 +39,7 @@ on a page."""
 EXACT_PACKING = frozenset(
     """
     cohere gemma gemma3_text gpt2 gpt_neox granite llama mistral mixtral olmo2 phi phi3 qwen2 qwen3 smollm3 stablelm
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Model types that keep documents in one row apart by their position ids alone: logits equal to separate passes within
 1.5e-6, measured with transformers 5.23 on SDPA. Others (OPT, BLOOM, Falcon) let them see each other."""
@@ -47,7 +47,7 @@ EXACT_PACKING = frozenset(
 COUNTS_FROM_PADDING = frozenset(
     """
     camembert data2vec-text ibert longformer mpnet roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl xmod
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Model types whose positions start behind the padding token's id (``create_position_ids_from_input_ids``)."""
 
