@@ -81,11 +81,15 @@ class Task(Protocol):
         """The head that a model needs for this task, by its ``config.json``. Raises InvalidRequest, which names the
         model by ``name``, where its architecture cannot do the task."""
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
-    ) -> list[Example]:
+    def defaults(self, config: TrainingConfig) -> dict[str, Any]:
+        """Values for its options that the request left at None."""
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head) -> list[Example]:
         """One row in numbers, at most ``config.max_seq_length`` tokens in each example; none where nothing of its
         answer would be left."""
+
+    def collator(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+        """Makes a batch of examples, where the head has no collator of its own."""
 
     def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
         """The task's own metrics on held-out rows, beside the loss. Takes no part in the training: the model is in
