@@ -15,9 +15,9 @@ ENCODERS = frozenset(
     """
     albert bert big_bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm esmc
     eurobert flaubert fnet funnel gte ibert jina_embeddings_v3 layoutlm longformer luke megatron-bert mobilebert
-    modernbert modernvbert mpnet mra neomme nomic_bert nystromformer perceiver reformer rembert roberta roberta-
-    prelayernorm roc_bert roformer squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl xmod
-    yoso
+    modernbert modernvbert mpnet mra neomme nomic_bert nystromformer perceiver reformer rembert roberta
+    roberta-prelayernorm roc_bert roformer squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl
+    xmod yoso
     """.split()  # noqa: SIM905
 )
 """Models that read a text as a whole and fill in what is masked; they write nothing."""
@@ -65,12 +65,20 @@ def require_causal(config: Mapping[str, Any], name: str, task: str) -> None:
             f"model_name: '{name}' is an encoder-decoder model ({kind}), and {task} needs a causal one (Llama, Qwen, "
             "Mistral, Gemma, Phi, GPT-2 and the like). The task that fits it is summarization."
         )
+    require_writer(config, name, task)
+
+
+def require_writer(config: Mapping[str, Any], name: str, task: str) -> None:
+    """Raises InvalidRequest for an encoder, which writes nothing."""
+    kind = config.get("model_type")
     # BERT and its like generate only when they were made decoders.
     if kind in ENCODERS and not config.get("is_decoder"):
+        wanted = "a causal language model (Llama, Qwen, Mistral, Gemma, Phi, GPT-2 and the like)"
+        if task == "summarization":
+            wanted = f"an encoder-decoder model (T5, BART, Pegasus and the like) or {wanted}"
         raise InvalidRequest(
             f"model_name: '{name}' is an encoder ({kind}), which does not generate text from left to right; {task} "
-            "needs a causal language model (Llama, Qwen, Mistral, Gemma, Phi, GPT-2 and the like). The task that fits "
-            "it is extractive-question-answering."
+            f"needs {wanted}. The task that fits it is extractive-question-answering."
         )
 
 

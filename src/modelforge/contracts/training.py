@@ -220,6 +220,9 @@ class TrainingConfig(Request):
     """summarization: tokens of the longest summary. By the data and the model."""
     rouge_language: RougeLanguage | None = None
     """summarization: the language whose word endings ROUGE takes off; none compares whole words. english."""
+    source_prefix: str | None = Field(None, max_length=256)
+    """summarization: what an encoder-decoder model finds before each text. What it was first taught with, such as
+    'summarize: ' for T5."""
 
     beta: float | None = Field(None, gt=0, le=100)
     """dpo: how closely the model is held to what it was; 0.1."""
