@@ -19,8 +19,9 @@ ANSWER_LENGTH = 30
 """Tokens of the longest answer that is looked for, where the data has none that is longer; transformers' own example
 has the same number."""
 
-HEADS = ("qa_outputs", "qa_classifier", "splinter_qass")
-"""The names that transformers' models give to what points at answers; all but BigBird and Splinter use the first."""
+HEADS = ("qa_outputs", "qa_classifier", "classifier", "splinter_qass")
+"""The names that transformers' models give to what points at answers; all but BigBird, ModernBERT
+and Splinter use the first."""
 
 
 class ExtractiveQa:
