@@ -19,6 +19,7 @@ from modelforge.contracts.job import DatasetRef, ModelRef
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, TrainingConfig
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
+from modelforge.environments import find_environment
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
@@ -57,10 +58,15 @@ class Plan:
 async def check(config: TrainingConfig, settings: Settings, database: Database, hardware: Hardware) -> Plan:
     """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
-    PROVIDERS.get(config.provider)
+    provider = PROVIDERS.get(config.provider)
+    provider.check(config, hardware)
+    if provider.environment:
+        find_environment(settings.home, provider.environment).interpreter()
     resolved = fill_defaults(config, strategy, hardware)
     check_precision(resolved, hardware)
     model = await to_thread.run_sync(find_model, resolved, settings, database)
+    if config.max_seq_length is None:
+        resolved = _within_model(resolved, model)
     _check_length(resolved, model)
     dataset, warnings = await _find_dataset(resolved, task, settings, database)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
@@ -75,6 +81,7 @@ def fill_defaults(config: TrainingConfig, strategy: Strategy, hardware: Hardware
     defaults: dict[str, Any] = {
         "compute_specs": specs,
         **strategy.defaults(config),
+        **PROVIDERS.get(config.provider).defaults(config),
         "use_4bit": False,
         "use_8bit": False,
         "bf16": bf16,
@@ -167,10 +174,23 @@ def check_root(path: Path, settings: Settings, field: str) -> None:
         raise InvalidRequest(f"{field}: {path} lies outside the folders that MODELFORGE_DATA_ROOTS allows")
 
 
+def _within_model(config: TrainingConfig, model: ModelRef) -> TrainingConfig:
+    """A provider's default of ``max_seq_length`` is no wish: a model that takes less gets less."""
+    limit = _positions(model)
+    if limit is None or config.max_seq_length is None:
+        return config
+    return config.model_copy(update={"max_seq_length": min(config.max_seq_length, limit)})
+
+
+def _positions(model: ModelRef) -> int | None:
+    limit = (read_json_or_none(Path(model.path) / "config.json") or {}).get("max_position_embeddings")
+    return limit if isinstance(limit, int) else None
+
+
 def _check_length(config: TrainingConfig, model: ModelRef) -> None:
     """More positions than a model has would crash its embedding, or be nonsense to it."""
-    limit = (read_json_or_none(Path(model.path) / "config.json") or {}).get("max_position_embeddings")
-    if isinstance(limit, int) and config.max_seq_length is not None and config.max_seq_length > limit:
+    limit = _positions(model)
+    if limit is not None and config.max_seq_length is not None and config.max_seq_length > limit:
         raise InvalidRequest(
             f"max_seq_length: {config.max_seq_length} is more than the {limit} tokens of '{model.name}'"
         )

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from modelforge.contracts.job import RunSpec
+from modelforge.contracts.training import TrainingConfig
+from modelforge.tasks.base import Head
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from modelforge.hardware import Hardware
+
 
 class Provider(Protocol):
-    """The seam of a provider."""
+    """The seam of a provider. What has a body here is what one does that needs nothing of its own."""
 
     @property
     def name(self) -> str: ...
 
-    def load(self, spec: RunSpec) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    environment: ClassVar[str | None] = None
+    """The environment of its own that its workers run in (``environments.py``); None: they run in the server's."""
+
+    def obstacle(self, hardware: Hardware) -> str | None:
+        """Why it can train nothing on this machine, in words; None where it can."""
+        return None
+
+    def defaults(self, config: TrainingConfig) -> dict[str, Any]:
+        """Values for fields that the request left at None; they win over the strategy's."""
+        return {}
+
+    def check(self, config: TrainingConfig, hardware: Hardware) -> None:
+        """Raises InvalidRequest for what cannot work, before anything is queued and any model is looked at."""
+        return
+
+    def check_head(self, head: Head, name: str) -> None:
+        """Raises InvalidRequest where it cannot train the head that the model ``name`` needs for the task."""
+        return
+
+    def prepare(self, run_dir: Path) -> None:
+        """Called in the worker before anything of the training stack is imported."""
+        return
+
+    def load(self, spec: RunSpec, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model ready to train, its adapter in place where the spec asks for one. Raises ModelForgeError."""
 
     def load_trained(self, path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

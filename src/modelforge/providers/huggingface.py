@@ -13,18 +13,20 @@ from modelforge.contracts.job import ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Forbidden, InvalidRequest, NotFound
 from modelforge.files import read_text_or_none
+from modelforge.providers.base import Provider
+from modelforge.tasks.base import Head
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
-class HuggingFace:
+class HuggingFace(Provider):
     """transformers and PEFT. Weights come from safetensors only, and no code from a model's repository is run."""
 
     name: ClassVar[str] = "huggingface"
 
-    def load(self, spec: RunSpec) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    def load(self, spec: RunSpec, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The base model with its adapter, or whole for full tuning, on the CPU (the trainer moves it); the tokenizer.
 
         Weights that are tuned themselves are float32; frozen ones have the type that is computed in.
