@@ -41,10 +41,11 @@ UNREACHABLE = (
 
 _LOOK = """
 import importlib.metadata as metadata, json, platform, re, sysconfig
+every = list(metadata.distributions())  # the first of a name is the one that is imported
 named = re.compile(r"[A-Za-z0-9._-]+")
 torch = [line.split(";")[0] for line in metadata.requires("torch") or [] if "extra ==" not in line]
 print(json.dumps({
-    "versions": {found.metadata["Name"].lower().replace("_", "-"): found.version for found in metadata.distributions()},
+    "versions": {found.metadata["Name"].lower().replace("_", "-"): found.version for found in every[::-1]},
     "held": [named.match(line)[0].lower().replace("_", "-") for line in torch if "==" in line],
     "site_packages": sysconfig.get_path("purelib"),
     "python": platform.python_version(),
@@ -174,7 +175,9 @@ def _pip(environment: Environment, arguments: Sequence[str], tell: Tell) -> None
         for line in pip.stdout:
             text = line.decode(errors="replace").rstrip()
             tail.append(text)
-            if text.startswith(("Collecting", "Downloading", "  Downloading", "Installing", "Using cached")):
+            if text.startswith("Installing collected packages"):
+                tell("Unpacking")
+            elif text.lstrip().startswith(("Collecting", "Downloading", "Using cached", "Processing")):
                 tell(text.strip())
     except BaseException:
         pip.kill()

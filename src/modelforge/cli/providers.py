@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from pydantic import BaseModel
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
-from modelforge.cli.console import err, note, print_json, print_table, say, size
+from modelforge.cli.console import err, print_json, print_table, say, size
 from modelforge.cli.session import Json, settings_of
 from modelforge.environments import Environment, find_environment
 from modelforge.errors import InvalidRequest, NotFound
@@ -154,7 +155,7 @@ def _told() -> Iterator[Callable[[str], None]]:
     """Shows what happens: a line that changes on a terminal, else one line after the other; on stderr."""
     console = err()
     if not console.is_terminal:
-        yield note
+        yield lambda text: console.print(Text(text), soft_wrap=True)
         return
     with Progress(
         SpinnerColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False), console=console
