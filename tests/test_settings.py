@@ -59,3 +59,17 @@ def test_a_bad_variable_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELFORGE_PORT", "eighty")
     with pytest.raises(InvalidRequest, match="MODELFORGE_PORT"):
         load_settings()
+
+
+def test_an_empty_variable_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".modelforge").mkdir()
+    (tmp_path / ".modelforge" / "modelforge.toml").write_text("max_upload_mb = 7\n")
+    for name in ("HOME", "PORT", "MAX_UPLOAD_MB", "DATA_ROOTS"):
+        monkeypatch.setenv(f"MODELFORGE_{name}", "")
+    settings = load_settings()
+    assert (settings.home, settings.port, settings.max_upload_mb) == (tmp_path / ".modelforge", 8000, 7)
+
+
+@pytest.mark.parametrize(("given", "path"), [("/a/b", "/a/b"), ("a/b/", "/a/b"), ("/", ""), ("", "")])
+def test_a_root_path_begins_with_a_slash_and_ends_without(tmp_path: Path, given: str, path: str) -> None:
+    assert load_settings(home=tmp_path, root_path=given).root_path == path

@@ -22,7 +22,9 @@ LOOPBACK = ("127.0.0.1", "::1", "localhost")
 class Settings(BaseSettings):
     """Where ModelForge keeps its things and how it serves."""
 
-    model_config = SettingsConfigDict(env_prefix="MODELFORGE_", use_attribute_docstrings=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="MODELFORGE_", env_ignore_empty=True, use_attribute_docstrings=True, extra="forbid"
+    )
 
     home: Path = Field(default_factory=lambda: Path.home() / ".modelforge")
     """The folder of the database, datasets, runs and models."""
@@ -74,6 +76,12 @@ class Settings(BaseSettings):
     @classmethod
     def _as_browsers_write_them(cls, value: list[str]) -> list[str]:
         return [origin.lower().rstrip("/") for origin in value]
+
+    @field_validator("root_path")
+    @classmethod
+    def _as_paths_begin(cls, value: str) -> str:
+        path = value.strip("/")
+        return f"/{path}" if path else ""
 
     @property
     def database(self) -> str | Path:
@@ -141,7 +149,7 @@ def load_settings(**flags: Any) -> Settings:
     filed = {
         name: value
         for name, value in _config_file(Path(home).expanduser()).items()
-        if f"MODELFORGE_{name.upper()}" not in os.environ
+        if not os.environ.get(f"MODELFORGE_{name.upper()}")
     }
     try:
         return Settings(**{**filed, **given})

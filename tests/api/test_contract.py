@@ -233,6 +233,8 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"model_name": "/no/such/model"}, 404, "/no/such/model"),
     ({"model_name": "nobody/such-model"}, 404, "nobody/such-model"),
     ({"model_name": "/etc"}, 400, "config.json"),
+    ({"target_modules": ""}, 400, "target_modules names no layer"),
+    ({"model_name": ""}, 400, "model_name: must have at least 1 character"),
 ]
 
 
@@ -252,6 +254,7 @@ def test_what_cannot_work_is_refused(
     ("method", "path", "options", "status"),
     [
         ("GET", "/api/none", {}, 404),
+        ("GET", "/ws/training", {}, 404),
         ("GET", "/api/models/999", {}, 404),
         ("GET", "/api/jobs/none", {}, 404),
         ("GET", "/api/jobs/none/metrics", {}, 404),
@@ -282,15 +285,24 @@ def test_every_error_has_one_form(
     assert body["error"] and body["detail"] and "Traceback" not in body["detail"]
 
 
-def test_a_foreign_page_gets_no_socket(server: LiveServer) -> None:
+@pytest.mark.parametrize(
+    ("path", "origin", "status", "said"),
+    [
+        ("/ws/training", "https://evil.example", 403, "https://evil.example"),
+        ("/ws/training?after=-1", None, 400, "after: must be greater than or equal to 0"),
+        ("/ws/training?after=x", None, 400, "after: must be a valid integer"),
+        ("/ws/none", None, 404, "there is one at /ws/training"),
+        ("/api/info", None, 404, "there is no WebSocket at /api/info"),
+    ],
+)
+def test_a_refused_socket_is_told_why(server: LiveServer, path: str, origin: Any, status: int, said: str) -> None:
     from websockets.exceptions import InvalidStatus
 
-    with (
-        pytest.raises(InvalidStatus) as refusal,
-        connect(server.url.replace("http", "ws") + "/ws/training", origin="https://evil.example"),
-    ):
+    with pytest.raises(InvalidStatus) as refusal, connect(server.url.replace("http", "ws") + path, origin=origin):
         pass
-    assert refusal.value.response.status_code == 403
+    body = json.loads(refusal.value.response.body or b"")
+    assert refusal.value.response.status_code == body["status_code"] == status
+    assert set(body) == {"error", "detail", "status_code"} and said in body["detail"]
 
 
 def test_a_crash_of_the_playground_is_one_clear_error(server: LiveServer, trained: dict[str, Any]) -> None:

@@ -88,6 +88,55 @@ def test_an_allowed_origin_is_one_for_the_guard_and_for_the_browser(client: Test
     assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (409, ORIGIN)
 
 
+@pytest.mark.parametrize(
+    ("origin", "method", "status", "said"),
+    [
+        (ORIGIN, "POST", 200, None),
+        (ORIGIN, "BREW", 400, "Disallowed CORS method"),
+        ("https://evil.example", "POST", 403, "https://evil.example"),
+    ],
+)
+def test_a_preflight_is_refused_in_the_form_of_every_error(
+    client: TestClient, origin: str, method: str, status: int, said: str | None
+) -> None:
+    asked = {"origin": origin, "access-control-request-method": method}
+    reply = client.options("/api/stop_training", headers=asked)
+    assert reply.status_code == status
+    assert reply.headers.get("access-control-allow-origin") == (ORIGIN if origin == ORIGIN else None)
+    if said is not None:
+        assert said in reply.json()["detail"] and reply.json()["status_code"] == status
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("PUT", "/api/start_training", "POST"), ("POST", "/api/models/1", "DELETE, GET"), ("HEAD", "/api/health", "GET")],
+)
+def test_a_wrong_method_is_told_the_right_ones(client: TestClient, method: str, path: str, allowed: str) -> None:
+    reply = client.request(method, path)
+    assert (reply.status_code, reply.headers["allow"]) == (405, allowed)
+    assert method == "HEAD" or reply.json()["detail"].endswith(f"it takes {allowed}")
+
+
+def test_an_unknown_path_is_told_the_nearest_one_and_not_in_full_length(client: TestClient) -> None:
+    assert "Did you mean '/api/models'?" in client.get("/api/model").json()["detail"]
+    assert len(client.get("/" + "x" * 10_000).json()["detail"]) < 300
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"task": \xff}', "not UTF-8 text"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"lora_r": ' + b"9" * 5000 + b"}", "too many digits"),
+        (b'{"task"', "not valid JSON: Expecting ':' delimiter at byte 7"),
+        (b'{"\\ud800": 1}', "a field name: must be a valid string"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_why(client: TestClient, body: bytes, said: str) -> None:
+    reply = client.post("/api/start_training", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code == 400 and said in reply.json()["detail"], reply.text
+
+
 def test_uploads_of_one_name_at_once_get_a_version_each(client: TestClient) -> None:
     def upload(count: int) -> Any:
         return client.post("/api/upload_dataset", files={"file": ("same.jsonl", jsonl(rows(count)))}).json()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from modelforge.files import write_atomic
 from tests.live import LiveServer
@@ -40,3 +41,34 @@ def test_its_files_are_its_owners_and_anothers_record_stays(tmp_path: Path) -> N
     write_atomic(tmp_path / "server.json", other)
     server.close()
     assert (tmp_path / "server.json").read_text() == other
+
+
+def test_a_proxy_may_take_the_root_path_off_or_leave_it(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path, MODELFORGE_ROOT_PATH="studio/").start()
+    for path in ("", "/studio"):
+        assert server.get(f"{path}/api/health")["status"] == "healthy"
+        assert server.get(f"{path}/openapi.json")["servers"] == [{"url": "/studio"}]
+        assert "'/studio/openapi.json'" in httpx.get(f"{server.url}{path}/docs").text
+        home = httpx.get(f"{server.url}{path}/")
+        assert (home.status_code, home.headers["location"]) == (307, "/studio/docs")
+        with connect(f"{server.url.replace('http', 'ws')}{path}/ws/training") as listener:
+            assert json.loads(listener.recv(timeout=10))["status"] == "idle"
+        # Only uploads may be large.
+        content = b'{"input": "a", "output": "%s"}\n' % (b"x" * 1_000_000) * 12
+        reply = httpx.post(f"{server.url}{path}/api/upload_dataset", files={"file": ("large.jsonl", content)})
+        assert reply.status_code == 200, reply.text
+    for path in ("/studiox/api/health", "/studio/studio/api/health"):
+        server.call("GET", path, status=404)
+    server.close()
+
+
+def test_what_is_no_http_is_refused_in_the_form_of_every_error(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path).start()
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    for sent in (b"hello\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"):
+        with socket.create_connection((host, int(port)), timeout=10) as client:
+            client.sendall(sent)
+            told = b"".join(iter(lambda: client.recv(65_536), b""))
+        head, _, body = told.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ") and json.loads(body)["status_code"] == 400, told
+    server.close()

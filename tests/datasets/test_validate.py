@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from modelforge.datasets import rows
-from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES, problems_of
+from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES, Shape
 from modelforge.datasets.ingest import iter_rows
 from modelforge.datasets.validate import _MAGIC, Report, validate
 from modelforge.errors import InvalidDataset, UnsupportedMedia
@@ -133,12 +133,83 @@ def test_the_shape_is_the_one_that_most_rows_fit(file: Path) -> None:
     assert report_of(file, b'{"prompt": "", "chosen": "", "rejected": ""}\n' * 3).shape == "prompt_chosen_rejected"
 
 
+ALPACA = b'{"instruction": "a", "input": "", "output": "b", "text": "a b"}\n'
+
+
+@pytest.mark.parametrize(
+    ("content", "shape", "errors"),
+    [
+        pytest.param(
+            # Of the two shapes that its rows have, the second has more usable rows.
+            ALPACA * 12 + ALPACA.replace(b'"b"', b'""'),
+            "input_output",
+            ["line 13: field 'output' is empty"],
+            id="Stanford's Alpaca",
+        ),
+        pytest.param(
+            b'{"prompt": "a", "chosen": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], '
+            b'"rejected": [{"role": "assistant", "content": "c"}], "messages": []}\n' * 12,
+            "prompt_chosen_rejected",
+            [],
+            id="UltraFeedback",
+        ),
+        pytest.param(
+            b'{"prompt": "a", "completion": "b"}\n' * 12 + b'{"prompt": "a", "chosen": "b", "rejected": "c"}\n' * 2,
+            "input_output",
+            ["lines 13 and 14: field 'completion' is missing"],
+            id="completions, and two choices",
+        ),
+        pytest.param(
+            b'{"chosen": "b", "rejected": "c"}\n' * 12,
+            "prompt_chosen_rejected",
+            ["lines 1, 2, 3, 4, 5 and 7 more: field 'prompt' is missing"],
+            id="no prompt",
+        ),
+        pytest.param(
+            b'{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}\n' * 10
+            + b'{"conversations": [{"from": "human", "value": "a"}, {"from": "tool", "value": "b"}]}\n' * 2
+            + b'{"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]}\n'
+            + b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}\n',
+            "messages",
+            [
+                "lines 11 and 12: the 'from' of a turn is neither system, human nor gpt (turn 2: 'tool' in line 11)",
+                "line 13: no turn is the assistant's, so there is nothing to learn",
+            ],
+            id="two forms",
+        ),
+        pytest.param(
+            # The text says the same once more; the answers decide.
+            b'{"context": "a", "question": "b", "answer": "c", "text": "a b"}\n' * 10,
+            "text",
+            [],
+            id="none of whose first shape is usable",
+        ),
+        pytest.param(
+            b'{"context": "a b", "question": "b", "answers": {"text": ["b"], "answer_start": [2]}}\n' * 10
+            + b'{"context": "a b", "question": "b", "answers": {"text": ["b"], "answer_start": [1]}}\n'
+            + b'{"context": "a b", "question": "b"}\n'
+            + b'{"context": "a b", "question": "b", "answer": ""}\n',
+            "context_question_answer",
+            [
+                "line 11: the answer does not stand at its answer_start, counted in characters from 0 (answer 1)",
+                "line 12: field 'answer' is missing",
+            ],
+            id="SQuAD",
+        ),
+    ],
+)
+def test_shapes_of_the_hubs_datasets(file: Path, content: bytes, shape: str, errors: list[str]) -> None:
+    report = report_of(file, content)
+    assert (report.shape, report.errors) == (shape, errors)
+    assert report.num_examples == len(list(iter_rows(file, SHAPES.get(shape))))
+
+
 def test_unknown_columns_ask_for_a_mapping(file: Path) -> None:
     report = report_of(file, b'{"question": "a", "rep\\nly": "b"}\n' * 20 + b"{\n")
     assert (report.shape, report.num_rows, report.num_examples, report.num_bad) == (None, 21, 20, 1)
     assert report.errors == [
         "no known shape: the columns are 'question', 'rep\\nly'; a row needs input and output, or context, question "
-        "and answer, or prompt, chosen and rejected",
+        "and answer, or prompt, chosen and rejected, or messages, or text",
         "line 21: not JSON: Expecting property name enclosed in double quotes (column 2)",
     ]
     assert not report.valid
@@ -205,11 +276,36 @@ def naive(content: bytes, max_line: int) -> tuple[int, dict[str, set[int]], dict
     return count, problems, objects
 
 
-FIELDS = sorted({field for shape in SHAPES for field in shape.fields})
+FIELDS = sorted({field for shape in SHAPES for form in shape.forms for field in form.fields + form.optional})
 TEXTS = st.sampled_from(["a", "ab", "", " ", "\0", "\ud800", "é", "\U0001f600", "{[", "\u2028\u0085"])
-VALUES = st.one_of(TEXTS, TEXTS, TEXTS, st.none(), st.booleans(), st.integers(), st.floats(), st.just([{}]))
+TURNS = st.one_of(
+    st.fixed_dictionaries(
+        {
+            "role": st.sampled_from(["system", "user", "assistant", "tool", 1]),
+            "content": st.sampled_from(["a", "b", ""]),
+        }
+    ),
+    st.fixed_dictionaries(
+        {"from": st.sampled_from(["system", "human", "gpt", "bing", None]), "value": st.sampled_from(["a", "b", " "])}
+    ),
+    st.sampled_from([None, "a", {}]),
+)
+CHATS = st.sampled_from(
+    [
+        [{"role": "user", "content": "a"}],
+        [{"role": "assistant", "content": "a"}],
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+        [{"role": "user", "content": "a"}, {"role": "assistant", "content": "c"}],
+        [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}],
+    ]
+)
+ANSWERS = st.fixed_dictionaries({"text": st.lists(TEXTS, max_size=2), "answer_start": st.lists(st.integers(-1, 2))})
+VALUES = st.one_of(
+    TEXTS, TEXTS, TEXTS, st.none(), st.booleans(), st.integers(-1, 3), st.floats(), st.just([{}]),
+    CHATS, st.lists(TURNS, max_size=4), ANSWERS,
+)  # fmt: skip
 OBJECTS = st.one_of(
-    *[st.fixed_dictionaries(dict.fromkeys(shape.fields, VALUES)) for shape in SHAPES],
+    *[st.fixed_dictionaries(dict.fromkeys(form.fields, VALUES)) for shape in SHAPES for form in shape.forms],
     st.dictionaries(st.sampled_from([*FIELDS, "x", "\n"]), VALUES),
 )
 LINES = st.one_of(
@@ -227,6 +323,14 @@ FILES = st.builds(
     st.sampled_from([b"", b"\xef\xbb\xbf"]),
     st.lists(st.tuples(LINES, st.sampled_from([b"\n", b"\n", b"\r\n", b""])), max_size=30),
 )
+
+
+def complete(row: dict[str, Any], shape: Shape) -> bool:
+    return any(set(form.fields) <= set(row) for form in shape.forms)
+
+
+def first(row: dict[str, Any]) -> Shape | None:
+    return next((shape for shape in SHAPES if complete(row, shape)), None)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -247,25 +351,30 @@ def test_the_report_is_what_a_naive_reader_finds(tmp_path: Path, content: bytes,
         except InvalidDataset as error:
             assert (count == 0) == ("one JSON array" not in error.detail)
             return
-        usable = {shape.name: [n for n, row in objects.items() if not problems_of(row, shape)] for shape in SHAPES}
+        usable = {shape.name: [n for n, row in objects.items() if not shape.problems(row)] for shape in SHAPES}
         assert report.num_rows == count == report.num_examples + report.num_bad
         assert report.sha256 == hashlib.sha256(content).hexdigest()
         bad = set().union(*problems.values())
         if report.shape is None:
-            assert not any(set(shape.fields) <= set(row) for row in objects.values() for shape in SHAPES)
+            assert not any(complete(row, shape) for row in objects.values() for shape in SHAPES)
             assert report.num_examples == len(objects)
         else:
-            assert report.num_examples == len(usable[report.shape]) == max(map(len, usable.values()))
             shape = SHAPES.get(report.shape)
-            bad |= set(objects) - set(usable[report.shape])
-            assert list(iter_rows(file, shape)) == [
-                (n, {field: objects[n][field] for field in shape.fields}) for n in usable[report.shape]
-            ]
-            for field in shape.fields:
-                lacking = sorted(n for n, row in objects.items() if field not in row)
-                assert sum(f"field '{field}' is missing" in error for error in report.errors) == bool(lacking)
-                if lacking and len(lacking) == 1:
-                    assert f"line {lacking[0]}: field '{field}' is missing" in report.errors
+            assert report.num_examples == len(usable[shape.name])
+            own = {s.name: sum(n in usable[s.name] for n, row in objects.items() if first(row) == s) for s in SHAPES}
+            assert own[shape.name] == max(own.values())
+            if not any(own.values()):
+                assert len(usable[shape.name]) == max(map(len, usable.values()))
+            bad |= set(objects) - set(usable[shape.name])
+            assert list(iter_rows(file, shape)) == [(n, shape.read(objects[n])) for n in usable[shape.name]]
+            words = {}
+            for number, row in objects.items():
+                for problem in shape.look(row) if shape.problems(row) else ():
+                    words.setdefault(problem.kind, []).append(number)
+            for kind, lines in words.items():
+                told = [e for e in report.errors if f": {kind}" in e and e.startswith(f"line{'s'[: len(lines) > 1]} ")]
+                assert any(f" {min(lines)}" in each for each in told)
+            assert len(report.errors) >= len(words)
         firsts = [int(error.split()[1].strip(",:")) for error in report.errors if not error.startswith("no known")]
         assert firsts == sorted(firsts)
         assert set(firsts) <= bad

@@ -18,6 +18,7 @@ import typer
 from modelforge.api.errors import BODIES
 from modelforge.cli.app import app
 from modelforge.contracts.training import TrainingConfig
+from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.validate import validate
 from modelforge.registry import Registry
 from modelforge.strategies import STRATEGIES
@@ -47,6 +48,16 @@ def test_a_spreadsheet_becomes_a_dataset(tmp_path: Path) -> None:
     run(script, tmp_path)
     report = validate(tmp_path / "faq.jsonl")
     assert (report.valid, report.num_examples, report.shape) == (True, 12, "input_output")
+
+
+def test_rows_of_every_shape_are_shown() -> None:
+    page = (DOCS / "guide" / "data.md").read_text(encoding="utf-8")
+    sections = re.findall(r"^### `(\w+)`\n(.*?)^```json\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert sorted(name for name, _, _ in sections) == sorted(SHAPES.names())
+    for name, _, lines in sections:
+        shape, shown = SHAPES.get(name), [json.loads(line) for line in lines.splitlines()]
+        assert [shape.problems(row) for row in shown] == [[]] * len(shown)
+        assert {shape.form_of(row)[0] for row in shown} == set(shape.forms)
 
 
 def test_the_whole_way_by_http_in_python(server: LiveServer, tiny_model: Path, tmp_path: Path) -> None:

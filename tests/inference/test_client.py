@@ -24,9 +24,9 @@ from tests.tiny import TALK, make_tiny_model
 QUESTION, SAID = TALK[2]
 
 
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("taught") / "model", taught=TALK)
+@pytest.fixture
+def taught(taught_model: Path) -> Path:
+    return taught_model
 
 
 @pytest.fixture(scope="module")

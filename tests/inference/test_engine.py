@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ def load(folder: Path) -> LoadedModel:
     return Shelf("cpu", 0, quiet).get(target(folder))
 
 
-@pytest.fixture(scope="module")
-def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_model(tmp_path_factory.mktemp("taught") / "model", taught=TALK)
+@pytest.fixture
+def taught(taught_model: Path) -> Path:
+    return taught_model
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,7 @@ def test_sampling_is_repeatable_by_its_seed_and_follows_its_options(tiny_model: 
 
 
 def test_the_models_own_sampling_settings_stay_out(tmp_path: Path, tiny_model: Path) -> None:
-    folder = make_tiny_model(tmp_path / "model")
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
     own = GenerationConfig(
         do_sample=True, temperature=5.0, top_k=1, repetition_penalty=3.0, max_length=70, eos_token_id=3
     )
@@ -112,8 +113,8 @@ def test_the_models_own_sampling_settings_stay_out(tmp_path: Path, tiny_model: P
     assert len(sampled) == 4  # its top_k of 1 would make them one
 
 
-def test_an_end_token_of_the_models_generation_settings_ends_too(tmp_path: Path) -> None:
-    folder = make_tiny_model(tmp_path / "model", taught=TALK)
+def test_an_end_token_of_the_models_generation_settings_ends_too(tmp_path: Path, taught: Path) -> None:
+    folder = Path(shutil.copytree(taught, tmp_path / "model"))
     tokenizer = AutoTokenizer.from_pretrained(folder)
     ids = tokenizer(TALK[0][1])["input_ids"]
     GenerationConfig(eos_token_id=[3, ids[2]]).save_pretrained(folder)

@@ -171,6 +171,15 @@ def test_progress_never_falls_within_an_attempt(run: Run) -> None:
         assert run.ledger.ingest(JOB)[0].progress == 50.0
 
 
+def test_an_attempt_begins_without_the_steps_of_the_one_before(run: Run) -> None:
+    run.event("state", state="training", message="Training")
+    run.event("progress", step=5, total_steps=10, epoch=0.5, total_epochs=1)
+    run.ledger.ingest(JOB)
+    run.ledger.settle(JOB, Exit(signal="SIGKILL"), was_watched=True)
+    status = run.ledger.requeue(JOB, "u")
+    assert (status.progress, status.current_step, status.current_epoch, status.total_steps) == (0.0, None, None, 10)
+
+
 def test_what_cannot_be_is_said_and_changes_nothing(run: Run) -> None:
     run.event("state", state="completed", message="Done")
     assert run.ledger.ingest(JOB)[0].status == "starting"

@@ -9,14 +9,15 @@ from contextlib import asynccontextmanager, contextmanager
 from fastapi import FastAPI, Request
 from fastapi_offline import FastAPIOffline
 from filelock import FileLock, Timeout
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import RedirectResponse
 
 from modelforge import __version__, hardware, processes
 from modelforge.api import errors, openapi, stream
+from modelforge.api.cors import Cors
 from modelforge.api.deps import State
-from modelforge.api.guard import UNSAFE, Guard
+from modelforge.api.guard import Guard
 from modelforge.api.limits import BodyLimit
+from modelforge.api.rootpath import RootPath
 from modelforge.api.routes import datasets, info, jobs, models, playground, training
 from modelforge.errors import Conflict
 from modelforge.files import read_json_or_none
@@ -54,10 +55,9 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
     )
     app.add_middleware(BodyLimit)
     if settings.allowed_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.allowed_origins, allow_methods=["GET", *UNSAFE], allow_headers=["*"]
-        )
+        app.add_middleware(Cors, origins=settings.allowed_origins)
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(RootPath)
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
     async def home(request: Request) -> RedirectResponse:
         return RedirectResponse(f"{request.scope['root_path']}/docs")
 
+    app.add_api_websocket_route("/{path:path}", errors.no_socket)
     return app
 
 

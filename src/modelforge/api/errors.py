@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+from collections.abc import Iterator
 from typing import Any
 
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI, Request, WebSocket
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, WebSocketRoute
+from starlette.types import Receive, Scope, Send
 
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
@@ -61,9 +64,26 @@ def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSO
     return JSONResponse(body.model_dump(), status_code=error.status_code, headers=headers)
 
 
+async def refuse(error: ModelForgeError, scope: Scope, receive: Receive, send: Send) -> None:
+    """The error as the answer to a request, or to a WebSocket's handshake, where the server can answer one."""
+    if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+        await answer(error)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": error.detail[:120]})
+
+
+async def no_socket(socket: WebSocket) -> None:
+    """The end of every WebSocket's handshake on a path where none is spoken."""
+    known = [route.path for route in _routes(socket.app) if isinstance(route, WebSocketRoute)]
+    there = ", ".join(path for path in known if "{" not in path)
+    refusal = NotFound(f"there is no WebSocket at {_path(socket)}; there is one at {there}")
+    await refuse(refusal, socket.scope, socket.receive, socket.send)
+
+
 def install(app: FastAPI) -> None:
     """Answer every error of every route in the contract's form."""
     app.add_exception_handler(ModelForgeError, _ours)
+    app.add_exception_handler(WebSocketRequestValidationError, _invalid_socket)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
@@ -78,35 +98,68 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 async def _internal(request: Request, error: Exception) -> Response:
     # The trace goes to the server's log (Starlette raises the error again for it), never to the client.
-    detail = f"{type(error).__name__} in {request.method} {request.url.path}; the server's log has the details"
+    detail = f"{type(error).__name__} in {request.method} {_path(request)}; the server's log has the details"
     return answer(Fault(detail))
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    path = request.url.path
+    path, routes = _path(request), list(_routes(request.app))
     if error.status_code == 404:
-        known = [getattr(route, "path", "") for route in request.app.routes]
+        if any(isinstance(route, WebSocketRoute) and path.endswith(route.path) for route in routes):
+            return answer(NotFound(f"{path} speaks WebSocket, not HTTP: connect to it with ws:// or wss://"))
+        known = [getattr(route, "path", "") for route in routes]
         return answer(NotFound(f"there is no path {path}.{did_you_mean(path, known)} GET /docs lists them all"))
     if error.status_code == 405:
         # Starlette names the methods of the first route of the path alone.
-        matching = [route for route in request.app.routes if route.matches(request.scope)[0] != Match.NONE]
+        matching = [route for route in routes if route.matches(request.scope)[0] != Match.NONE]
         allowed = ", ".join(sorted({method for route in matching for method in getattr(route, "methods", None) or ()}))
         return answer(
             MethodNotAllowed(f"{path} does not take {request.method}; it takes {allowed}"), {"Allow": allowed}
         )
     if error.status_code < 500:
-        return answer(InvalidRequest(str(error.detail)))
+        # FastAPI says of a body that it could not read nothing but that; why is in the error that it caught.
+        return answer(InvalidRequest(_unreadable(error.__cause__) if error.__cause__ else str(error.detail)))
     return answer(Fault(str(error.detail)))
+
+
+def _routes(app: FastAPI) -> Iterator[BaseRoute]:
+    """Every route, also of included routers, which newer versions of FastAPI keep as one entry each."""
+    for route in app.routes:
+        router = getattr(route, "original_router", None)
+        yield from [route] if router is None else router.routes
+
+
+def _path(connection: Request | WebSocket) -> str:
+    path = connection.url.path
+    return path if len(path) <= 200 else f"{path[:199]}…"
+
+
+def _unreadable(cause: BaseException) -> str:
+    """Why a body is no JSON, where the decoder did not come as far as to name a place."""
+    if isinstance(cause, UnicodeDecodeError):
+        return f"the body is not UTF-8 text: {cause.reason} at byte {cause.start}"
+    if isinstance(cause, RecursionError):
+        return "the body is not valid JSON: its lists or objects are nested too deeply"
+    if isinstance(cause, ValueError):  # int() refuses more digits than sys.get_int_max_str_digits()
+        return "the body is not valid JSON: a number has too many digits"
+    return "the body could not be read"
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     model = BODIES.get(request.scope["route"].path if "route" in request.scope else request.url.path)
-    known = list(model.model_fields) if model else []
-    told = [_explain(one, known) for one in error.errors()]
-    shown = "; ".join(told[:10]) + (f"; and {len(told) - 10} more problems" if len(told) > 10 else "")
-    return answer(InvalidRequest(shown))
+    return answer(InvalidRequest(_explain_all(error.errors(), list(model.model_fields) if model else [])))
+
+
+async def _invalid_socket(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
+    refusal = InvalidRequest(_explain_all(error.errors(), []))
+    await refuse(refusal, socket.scope, socket.receive, socket.send)
+
+
+def _explain_all(problems: Any, known: list[str]) -> str:
+    told = [_explain(one, known) for one in problems]
+    return "; ".join(told[:10]) + (f"; and {len(told) - 10} more problems" if len(told) > 10 else "")
 
 
 def _explain(problem: Any, known: list[str]) -> str:
@@ -121,12 +174,16 @@ def _explain(problem: Any, known: list[str]) -> str:
         return f"field '{field}' is missing" if field else "the body is missing: send a JSON object"
     if kind in ("model_attributes_type", "model_type", "dict_type"):
         return "the body must be a JSON object, sent with Content-Type: application/json"
-    message = str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    message = str(problem["msg"]).removeprefix("Value error, ")
     if kind == "value_error":
         return message
     given = problem.get("input")
     shown = "" if isinstance(given, (dict, list)) else f", not {_short(given)}"
-    return f"{field}: must be {message}{shown}"
+    # "Input should be greater than …", "String should have at least …"
+    return f"{field or 'a field name'}: {_SHOULD.sub('must ', message)}{shown}"
+
+
+_SHOULD = re.compile(r"^\w+ should ")
 
 
 def _short(value: object) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from modelforge.api.errors import answer
+from modelforge.api.errors import refuse
 from modelforge.errors import Forbidden
 from modelforge.settings import Settings
 
@@ -35,10 +35,8 @@ class Guard:
         fault = self._fault(scope)
         if fault is None:
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await answer(Forbidden(fault))(scope, receive, send)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": fault[:120]})
+            await refuse(Forbidden(fault), scope, receive, send)
 
     def _fault(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
@@ -46,7 +44,9 @@ class Guard:
         if host and not self._known(_hostname(f"//{host}")):
             return f"host '{host}' is not allowed: add its name to MODELFORGE_ALLOWED_HOSTS"
         origin = headers.get("origin")
-        unsafe = scope["type"] == "websocket" or scope["method"] in UNSAFE
+        # What a page asks before it sends more than a form could: refused here, it needs no second answer.
+        preflight = "access-control-request-method" in headers
+        unsafe = scope["type"] == "websocket" or scope["method"] in UNSAFE or preflight
         if not unsafe or origin is None or origin.lower() in self._origins:
             return None
         if host and _netloc(origin) == host.lower():

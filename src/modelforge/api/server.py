@@ -12,6 +12,7 @@ import sys
 import uvicorn
 
 from modelforge.api.app import check_home, create_app
+from modelforge.api.protocol import Http, Socket
 from modelforge.errors import InvalidRequest
 from modelforge.files import read_json_or_none, write_atomic
 from modelforge.settings import Settings
@@ -64,6 +65,8 @@ def run(settings: Settings) -> int:
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=Http,
+        ws=Socket,
         root_path=settings.root_path,
         proxy_headers=True,
         forwarded_allow_ips=settings.forwarded_allow_ips,

@@ -70,8 +70,20 @@ class MessageEvent(_Event):
     text: str
 
 
+class SampleEvent(_Event):
+    """What the model says while it learns."""
+
+    kind: Literal["sample"] = "sample"
+    step: int
+    prompt: str
+    completion: str
+    reward: float | None = None
+    """What the reward model says to that."""
+
+
 Event = Annotated[
-    StateEvent | ProgressEvent | MetricsEvent | CheckpointEvent | MessageEvent, Field(discriminator="kind")
+    StateEvent | ProgressEvent | MetricsEvent | CheckpointEvent | MessageEvent | SampleEvent,
+    Field(discriminator="kind"),
 ]
 EVENTS: TypeAdapter[Event] = TypeAdapter(Event)
 

@@ -212,7 +212,7 @@ class JobEvent(Contract):
     at: UtcTime
     """When the server heard of it."""
     kind: str
-    """state, message or checkpoint."""
+    """state, message, checkpoint or sample."""
     text: str
     """What happened, in words."""
 
@@ -369,6 +369,17 @@ class ModelRef(Contract):
     """The folder of an earlier run's adapter that this run goes on training."""
 
 
+class Ancestor(Contract):
+    """A model that another one was trained from."""
+
+    name: str
+    """As the request named it."""
+    strategy: str | None = None
+    """The method that it was trained by; null for a model that was not trained here."""
+    job_id: str | None = None
+    """The job that made it; null for a model that was not trained here."""
+
+
 class RunSpec(Contract):
     """All that a worker needs to know, frozen: a resume reads it and chooses nothing anew."""
 
@@ -384,6 +395,10 @@ class RunSpec(Contract):
     device: Literal["cuda", "mps", "cpu"]
     dataset: DatasetRef
     model: ModelRef
+    lineage: list[Ancestor] = Field(default_factory=list)
+    """The models that it descends from, oldest first; the last is the one that it starts from."""
+    reward_model: ModelRef | None = None
+    """The reward model that was given. ``adapter`` is set where it stands on the very base of this run."""
     output_dir: str
     """Where the finished model goes."""
     versions: dict[str, str] = Field(default_factory=dict)

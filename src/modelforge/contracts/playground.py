@@ -31,7 +31,10 @@ class GenerateRequest(Request):
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     """Instead of model_id: a model of the registry by its name, a bundled model, a local folder or a hub id."""
     prompt: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
-    """The text to answer. Put into the format that the model was trained in."""
+    """The text to answer, or to summarise, or the question about ``context``. Put into the format that the model was
+    trained in."""
+    context: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)] | None = None
+    """For extractive question answering: the text that the answer stands in."""
     max_new_tokens: int = Field(100, ge=1, le=32_768)
     """Tokens after which generation ends at the latest."""
     temperature: float = Field(0.7, ge=0, le=100)
@@ -60,6 +63,8 @@ class GenerateReply(Contract):
                     "generated_text": "Machine learning is a subset of artificial intelligence...",
                     "tokens_generated": 45,
                     "generation_time_ms": 1234,
+                    "answer_start": None,
+                    "score": None,
                     "finish_reason": "stop",
                 }
             ]
@@ -72,5 +77,11 @@ class GenerateReply(Contract):
     """What was generated, the end token left out."""
     generation_time_ms: int
     """Milliseconds from the request to the last token, loading of the model left out."""
+    answer_start: int | None = None
+    """For extractive question answering: where the answer begins in the context, in characters from 0; null where the
+    context holds none, and for other tasks."""
+    score: float | None = None
+    """For extractive question answering: the probability of this answer among those that were looked at, 0 to 1; null
+    for other tasks."""
     finish_reason: Literal["stop", "length", "timeout"]
     """The model ended by itself, or max_new_tokens, or the timeout did."""

@@ -200,6 +200,8 @@ class TrainingConfig(Request):
     """Steps between checkpoints. By the length of the run."""
     logging_steps: Steps | None = None
     """Steps between points of the loss curve. By the length of the run."""
+    max_eval_samples: int = Field(100, ge=1, le=100_000)
+    """Held-out rows for which answers are generated to measure the model; the loss is on all of them."""
     load_best_model_at_end: bool = False
     """Keep the checkpoint with the lowest loss on the held-out rows instead of the last one."""
     early_stopping_patience: int | None = Field(None, ge=1, le=10_000)
@@ -249,6 +251,9 @@ class TrainingConfig(Request):
             raise ValueError("use_4bit and use_8bit exclude each other: set at most one of them")
         if self.fp16 and self.bf16:
             raise ValueError("fp16 and bf16 exclude each other: set at most one of them")
+        for field in ("load_best_model_at_end", "early_stopping_patience"):
+            if getattr(self, field) and self.eval_split == 0:
+                raise ValueError(f"{field} needs held-out rows: set eval_split above 0")
         if self.max_steps == 0:
             raise ValueError("max_steps is -1 (by epochs) or at least 1")
         if self.strategy in ("rlhf", "dpo") and self.task != "text-generation":

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modelforge.contracts.dataset import Validation
-from modelforge.datasets.formats import ENDINGS, MIN_EXAMPLES, Shape, problems_of
+from modelforge.datasets.formats import ENDINGS, MIN_EXAMPLES, Form, Shape, look
 from modelforge.datasets.rows import open_regular, read_rows
 from modelforge.datasets.validate import READABLE, Report
 from modelforge.errors import (
@@ -46,6 +46,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])
 """Names that mean a device on Windows, whatever ending follows."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 """What cannot stand in a name on Windows."""
+_FORMS = 100
+"""Orders of fields for which their form is remembered (most files have one), and fields in such an order."""
 _EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories: controls, what changes the direction of writing, lone surrogates, line and paragraph ends."""
@@ -156,12 +158,23 @@ def _report(said: bytes, complained: bytes, status: int | None) -> Report:
     return Report(**answer["report"])
 
 
-def iter_rows(path: Path, shape: Shape) -> Iterator[tuple[int, dict[str, str]]]:
-    """The usable rows of a file, in constant memory: line number (from 1) and the shape's fields, no others.
+def iter_rows(path: Path, shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The usable rows of a file, in constant memory: line number (from 1) and the row as ``Shape.read`` gives it.
 
     What ``check_file`` counts as ``num_examples`` is what comes. Raises what ``open_regular`` raises.
     """
+    forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
     with open_regular(path) as stream:
         for line, row in read_rows(stream):
-            if isinstance(row, dict) and not problems_of(row, shape):
-                yield line, {field: row[field] for field in shape.fields}
+            if not isinstance(row, dict):
+                continue
+            # The same as ``shape.read``, without asking for every row which form its fields fit.
+            keys = tuple(row)
+            form = forms.get(keys)
+            if form is None:
+                form = shape.form_of(keys)
+                if len(forms) < _FORMS and len(keys) < _FORMS:
+                    forms[keys] = form
+            usable = look(row, *form)
+            if isinstance(usable, dict):
+                yield line, usable

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from modelforge.datasets.formats import type_name
+from modelforge.datasets.problems import type_name
 from modelforge.errors import InvalidRequest, NotFound
 
 MAX_LINE = 16_000_000

@@ -6,8 +6,10 @@ import importlib
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 from modelforge.errors import Forbidden, NotFound
+from modelforge.files import read_json_or_none
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 TIMEOUT = 10.0
@@ -59,6 +61,20 @@ def find_revision(model_id: str) -> str:
     if isinstance(cached, str):
         return Path(cached).parent.name
     raise NotFound(f"{nowhere}; {why}, and it is not in the local cache of the hub either")
+
+
+def find_config(model_id: str, revision: str) -> dict[str, Any]:
+    """The model's ``config.json`` at a revision that ``find_revision`` found, from the hub or the local cache; empty
+    where the hub does not answer any more, for the worker to find out."""
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        path = hf_hub_download(model_id, "config.json", revision=revision, etag_timeout=TIMEOUT)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, *_transport_errors()):
+        return {}
+    config = read_json_or_none(Path(path))
+    return config if isinstance(config, dict) else {}
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:

@@ -17,6 +17,8 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from modelforge.errors import NotFound
 from modelforge.inference.protocol import ModelTarget
 from modelforge.providers import PROVIDERS
+from modelforge.tasks import TASKS
+from modelforge.tasks.base import Head
 
 Fingerprint = tuple[tuple[str, int, int], ...]
 WEIGHTS_AND_FORMAT = {".safetensors", ".json", ".jinja", ".model", ".txt"}
@@ -29,6 +31,7 @@ class LoadedModel:
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    head: Head
     end_ids: frozenset[int]
     """What the model's own generation settings name as end tokens."""
     size: int
@@ -58,15 +61,20 @@ class Shelf:
                 return found
         provider = PROVIDERS.get(target.provider)
         # Room is made before and not after: two models at once may be more than the machine has.
-        self._make_room(provider.trained_bytes(target.path, self._device))
+        task = TASKS.get(target.task)
+        self._make_room(provider.trained_bytes(target.path, task, self._device))
         started = time.monotonic()
-        model, tokenizer = provider.load_trained(target.path, self._device)
-        ends = model.generation_config.eos_token_id
-        # A model's own sampling settings would fill in what a request leaves out: nothing unasked comes in.
-        model.generation_config = GenerationConfig()
+        model, tokenizer, head = provider.load_trained(target.path, task, self._device)
+        ends, start = None, None
+        if head is not Head.SPAN:
+            own = model.generation_config
+            ends, start = own.eos_token_id, own.decoder_start_token_id
+            # A model's own sampling settings would fill in what a request leaves out: nothing unasked comes in.
+            model.generation_config = GenerationConfig(decoder_start_token_id=start)
         loaded = LoadedModel(
             model,
             tokenizer,
+            head,
             frozenset([ends] if isinstance(ends, int) else ends or ()),
             _bytes(model),
             fingerprint,

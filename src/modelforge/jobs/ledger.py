@@ -18,6 +18,7 @@ from modelforge.contracts.events import (
     CheckpointEvent,
     Event,
     MessageEvent,
+    SampleEvent,
     MetricsEvent,
     ProgressEvent,
     StateEvent,
@@ -67,6 +68,8 @@ class Ledger:
             row.attempt += 1
             row.token = token
             row.progress, row.eta_seconds, row.stop_requested, row.stalled = 0.0, None, False, False
+            # From which checkpoint it goes on, the worker finds out.
+            row.current_step = row.current_epoch = None
             row.error = row.cause = row.exit_code = row.signal = row.log_tail = row.ended_at = None
             return self._enter(session, row, JobState.QUEUED, "Waiting to go on").states[-1]
 
@@ -275,6 +278,9 @@ def _take_progress(row: JobRow, event: ProgressEvent) -> None:
 def _in_words(event: Event) -> str:
     if isinstance(event, CheckpointEvent):
         return f"Checkpoint at step {event.step}"
+    if isinstance(event, SampleEvent):
+        reward = "" if event.reward is None else f", reward {event.reward:.3g}"
+        return f"Step {event.step}{reward}: {event.prompt.strip()} → {event.completion.strip()}"
     assert isinstance(event, MessageEvent)
     return event.text
 

@@ -13,25 +13,30 @@ from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
+from pydantic import ValidationError
 
-from modelforge.catalogue import BUNDLED_MODELS, bundled_model
-from modelforge.contracts.job import DatasetRef, ModelRef
-from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, TrainingConfig
+from modelforge.architectures import require_exact_packing
+from modelforge.catalogue import BUNDLED_MODELS
+from modelforge.contracts.job import Ancestor, DatasetRef, ModelRef, RunSpec
+from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
 from modelforge.environments import find_environment
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
-from modelforge.files import local_path, read_json_or_none, sha256
+from modelforge.files import local_path, read_json_or_none, read_text_or_none, sha256
 from modelforge.hardware import Hardware
-from modelforge.hub.lookup import HUB_ID, find_revision
+from modelforge.hub.folder import context_of
+from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 from modelforge.store.datasets import dataset_named, get_dataset
 from modelforge.store.jobs import active_jobs
 from modelforge.store.models import model_named
+from modelforge.store.tables import ModelRow
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Strategy
+from modelforge.strategies.rlhf import REWARD_FOLDER
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Task
 
@@ -52,6 +57,8 @@ class Plan:
     name: str
     dataset: DatasetRef
     model: ModelRef
+    lineage: list[Ancestor]
+    reward_model: ModelRef | None
     warnings: list[str]
 
 
@@ -59,35 +66,78 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
     """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
     provider = PROVIDERS.get(config.provider)
+    check_options(config, task, strategy)
+    strategy.check(config)
     provider.check(config, hardware)
-    if provider.environment:
+    if provider.environment is not None:
         find_environment(settings.home, provider.environment).interpreter()
-    resolved = fill_defaults(config, strategy, hardware)
+    resolved = fill_defaults(config, task, strategy, hardware)
     check_precision(resolved, hardware)
-    model = await to_thread.run_sync(find_model, resolved, settings, database)
-    if config.max_seq_length is None:
-        resolved = _within_model(resolved, model)
-    _check_length(resolved, model)
-    dataset, warnings = await _find_dataset(resolved, task, settings, database)
+    model = await to_thread.run_sync(find_model, config, settings, database)
+    if model.adapter is not None and config.use_lora:
+        resolved = resolved.model_copy(update=adapter_options(Path(model.adapter)))
+    described = await to_thread.run_sync(config_of, model)
+    if described:
+        provider.check_head(task.head(described, config.model_name), config.model_name)
+        if config.max_seq_length is None:
+            resolved = _within_model(resolved, described)
+    _check_limits(resolved, model, described)
+    reward_model = await to_thread.run_sync(find_reward_model, resolved, model, settings, database)
+    dataset, warnings = await _find_dataset(resolved, task, strategy, settings, database)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
-    return Plan(resolved, name, dataset, model, warnings)
+    return Plan(resolved, name, dataset, model, lineage_of(config, model, database), reward_model, warnings)
 
 
-def fill_defaults(config: TrainingConfig, strategy: Strategy, hardware: Hardware) -> TrainingConfig:
-    """The request wins over what ``compute_specs`` sets, and that over the strategy's and the hardware's defaults."""
+def check_options(config: TrainingConfig, task: Task, strategy: Strategy) -> None:
+    """Raises InvalidRequest for an option that another strategy or task takes, and this one would not heed."""
+    for kind, chosen, variants in (("strategy", strategy, STRATEGIES), ("task", task, TASKS)):
+        owners: dict[str, list[str]] = {}
+        for variant in variants:
+            for field in variant.options:
+                owners.setdefault(field, []).append(variant.name)
+        for field, names in owners.items():
+            if getattr(config, field) is not None and field not in chosen.options:
+                raise InvalidRequest(
+                    f"{field}: it belongs to the {kind} {' and '.join(names)}, and this request has the {kind} "
+                    f"{chosen.name}; leave it out"
+                )
+    if config.init_lora_weights in CHANGES_THE_BASE and config.use_lora:
+        for field in ("use_4bit", "use_8bit", "use_dora", "use_rslora"):
+            if getattr(config, field):
+                raise InvalidRequest(
+                    f"init_lora_weights: '{config.init_lora_weights}' takes the adapter's start out of the base "
+                    f"weights, which {field} does not allow; use default, gaussian or orthogonal"
+                )
+        if config.strategy == "qlora":
+            raise InvalidRequest(
+                f"init_lora_weights: '{config.init_lora_weights}' takes the adapter's start out of the base weights, "
+                "which cannot be done to 4-bit ones; use default, gaussian or orthogonal"
+            )
+    if not config.use_lora:
+        for field, off in (("use_rslora", False), ("use_dora", False), ("loraplus_lr_ratio", None)):
+            if getattr(config, field) is not off:
+                raise InvalidRequest(f"{field}: there is no adapter when use_lora is false; leave it out")
+        if config.init_lora_weights != "default":
+            raise InvalidRequest("init_lora_weights: there is no adapter when use_lora is false; leave it out")
+
+
+def fill_defaults(config: TrainingConfig, task: Task, strategy: Strategy, hardware: Hardware) -> TrainingConfig:
+    """The request wins over what ``compute_specs`` sets, and that over the task's, the strategy's and the hardware's
+    defaults."""
     specs = config.compute_specs or hardware.compute_specs
     bf16 = hardware.fast_bf16 and not config.fp16
     fp16 = hardware.device == "cuda" and not bf16 and not config.bf16
     defaults: dict[str, Any] = {
         "compute_specs": specs,
-        **strategy.defaults(config),
-        **PROVIDERS.get(config.provider).defaults(config),
         "use_4bit": False,
         "use_8bit": False,
         "bf16": bf16,
         "fp16": fp16,
         "bnb_4bit_compute_dtype": "bfloat16" if bf16 else "float16" if fp16 else "float32",
         "optim": "adamw_torch_fused" if hardware.device == "cuda" else "adamw_torch",
+        **task.defaults(config),
+        **strategy.defaults(config),
+        **PROVIDERS.get(config.provider).defaults(config),
         **COMPUTE_SPECS[specs],
     }
     asked = config.model_dump()
@@ -113,91 +163,28 @@ def check_precision(config: TrainingConfig, hardware: Hardware) -> None:
         )
 
 
-def find_model(config: TrainingConfig, settings: Settings, database: Database) -> ModelRef:
-    """The model that a name means: of the registry, bundled, a local folder, or on the hub. Raises NotFound."""
-    name = config.model_name
-    with database.session() as session:
-        earlier = model_named(session, name)
-    if earlier is not None:
-        return _earlier_model(config, name, Path(earlier.path))
-    if name in BUNDLED_MODELS:
-        return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
-    folder = local_path(name, "model_name")
-    if folder.is_dir():
-        _check_folder(folder, name, settings)
-        return ModelRef(name=name, source="folder", path=str(folder.resolve()))
-    if folder.exists():
-        raise InvalidRequest(f"model_name: {name} is a file; a model is a folder with config.json and safetensors")
-    if not HUB_ID.fullmatch(name):
-        raise NotFound(f"model_name: there is no folder {name} on this machine")
-    return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
-
-
-def _earlier_model(config: TrainingConfig, name: str, folder: Path) -> ModelRef:
-    """An earlier run's whole model is a folder like any other; its adapter is trained on, over the same base."""
-    spec = read_json_or_none(folder / "spec.json")
-    if not isinstance(spec, dict):
-        raise NotFound(f"model '{name}' is in the registry, but its folder {folder} is gone or not whole")
-    if not (folder / "adapter_config.json").is_file():
-        return ModelRef(name=name, source="registry", path=str(folder))
-    if config.use_lora:
-        adapter = read_json_or_none(folder / "adapter_config.json") or {}
-        for field, key in (("lora_r", "r"), ("lora_alpha", "lora_alpha")):
-            if field in config.model_fields_set and getattr(config, field) != adapter.get(key):
-                raise InvalidRequest(
-                    f"{field}: model '{name}' has an adapter with {field} {adapter.get(key)}, which this run goes on "
-                    f"training; leave {field} out, or start from its base model"
-                )
-    base = ModelRef.model_validate(spec["model"])
-    return base.model_copy(update={"name": base.name, "adapter": str(folder)})
-
-
-def _check_folder(folder: Path, name: str, settings: Settings) -> None:
-    check_root(folder, settings, "model_name")
-    config = read_json_or_none(folder / "config.json")
-    if not isinstance(config, dict):
-        raise InvalidRequest(f"model_name: {name} has no readable config.json, so it is not a model's folder")
-    if config.get("is_encoder_decoder"):
-        raise InvalidRequest(
-            f"model_name: {name} is an encoder-decoder model ({config.get('model_type')}); "
-            "text-generation needs a causal one"
-        )
-    if not any(folder.glob("*.safetensors")):
-        raise InvalidRequest(f"model_name: {name} holds no safetensors weights; other formats can run code when read")
-
-
-def check_root(path: Path, settings: Settings, field: str) -> None:
-    """Raises InvalidRequest for a path outside the allowed folders, where some are set."""
-    real = path.resolve()
-    roots = [root.expanduser().resolve() for root in settings.data_roots]
-    if roots and not any(real.is_relative_to(root) for root in [*roots, settings.home.resolve()]):
-        raise InvalidRequest(f"{field}: {path} lies outside the folders that MODELFORGE_DATA_ROOTS allows")
-
-
-def _within_model(config: TrainingConfig, model: ModelRef) -> TrainingConfig:
+def _within_model(config: TrainingConfig, described: dict[str, Any]) -> TrainingConfig:
     """A provider's default of ``max_seq_length`` is no wish: a model that takes less gets less."""
-    limit = _positions(model)
+    limit = context_of(described)
     if limit is None or config.max_seq_length is None:
         return config
     return config.model_copy(update={"max_seq_length": min(config.max_seq_length, limit)})
 
 
-def _positions(model: ModelRef) -> int | None:
-    limit = (read_json_or_none(Path(model.path) / "config.json") or {}).get("max_position_embeddings")
-    return limit if isinstance(limit, int) else None
-
-
-def _check_length(config: TrainingConfig, model: ModelRef) -> None:
-    """More positions than a model has would crash its embedding, or be nonsense to it."""
-    limit = _positions(model)
+def _check_limits(config: TrainingConfig, model: ModelRef, described: dict[str, Any]) -> None:
+    """What the model's own configuration rules out, where it could be had; else the worker finds out."""
+    # More positions than a model has would crash its embedding, or be nonsense to it.
+    limit = context_of(described)
     if limit is not None and config.max_seq_length is not None and config.max_seq_length > limit:
         raise InvalidRequest(
             f"max_seq_length: {config.max_seq_length} is more than the {limit} tokens of '{model.name}'"
         )
+    if config.packing:
+        require_exact_packing(described, model.name)
 
 
 async def _find_dataset(
-    config: TrainingConfig, task: Task, settings: Settings, database: Database
+    config: TrainingConfig, task: Task, strategy: Strategy, settings: Settings, database: Database
 ) -> tuple[DatasetRef, list[str]]:
     """The file that the request means, checked for the task; and what is worth knowing of it."""
     name = config.dataset
@@ -221,7 +208,7 @@ async def _find_dataset(
             checked.num_bad,
             checked.errors,
         )
-    _check_shape(name, task, shape, count, errors)
+    _check_shape(name, task, strategy, shape, count, errors)
     warnings = [f"{bad} of {count + bad} rows of '{name}' are left out: {'; '.join(errors)}"] if bad else []
     assert shape is not None
     return DatasetRef(name=name, path=str(path), sha256=digest, num_examples=count, shape=shape), warnings
@@ -236,13 +223,17 @@ def _check_dataset_path(path: Path, settings: Settings) -> None:
     ingest.open_regular(path).close()
 
 
-def _check_shape(name: str, task: Task, shape: str | None, count: int, errors: list[str]) -> None:
-    wanted = " and ".join(f"'{field}'" for field in SHAPES.get(task.shape).fields)
+def _check_shape(
+    name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str]
+) -> None:
+    wanted = strategy.shapes(task)
+    what = f"the task {task.name}" if wanted == task.shapes else f"the strategy {strategy.name}"
+    fields = " or ".join(" and ".join(f"'{field}'" for field in SHAPES.get(each).fields) for each in wanted)
     if shape is None:
-        raise InvalidDataset(f"dataset '{name}': {'; '.join(errors)}. The task {task.name} needs the fields {wanted}.")
-    if shape != task.shape:
+        raise InvalidDataset(f"dataset '{name}': {'; '.join(errors)}. For {what} a row needs the fields {fields}.")
+    if shape not in wanted:
         has = ", ".join(f"'{field}'" for field in SHAPES.get(shape).fields)
-        raise InvalidDataset(f"dataset '{name}' has the fields {has}; the task {task.name} needs {wanted}")
+        raise InvalidDataset(f"dataset '{name}' has the fields {has}; for {what} a row needs {fields}")
     if count < MIN_EXAMPLES:
         raise InvalidDataset(
             f"dataset '{name}' has {count} usable examples, at least {MIN_EXAMPLES} are needed. {'; '.join(errors)}"

@@ -225,6 +225,8 @@ class Supervisor:
             device=self._hardware.device,
             dataset=dataset,
             model=plan.model,
+            lineage=plan.lineage,
+            reward_model=plan.reward_model,
             output_dir=str(self._settings.models / plan.name),
             modelforge_version=__version__,
         )
@@ -307,13 +309,20 @@ class Supervisor:
 
     async def _insist(self, work: Callable[[], T]) -> T:
         """The same, again and again while the database does not take it (a full disk, say): what workers say waits in
-        their files."""
+        their files. The log tells it once, and when it is over: a disk may stay full for a weekend."""
+        told = ""
         while True:
             try:
-                return await self._write(work)
+                done = await self._write(work)
             except StoreFault as error:
-                log.error("%s; trying again in %s seconds", error.detail, RETRY_SECONDS)
+                if error.detail != told:
+                    told = error.detail
+                    log.error("%s; trying again every %g s until it does", told, RETRY_SECONDS)
                 await asyncio.sleep(RETRY_SECONDS)
+            else:
+                if told:
+                    log.warning("the database takes what is written again")
+                return done
 
     def _publish(self, status: TrainingStatus, changes: Changes) -> None:
         self.broadcast.publish(status, changes)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from modelforge.contracts.job import RunSpec
+from modelforge.contracts.job import ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
-from modelforge.tasks.base import Head
+from modelforge.tasks.base import Head, Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -44,11 +45,19 @@ class Provider(Protocol):
         """Called in the worker before anything of the training stack is imported."""
         return
 
+    def config(self, ref: ModelRef, *, trust_remote_code: bool = False) -> Mapping[str, Any]:
+        """The model's configuration, as its ``config.json`` has it. Raises ModelForgeError."""
+
     def load(self, spec: RunSpec, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The model ready to train, its adapter in place where the spec asks for one. Raises ModelForgeError."""
 
-    def load_trained(self, path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """A finished model (or a base model) ready to generate, from its folder or hub id."""
+    def load_start(self, spec: RunSpec, head: Head) -> PreTrainedModel:
+        """What the run starts from, as it was, on the run's device, not to be trained. Raises ModelForgeError."""
 
-    def trained_bytes(self, path: str, device: str) -> int:
+    def load_trained(
+        self, path: str, task: Task, device: str
+    ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Head]:
+        """A finished model (or a base model) ready to answer, from its folder or hub id."""
+
+    def trained_bytes(self, path: str, task: Task, device: str) -> int:
         """Bytes of the weights that ``load_trained`` would hold, known without loading them."""

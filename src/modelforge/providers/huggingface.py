@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,10 @@ from modelforge.contracts.job import ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Forbidden, InvalidRequest, NotFound
 from modelforge.files import read_text_or_none
+from modelforge.providers import adapter
+from modelforge.providers.adapter import HEAD_NAMES
 from modelforge.providers.base import Provider
-from modelforge.tasks.base import Head
+from modelforge.tasks.base import Head, Task
 
 if TYPE_CHECKING:
     import torch
@@ -22,9 +24,14 @@ if TYPE_CHECKING:
 
 
 class HuggingFace(Provider):
-    """transformers and PEFT. Weights come from safetensors only, and no code from a model's repository is run."""
+    """transformers and PEFT. Weights come from safetensors, and no code from a model's repository is run, unless the
+    request says otherwise."""
 
     name: ClassVar[str] = "huggingface"
+
+    def config(self, ref: ModelRef, *, trust_remote_code: bool = False) -> Mapping[str, Any]:
+        """The model's ``config.json``. Raises InvalidRequest, NotFound or Forbidden where it cannot be had."""
+        return _config(ref, trust_remote_code=trust_remote_code).to_dict()
 
     def load(self, spec: RunSpec, head: Head) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         """The base model with its adapter, or whole for full tuning, on the CPU (the trainer moves it); the tokenizer.
@@ -35,42 +42,68 @@ class HuggingFace(Provider):
         from transformers import set_seed  # noqa: PLC0415 - torch stays in the worker
 
         config = spec.config
-        tokenizer = _tokenizer(spec.model)
-        model = _base(spec.model, _training_dtype(config), _quantization(config), spec.device)
+        tokenizer = _tokenizer(spec.model, trust_remote_code=config.trust_remote_code)
+        set_seed(config.seed)  # a new head starts at random, as an adapter does: an exact resume needs the seed first
+        model = _base(
+            spec.model,
+            head,
+            _training_dtype(config, head),
+            _quantization(config),
+            spec.device,
+            trust_remote_code=config.trust_remote_code,
+            use_safetensors=config.use_safetensors,
+        )
         _check_vocabulary(model, tokenizer, spec.model.name)
         model.config.use_cache = False
-        set_seed(config.seed)  # the adapter's start is random; an exact resume needs the seed before it
+        set_seed(config.seed)
         if spec.model.adapter:
             model = _with_earlier_adapter(model, spec.model.adapter, merge=not config.use_lora)
         elif config.use_lora:
-            model = _with_new_adapter(model, config)
+            model = adapter.attach(model, config, head)
         return model, tokenizer
 
-    def load_trained(self, path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-        """A model ready to generate on ``device``: a run's output folder, or a base model's folder or hub id.
+    def load_start(self, spec: RunSpec, head: Head) -> PreTrainedModel:
+        """What the run starts from: for full tuning, whose weights have changed in place."""
+        model, _ = self.load(spec, head)
+        return model.to(spec.device).requires_grad_(False).eval()
+
+    def load_trained(
+        self, path: str, task: Task, device: str
+    ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Head]:
+        """A model ready to answer on ``device``: a run's output folder, or a base model's folder or hub id.
 
         Raises InvalidRequest, NotFound or Forbidden where it cannot be had or is not of the right kind.
         """
-        trained = _trained(path, device)
-        tokenizer = _tokenizer(trained.own)
-        model: Any = _base(trained.base, trained.dtype, trained.quantization, device)
+        trained = _trained(path, task, device)
+        tokenizer = _tokenizer(trained.own, trust_remote_code=trained.trust_remote_code)
+        model: Any = _base(
+            trained.base,
+            trained.head,
+            trained.dtype,
+            trained.quantization,
+            device,
+            trust_remote_code=trained.trust_remote_code,
+            use_safetensors=trained.use_safetensors,
+        )
         _check_vocabulary(model, tokenizer, trained.own.name)
         if trained.adapter:
             from peft import PeftModel  # noqa: PLC0415
 
             # Not merged: in half precision a merge rounds small changes away, and what was trained is not merged.
-            with _explained(trained.own):
+            with explained(trained.own):
                 model = PeftModel.from_pretrained(model, trained.adapter)
-        return (model if trained.quantization else model.to(device)).eval(), tokenizer
+        return (model if trained.quantization else model.to(device)).eval(), tokenizer, trained.head
 
-    def trained_bytes(self, path: str, device: str) -> int:
+    def trained_bytes(self, path: str, task: Task, device: str) -> int:
         """Bytes of the weights that ``load_trained`` would hold, by the model's configuration alone. Raises alike."""
         import torch  # noqa: PLC0415
-        from transformers import AutoModelForCausalLM  # noqa: PLC0415
 
-        trained = _trained(path, device)
-        with _explained(trained.base), torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(_causal_config(trained.base), dtype=trained.dtype)
+        trained = _trained(path, task, device)
+        config = _config(trained.base, trust_remote_code=trained.trust_remote_code)
+        with explained(trained.base), torch.device("meta"):
+            model = _auto_class(trained.head).from_config(
+                config, dtype=trained.dtype, trust_remote_code=trained.trust_remote_code
+            )
         if trained.quantization is None:
             return int(model.get_memory_footprint())
         # Embeddings stay as they are; all else that counts takes 4 or 8 bits a weight.
@@ -81,42 +114,58 @@ class HuggingFace(Provider):
 
 @dataclass(frozen=True)
 class _Trained:
-    """How a model is loaded to generate."""
+    """How a model is loaded to answer."""
 
     own: ModelRef
     """Where its tokenizer lies, and its name."""
     base: ModelRef
     """Where its weights lie; for an adapter, those that it was trained on."""
+    head: Head
     dtype: torch.dtype
     quantization: Any = None
     adapter: str | None = None
+    trust_remote_code: bool = False
+    use_safetensors: bool = True
 
 
-def _trained(path: str, device: str) -> _Trained:
+def _trained(path: str, task: Task, device: str) -> _Trained:
     import torch  # noqa: PLC0415
 
     text = read_text_or_none(Path(path) / "spec.json")
     if text is None:
         ref = ModelRef(name=path, source="folder" if Path(path).is_dir() else "hub", path=path)
-        return _Trained(ref, ref, _resting_dtype(device))
-    with _explained(ModelRef(name=path, source="folder", path=path)):
+        return _Trained(ref, ref, task.head(_config(ref).to_dict(), path), _resting_dtype(device))
+    with explained(ModelRef(name=path, source="folder", path=path)):
         spec = RunSpec.model_validate_json(text)
     own = ModelRef(name=spec.name, source="folder", path=path)
-    if not (Path(path) / "adapter_config.json").is_file():
-        return _Trained(own, own, _resting_dtype(device))
+    adapted = (Path(path) / "adapter_config.json").is_file()
+    trust = spec.config.trust_remote_code
+    head = task.head(_config(spec.model if adapted else own, trust_remote_code=trust).to_dict(), spec.name)
+    if not adapted:
+        return _Trained(own, own, head, _resting_dtype(device), trust_remote_code=trust)
     # The base must be what the adapter was trained on, in the same precision and, if it was, quantized alike.
-    dtype = _training_dtype(spec.config) if device == spec.device else torch.float32
-    return _Trained(own, spec.model, dtype, _quantization(spec.config), adapter=path)
+    dtype = _training_dtype(spec.config, head) if device == spec.device else torch.float32
+    return _Trained(
+        own,
+        spec.model,
+        head,
+        dtype,
+        _quantization(spec.config),
+        adapter=path,
+        trust_remote_code=trust,
+        use_safetensors=spec.config.use_safetensors,
+    )
 
 
 def _location(ref: ModelRef) -> str:
     return str(bundled_model(ref.name)) if ref.source == "bundled" else ref.path
 
 
-def _training_dtype(config: TrainingConfig) -> torch.dtype:
+def _training_dtype(config: TrainingConfig, head: Head) -> torch.dtype:
     import torch  # noqa: PLC0415
 
-    if not config.use_lora:
+    # The head of a span model is trained as it is loaded, and would learn in steps of half precision.
+    if not config.use_lora or (head is Head.SPAN and not (config.use_4bit or config.use_8bit)):
         return torch.float32
     return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
 
@@ -138,21 +187,26 @@ def _quantization(config: TrainingConfig) -> Any:
     # On CPUs with AVX512-BF16, bitsandbytes repacks 4-bit weights in the first evaluation, after which gradients and
     # saved weights are wrong (measured with 0.50); told that the CPU lacks it, both are exact.
     bnb.nn.modules.has_avx512bf16 = lambda: False
+    # Heads are named: what is trained as it is must not be quantized, and transformers itself knows lm_head only.
+    kept = ["lm_head", *HEAD_NAMES]
     if config.use_8bit:
-        return BitsAndBytesConfig(load_in_8bit=True)
+        return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
     return BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type=config.bnb_4bit_quant_type,
         bnb_4bit_use_double_quant=config.use_nested_quant,
         bnb_4bit_compute_dtype=getattr(torch, config.bnb_4bit_compute_dtype or "float32"),
+        llm_int8_skip_modules=kept,
     )
 
 
-def _tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
+def _tokenizer(ref: ModelRef, *, trust_remote_code: bool) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer  # noqa: PLC0415
 
-    with _explained(ref):
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(_location(ref), revision=ref.revision)
+    with explained(ref):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            _location(ref), revision=ref.revision, trust_remote_code=trust_remote_code
+        )
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     if tokenizer.pad_token_id is None:
@@ -160,40 +214,62 @@ def _tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _causal_config(ref: ModelRef) -> PreTrainedConfig:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM  # noqa: PLC0415
+def _config(ref: ModelRef, *, trust_remote_code: bool = False) -> PreTrainedConfig:
+    from transformers import AutoConfig  # noqa: PLC0415
 
-    config: PreTrainedConfig = AutoConfig.from_pretrained(_location(ref), revision=ref.revision)
-    # BERT and its like are in both mappings; they generate only when they were made decoders.
-    encoder = type(config) in AutoModelForMaskedLM._model_mapping and not getattr(config, "is_decoder", False)
-    if encoder or type(config) not in AutoModelForCausalLM._model_mapping:
-        raise InvalidRequest(
-            f"model '{ref.name}' is a {config.model_type} model, which does not generate text from left to right. "
-            "Choose a causal language model (Llama, Qwen, Mistral, Gemma, Phi, GPT-2 and the like)."
+    with explained(ref):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
+            _location(ref), revision=ref.revision, trust_remote_code=trust_remote_code
         )
     return config
 
 
-def _base(ref: ModelRef, dtype: torch.dtype, quantization: Any, device: str) -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM  # noqa: PLC0415
+def _auto_class(head: Head) -> Any:
+    from transformers import (  # noqa: PLC0415
+        AutoModelForCausalLM,
+        AutoModelForQuestionAnswering,
+        AutoModelForSeq2SeqLM,
+    )
 
+    return {
+        Head.CAUSAL: AutoModelForCausalLM,
+        Head.SEQ2SEQ: AutoModelForSeq2SeqLM,
+        Head.SPAN: AutoModelForQuestionAnswering,
+    }[head]
+
+
+def _base(
+    ref: ModelRef,
+    head: Head,
+    dtype: torch.dtype,
+    quantization: Any,
+    device: str,
+    *,
+    trust_remote_code: bool,
+    use_safetensors: bool,
+) -> PreTrainedModel:
     quantized = {"quantization_config": quantization, "device_map": {"": device}} if quantization else {}
-    with _explained(ref):
-        loaded: Any = AutoModelForCausalLM.from_pretrained(
+    with explained(ref):
+        loaded: Any = _auto_class(head).from_pretrained(
             _location(ref),
-            config=_causal_config(ref),
+            config=_config(ref, trust_remote_code=trust_remote_code),
             revision=ref.revision,
             dtype=dtype,
-            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            use_safetensors=use_safetensors or None,
             output_loading_info=True,
             **quantized,
         )
         model: PreTrainedModel = loaded[0]
-        report = loaded[1]
-        if report["missing_keys"]:
-            # transformers fills them with random numbers and goes on.
-            some = ", ".join(sorted(report["missing_keys"])[:3])
-            raise InvalidRequest(f"model '{ref.name}' lacks {len(report['missing_keys'])} of its weights: {some} …")
+        # transformers fills what is missing with random numbers and goes on. A head for spans is new to most models.
+        missing = sorted(
+            key
+            for key in loaded[1]["missing_keys"]
+            if head is not Head.SPAN or key.startswith(f"{model.base_model_prefix}.")
+        )
+        if missing:
+            some = ", ".join(missing[:3])
+            raise InvalidRequest(f"model '{ref.name}' lacks {len(missing)} of its weights: {some} …")
     return model
 
 
@@ -207,38 +283,17 @@ def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
         )
 
 
-def _with_new_adapter(model: PreTrainedModel, config: TrainingConfig) -> Any:
-    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training  # noqa: PLC0415
-
-    if config.use_4bit or config.use_8bit:
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=bool(config.gradient_checkpointing))
-    try:
-        return get_peft_model(
-            model,
-            LoraConfig(
-                r=config.lora_r,
-                lora_alpha=config.lora_alpha,
-                lora_dropout=config.lora_dropout or 0.0,
-                target_modules=config.target_modules,
-                bias="none",
-                task_type="CAUSAL_LM",
-            ),
-        )
-    except ValueError as error:
-        raise InvalidRequest(f"target_modules {config.target_modules!r}: {error}") from error
-
-
-def _with_earlier_adapter(model: PreTrainedModel, adapter: str, *, merge: bool) -> Any:
+def _with_earlier_adapter(model: PreTrainedModel, folder: str, *, merge: bool) -> Any:
     """Go on training an earlier run's adapter, or tune its merged weights."""
     from peft import PeftModel  # noqa: PLC0415
 
-    with _explained(ModelRef(name=adapter, source="folder", path=adapter)):
-        tuned: Any = PeftModel.from_pretrained(model, adapter, is_trainable=not merge)
+    with explained(ModelRef(name=folder, source="folder", path=folder)):
+        tuned: Any = PeftModel.from_pretrained(model, folder, is_trainable=not merge)
     return tuned.merge_and_unload().requires_grad_(True) if merge else tuned
 
 
 @contextmanager
-def _explained(ref: ModelRef) -> Iterator[None]:
+def explained(ref: ModelRef) -> Iterator[None]:
     """Turns what transformers and the hub raise about a model into our errors."""
     from huggingface_hub.errors import (  # noqa: PLC0415
         GatedRepoError,

@@ -17,10 +17,10 @@ from modelforge.errors import InvalidRequest
 from modelforge.providers.huggingface import (
     HuggingFace,
     _check_vocabulary,
-    _explained,
     _location,
     _quantization,
     _tokenizer,
+    explained,
 )
 from modelforge.tasks.base import Head
 
@@ -107,12 +107,12 @@ class Unsloth(HuggingFace):
 
         config, ref = spec.config, spec.model
         self.check_head(head, ref.name)
-        tokenizer = _tokenizer(ref)
+        tokenizer = _tokenizer(ref, trust_remote_code=config.trust_remote_code)
         folder = _folder(ref, config)
         length = _length(config, folder, ref.name)
         checkpointing = "unsloth" if config.gradient_checkpointing else False
         quantization = _quantization(config) if config.use_4bit else None
-        with _explained(ref):
+        with explained(ref):
             model: Any = FastLanguageModel.from_pretrained(
                 folder,
                 max_seq_length=length,
@@ -158,7 +158,7 @@ def _folder(ref: ModelRef, config: TrainingConfig) -> str:
 
     weights = ["*.safetensors"] if config.use_safetensors else ["*.safetensors", "*.bin"]
     code = ["*.py"] if config.trust_remote_code else []
-    with _explained(ref):
+    with explained(ref):
         return str(
             snapshot_download(
                 ref.path, revision=ref.revision, allow_patterns=[*FILES, *weights, *code], ignore_patterns=DUPLICATES
@@ -204,7 +204,7 @@ def _with_earlier_adapter(model: Any, adapter: str, checkpointing: str | bool, *
     from peft import PeftModel  # noqa: PLC0415
     from unsloth import FastLanguageModel  # noqa: PLC0415
 
-    with _explained(ModelRef(name=adapter, source="folder", path=adapter)):
+    with explained(ModelRef(name=adapter, source="folder", path=adapter)):
         tuned: Any = PeftModel.from_pretrained(model, adapter, is_trainable=not merge)
     if merge:
         return tuned.merge_and_unload().requires_grad_(True)

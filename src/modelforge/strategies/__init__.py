@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from modelforge.registry import Registry
 from modelforge.strategies.base import Strategy
+from modelforge.strategies.dpo import Dpo
+from modelforge.strategies.qlora import QLora
+from modelforge.strategies.rlhf import Rlhf
 from modelforge.strategies.sft import Sft
 
-STRATEGIES: Registry[Strategy] = Registry(
-    "strategy",
-    Sft(),
-    planned=["qlora", "rlhf", "dpo"],
-)
+STRATEGIES: Registry[Strategy] = Registry("strategy", Sft(), QLora(), Rlhf(), Dpo())

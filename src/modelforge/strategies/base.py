@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from modelforge.contracts.training import TrainingConfig
+from modelforge.strategies.stage import Training
 from modelforge.tasks.base import Example, Head, Row, Task
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from datasets import Dataset
     from modelforge.contracts.job import RunSpec
@@ -30,47 +31,33 @@ class Run:
     tokenizer: PreTrainedTokenizerBase
     train: Dataset
     held_out: Dataset | None
-    held_out_rows: Sequence[Row]
-    """Some of the held-out rows as they stand in the dataset; training rows where none is held out."""
-    load_base: Callable[[], PreTrainedModel]
+    measured: Dataset
+    """Rows to measure on at the end: those held out, or some of the others where none are."""
+    rows: Sequence[Row]
+    """Some of them, at most ``max_eval_samples``, as they stand in the dataset."""
+    load_start: Callable[[], PreTrainedModel]
     """Loads what the run started from once more."""
     check_stop: Callable[[], None]
     """Raises when the run is to end."""
-    tell: Callable[[str], None]
-    """Tells the run's owner something."""
     sample: Callable[[int, str, str, float | None], None]
     """Shows the run's owner what the model says: the step, a prompt, the answer, and its reward if it has one."""
+    judge: Any = None
+    """The reward model, once it is loaded."""
+    _beside: PreTrainedModel | None = None
 
     @property
     def config(self) -> TrainingConfig:
         return self.spec.config
 
+    def beside(self) -> PreTrainedModel:
+        """What the run started from, with an adapter of its own that does nothing yet: a second model, for a run that
+        tunes all weights of the first. Loaded once."""
+        if self._beside is None:
+            from modelforge.providers import adapter  # noqa: PLC0415
 
-class Stage(Protocol):
-    """One training of a run, with a trainer and checkpoints of its own."""
-
-    @property
-    def name(self) -> str:
-        """What is trained; empty where the run has one stage only."""
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps."""
-
-    @property
-    def step_cost(self) -> float:
-        """About how many tokens go through the model in a step, to compare the time of stages."""
-
-    @property
-    def done(self) -> bool:
-        """Whether an earlier attempt finished it."""
-
-    def trainer(self, arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> Trainer:
-        """A trainer over the run's rows; ``arguments`` are the TrainingArguments that all strategies share, for this
-        stage's folder and steps."""
-
-    def finish(self, trainer: Trainer) -> dict[str, float]:
-        """Keep what was trained; what is worth knowing of it."""
+            config = self.config.model_copy(update={"init_lora_weights": "default", "use_dora": False})
+            self._beside = adapter.attach(self.load_start(), config, self.head)
+        return self._beside
 
 
 class Strategy(Protocol):
@@ -81,6 +68,10 @@ class Strategy(Protocol):
     @property
     def options(self) -> frozenset[str]:
         """Fields of the training configuration that not every strategy takes, and this one does."""
+
+    @property
+    def keeps(self) -> Sequence[str]:
+        """Folders of the run that go with the finished model."""
 
     def shapes(self, task: Task) -> Sequence[str]:
         """The shapes of dataset that it learns from."""
@@ -96,9 +87,9 @@ class Strategy(Protocol):
     ) -> list[Example]:
         """A row in numbers; none where it has no room for any of its answer."""
 
-    def stages(self, run: Run) -> Sequence[Stage]:
+    def stages(self, run: Run) -> Sequence[Training]:
         """What is trained, in order."""
 
     def measure(self, run: Run, model: PreTrainedModel) -> dict[str, float]:
-        """Its own metrics of a model on the held-out rows, beside the loss on them. Called with gradients off and the
-        model in evaluation mode, for the tuned model and for what it started from."""
+        """Its own metrics of a model on the held-out rows, beside the trainer's loss. Where ``final_loss`` is not the trainer's loss, it is among them. Called
+        with gradients off and the model in evaluation mode, for the tuned model and for what it started from."""

@@ -1,47 +1,98 @@
-"""Supervised fine-tuning: the model learns to give the answers in the data. TRL's SFTTrainer."""
+"""Supervised fine-tuning: the model learns to give the answers in the data."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from modelforge.contracts.training import TrainingConfig
+from modelforge.strategies.base import Run
+from modelforge.strategies.stage import Training
+from modelforge.tasks.base import Example, Head, Measured, Row, Task
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, TrainerCallback
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
-    from datasets import Dataset
+    from modelforge.worker.trainers import OurTrainer
+
+
+ROWS_BETWEEN = 16
+"""Rows that the task's own metrics are measured on at an evaluation during the training: answers take time."""
 
 
 class Sft:
-    """LoRA by default, every weight with ``use_lora: false``; the loss is on the answer alone."""
+    """LoRA by default, every weight with ``use_lora: false``; the loss is on the answer alone.
 
-    name: ClassVar[str] = "sft"
+    TRL's SFTTrainer for causal models, transformers' Seq2SeqTrainer for encoder-decoder models and its Trainer for
+    extractive question answering.
+    """
+
+    name: str = "sft"
+    options: ClassVar[frozenset[str]] = frozenset()
+    keeps: ClassVar[Sequence[str]] = ()
+
+    def shapes(self, task: Task) -> Sequence[str]:
+        """Those of the task."""
+        return task.shapes
 
     def defaults(self, config: TrainingConfig) -> dict[str, Any]:
         return {"learning_rate": 2e-4, "lora_dropout": 0.1}
 
-    def trainer(
-        self,
-        config: TrainingConfig,
-        arguments: dict[str, Any],
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        train: Dataset,
-        held_out: Dataset | None,
-        callbacks: list[TrainerCallback],
-    ) -> Trainer:
-        from trl import SFTConfig, SFTTrainer  # noqa: PLC0415 - torch stays in the worker
+    def check(self, config: TrainingConfig) -> None:
+        """Nothing beside what every strategy asks for."""
 
-        return SFTTrainer(
-            model=model,
-            args=SFTConfig(
-                **arguments,
-                max_length=None,  # rows come tokenized and cut
-                dataset_kwargs={"skip_prepare_dataset": True},
-                padding_free=bool(config.packing),
-            ),
-            processing_class=tokenizer,
-            train_dataset=train,
-            eval_dataset=held_out,
-            callbacks=callbacks,
-        )
+    def encode(
+        self, task: Task, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
+    ) -> list[Example]:
+        """As the task does."""
+        return task.encode(tokenizer, row, config, head)
+
+    def stages(self, run: Run) -> Sequence[Training]:
+        """One."""
+        from modelforge.worker.choices import total_steps  # noqa: PLC0415 - torch stays in the worker
+
+        def trainer(arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
+            return _trainer(run, arguments, callbacks)
+
+        def between(model: PreTrainedModel) -> dict[str, float]:
+            return _measure(run, model, run.rows[:ROWS_BETWEEN])
+
+        return [Training(run.config, total_steps(run.config, len(run.train)), trainer, between=between)]
+
+    def measure(self, run: Run, model: PreTrainedModel) -> dict[str, float]:
+        """The task's own metrics."""
+        return _measure(run, model, run.rows)
+
+
+def _measure(run: Run, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str, float]:
+    return run.task.measure(Measured(model, run.tokenizer, run.head, run.config, run.check_stop), rows)
+
+
+def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
+    from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainingArguments, TrainingArguments  # noqa: PLC0415
+    from trl import SFTConfig  # noqa: PLC0415
+
+    from modelforge.worker.trainers import AnswerTrainer, SpanTrainer, SummaryTrainer  # noqa: PLC0415
+
+    shared: dict[str, Any] = {
+        "model": run.model,
+        "processing_class": run.tokenizer,
+        "train_dataset": run.train,
+        "eval_dataset": run.held_out,
+        "callbacks": callbacks,
+    }
+    if run.head is Head.SEQ2SEQ:
+        collate = DataCollatorForSeq2Seq(run.tokenizer, model=run.model)
+        return SummaryTrainer(args=Seq2SeqTrainingArguments(**arguments), data_collator=collate, **shared)
+    if run.head is Head.SPAN:
+        collator = run.task.collator(run.tokenizer)
+        return SpanTrainer(args=TrainingArguments(**arguments), data_collator=collator, **shared)
+    return AnswerTrainer(
+        args=SFTConfig(
+            **arguments,
+            max_length=None,  # rows come tokenized and cut
+            dataset_kwargs={"skip_prepare_dataset": True},
+            padding_free=bool(run.config.packing),
+        ),
+        **shared,
+    )

@@ -32,9 +32,9 @@ class Head(StrEnum):
 
 @dataclass(frozen=True)
 class Example:
-    """A row as the model sees it: columns of the trainer's batch, lists of token ids or labels, or single numbers."""
+    """A row as the model sees it: columns of the trainer's batch, lists of token ids or labels, single numbers, or text."""
 
-    columns: Mapping[str, list[int] | int]
+    columns: Mapping[str, list[int] | int | str]
     """For causal models ``input_ids`` and ``labels`` of equal length, prompt tokens labelled IGNORED."""
     cut: int = 0
     """Tokens that did not fit and were left out."""
@@ -81,11 +81,17 @@ class Task(Protocol):
         """The head that a model needs for this task, by its ``config.json``. Raises InvalidRequest, which names the
         model by ``name``, where its architecture cannot do the task."""
 
+    def defaults(self, config: TrainingConfig) -> dict[str, Any]:
+        """Values for its options that the request left at None."""
+
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
     ) -> list[Example]:
         """One row in numbers, at most ``config.max_seq_length`` tokens in each example; none where nothing of its
         answer would be left."""
+
+    def collator(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
+        """Makes a batch of examples, where the head has no collator of its own."""
 
     def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
         """The task's own metrics on held-out rows, beside the loss. Takes no part in the training: the model is in

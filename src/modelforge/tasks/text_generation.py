@@ -27,6 +27,9 @@ class TextGeneration:
         require_causal(config, name, self.name)
         return Head.CAUSAL
 
+    def defaults(self, config: TrainingConfig) -> dict[str, Any]:
+        return {}
+
     def encode(
         self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
     ) -> list[Example]:
@@ -50,6 +53,9 @@ class TextGeneration:
                 columns = {"input_ids": ids[: config.max_seq_length], "labels": kept}
                 examples.append(Example(columns, cut=len(ids) - len(kept)))
         return examples
+
+    def collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
+        raise NotImplementedError("causal models have TRL's collator")
 
     def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
         """Nothing beside the loss and what follows from it."""

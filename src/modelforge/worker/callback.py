@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from modelforge.contracts.job import JobState
+from modelforge.strategies.stage import Training
 from modelforge.worker.checkpoints import seal
 from modelforge.worker.failures import NanLoss
 from modelforge.worker.report import Report
@@ -25,17 +27,56 @@ SAVE_SECONDS = 600.0
 
 _RENAMED = {
     "mean_token_accuracy": "token_accuracy",
-    "eval_mean_token_accuracy": "eval_token_accuracy",
     "num_input_tokens_seen": "train_tokens",
+    "rewards/accuracies": "reward_accuracy",
+    "rewards/margins": "reward_margin",
+    "completions/mean_length": "completion_length",
+    "completions/clipped_ratio": "clipped_ratio",
+    "accuracy": "reward_model_accuracy",
 }
-_LEFT_OUT = ("epoch", "num_tokens", "total_flos", "_runtime", "_per_second")
+_LEFT_OUT = ("epoch", "num_tokens", "total_flos", "_runtime", "_per_second", "step_time")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Where a stage stands among all of a run's."""
+
+    done: int = 0
+    """Optimizer steps of the stages before it."""
+    total: int = 0
+    """Optimizer steps of all stages."""
+    rest: float = 0.0
+    """The stages after it, in steps of this one that would take about as long."""
+
+    @classmethod
+    def of(cls, stages: Sequence[Training], number: int) -> Pace:
+        """That of the stage of this number, from 0."""
+        after = sum(stage.steps * stage.step_cost for stage in stages[number + 1 :])
+        return cls(
+            sum(stage.steps for stage in stages[:number]),
+            sum(stage.steps for stage in stages),
+            after / stages[number].step_cost,
+        )
 
 
 class ReportCallback(TrainerCallback):
     """One attempt of a run. ``train_seconds`` counts from its first step's start, plus what earlier attempts took."""
 
-    def __init__(self, report: Report, requested_at: float, earlier_seconds: float) -> None:
+    def __init__(
+        self,
+        report: Report,
+        requested_at: float,
+        earlier_seconds: float,
+        pace: Pace,
+        *,
+        patience: int | None = None,
+        resumed: bool = False,
+    ) -> None:
+        """``requested_at`` in seconds since the epoch; ``patience`` in evaluations without a lower loss."""
         self._report = report
+        self._pace = pace
+        self._patience = patience
+        self.resumed = resumed
         self._requested_at = requested_at
         self._earlier_seconds = earlier_seconds
         self._started: float | None = None
@@ -63,7 +104,7 @@ class ReportCallback(TrainerCallback):
         self._report.state(
             JobState.TRAINING,
             "Training",
-            total_steps=state.max_steps,
+            total_steps=self._pace.total,
             total_epochs=math.ceil(state.num_train_epochs),
         )
         self.tell_progress(state)
@@ -115,10 +156,19 @@ class ReportCallback(TrainerCallback):
                     "warmup_ratio, or train in bf16 or float32; then resume from the last checkpoint or start anew."
                 )
         values = {
-            _RENAMED.get(name, name): float(value) for name, value in logs.items() if not name.endswith(_LEFT_OUT)
+            _RENAMED.get(name, name): float(value)
+            for name, value in logs.items()
+            # What TRL tells beside that, by names with a slash, is for the developers of trainers.
+            if value is not None and not name.endswith(_LEFT_OUT) and ("/" not in name or name in _RENAMED)
         }
         if values:
-            self._report.metrics(state.global_step, float(state.epoch or 0.0), values)
+            self._report.metrics(self._pace.done + state.global_step, float(state.epoch or 0.0), values)
+        # By the history, which a resume knows, too.
+        losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
+        waited = len(losses) - 1 - losses.index(min(losses)) if losses else 0
+        if self._patience is not None and "eval_loss" in logs and waited >= self._patience:
+            self._report.message(f"The loss on the held-out rows has not fallen for {waited} evaluations: that is enough")
+            control.should_training_stop = control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         _check_finite(kwargs["model"], state.global_step)
@@ -126,8 +176,8 @@ class ReportCallback(TrainerCallback):
 
     def sealed(self, folder: Path, step: int) -> None:
         """The folder is written: make it count, and say so."""
-        seal(folder, step, self.train_seconds)
-        self._report.checkpoint(step, folder)
+        seal(folder, self._pace.done + step, self.train_seconds)
+        self._report.checkpoint(self._pace.done + step, folder)
         self._last_save = time.monotonic()
         self._save_after = SAVE_SECONDS
 
@@ -137,9 +187,11 @@ class ReportCallback(TrainerCallback):
         eta = None
         # The first step, which warms everything up, says nothing of the speed.
         if self._first_step_done is not None and done > 0:
-            eta = (state.max_steps - state.global_step) * (self._last_step_done - self._first_step_done) / done
+            left = state.max_steps - state.global_step + self._pace.rest
+            eta = left * (self._last_step_done - self._first_step_done) / done
         total_epochs = math.ceil(state.num_train_epochs)
-        self._report.progress(state.global_step, state.max_steps, float(state.epoch or 0.0), total_epochs, eta)
+        step = self._pace.done + state.global_step
+        self._report.progress(step, self._pace.total, float(state.epoch or 0.0), total_epochs, eta)
 
 
 def _check_finite(model: torch.nn.Module, step: int) -> None:

@@ -57,14 +57,24 @@ def latest_valid(folder: Path) -> tuple[Path | None, list[str]]:
 
 
 def sealed_steps(folder: Path) -> list[int]:
-    """The steps of the checkpoints below ``folder`` that have a manifest, rising; their files are not looked at."""
-    manifests = (read_json_or_none(path) for path in folder.glob(f"checkpoint-*/{MANIFEST}"))
-    return sorted(manifest["step"] for manifest in manifests if isinstance(manifest, dict) and "step" in manifest)
+    """The steps of the checkpoints below ``folder``, of all stages, that have a manifest, rising; their files are not
+    looked at."""
+    return sorted(manifest["step"] for manifest in _manifests(folder))
+
+
+def seconds_so_far(folder: Path) -> float:
+    """The seconds of training, all stages together, up to the newest checkpoint below ``folder``."""
+    return max((float(manifest["train_seconds"]) for manifest in _manifests(folder)), default=0.0)
+
+
+def _manifests(folder: Path) -> list[dict[str, Any]]:
+    read = (read_json_or_none(path) for path in folder.rglob(f"checkpoint-*/{MANIFEST}"))
+    return [manifest for manifest in read if isinstance(manifest, dict) and {"step", "train_seconds"} <= set(manifest)]
 
 
 def remove_unsealed(folder: Path) -> None:
     """Make room: what a failed save left behind is of no use."""
-    for path in folder.glob("checkpoint-*"):
+    for path in folder.rglob("checkpoint-*"):
         if not (path / MANIFEST).exists():
             shutil.rmtree(path, ignore_errors=True)
 

@@ -7,9 +7,11 @@ through each part of an epoch; here the batches are shuffled again.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 from torch.utils.data import Sampler
@@ -55,7 +57,48 @@ class EpochOrder(Sampler[int]):
         return iter([row for batch in shuffled + last for row in batch])
 
 
+class PromptOrder(EpochOrder):
+    """Row numbers for answers that are compared: each prompt several times in a row, and each batch of prompts as
+    often as the trainer fetches it (TRL's RLOOTrainer, which fetches a batch for every micro-step of it).
+
+    TRL's own order goes on from epoch to epoch, so that a resume in a later one would see other prompts; and it leaves
+    out what does not fill a batch, which here is filled up with prompts from the start.
+    """
+
+    def __init__(self, rows: int, prompts: int, answers: int, fetches: int, seed: int) -> None:
+        """``prompts`` of one optimizer step, ``answers`` for each, ``fetches`` of each batch."""
+        super().__init__([1] * rows, prompts, seed, group_by_length=False)
+        self._rows = rows
+        self._prompts = prompts
+        self._answers = answers
+        self._fetches = fetches
+
+    def __len__(self) -> int:
+        return math.ceil(self._rows / self._prompts) * self._prompts * self._answers * self._fetches
+
+    def __iter__(self) -> Iterator[int]:
+        rows = list(super().__iter__())
+        while len(rows) % self._prompts:
+            rows += rows[: self._prompts - len(rows) % self._prompts]
+        for start in range(0, len(rows), self._prompts):
+            for _ in range(self._fetches):
+                for row in rows[start : start + self._prompts]:
+                    yield from [row] * self._answers
+
+
 def lengths_of(rows: Dataset) -> list[int]:
-    """Tokens of each row."""
-    lengths: list[int] = pc.list_value_length(rows.data.column("input_ids")).to_pylist()
-    return lengths
+    """Numbers in each row, of all columns but the labels that stand beside every token."""
+    total: Any = None
+    for name in rows.column_names:
+        column = rows.data.column(name)
+        if pa.types.is_list(column.type) and not (name == "labels" and _same_lengths(rows)):
+            lengths = pc.list_value_length(column)
+            total = lengths if total is None else pc.add(total, lengths)
+    lengths_list: list[int] = total.to_pylist()
+    return lengths_list
+
+
+def _same_lengths(rows: Dataset) -> bool:
+    """Whether labels and ids are of one length in the first row, as for causal models."""
+    first = rows[0]
+    return len(first["labels"]) == len(first["input_ids"])

@@ -13,6 +13,7 @@ from modelforge.contracts.events import (
     MessageEvent,
     MetricsEvent,
     ProgressEvent,
+    SampleEvent,
     StateEvent,
 )
 from modelforge.contracts.job import Cause, JobState
@@ -62,6 +63,10 @@ class Report:
     def checkpoint(self, step: int, path: Path) -> None:
         """A checkpoint is whole."""
         self._write(CheckpointEvent(step=step, path=str(path)), durable=True)
+
+    def sample(self, step: int, prompt: str, completion: str, reward: float | None) -> None:
+        """What the model says to a prompt."""
+        self._write(SampleEvent(step=step, prompt=prompt, completion=completion, reward=reward))
 
     def interrupt(self, signal_name: str) -> None:
         """A signal asks the run to end; called from the signal's handler."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,31 +24,52 @@ class NotReadBack(RuntimeError):
 
 
 def save_model(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, spec: RunSpec, metrics: dict[str, float]
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    spec: RunSpec,
+    metrics: dict[str, float],
+    folders: Mapping[str, Path],
+    start: Path,
 ) -> None:
-    """Write adapter or weights, tokenizer, spec, metrics and card to ``spec.output_dir``; it appears whole or not at
-    all. Raises NotReadBack when the files do not hold what was trained, OSError when the disk does not take them."""
+    """Write adapter or weights, tokenizer, spec, metrics, card and more ``folders`` by their names to
+    ``spec.output_dir``; it appears whole or not at all.
+
+    Where the adapter's ``start`` took weights out of the base, it is a folder, and what is saved is a plain adapter of
+    twice the rank for the base as it was. Raises NotReadBack when the files do not hold what was trained, OSError when the disk does not take them."""
     target = Path(spec.output_dir)
     partial = target.with_name(f".{target.name}.{spec.job_id}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        model.save_pretrained(str(partial))
+        if isinstance(model, PeftModel):
+            mutated = str(start) if start.is_dir() else None
+            model.save_pretrained(
+                str(partial), selected_adapters=["default"], path_initial_model_for_weight_conversion=mutated
+            )
+        else:
+            model.save_pretrained(str(partial))
         tokenizer.save_pretrained(str(partial))
         (partial / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
         (partial / "metrics.json").write_text(json.dumps(metrics, indent=2), encoding="utf-8")
         (partial / "README.md").write_text(card(spec, metrics), encoding="utf-8")
-        _read_back(model, partial)
+        for name, folder in folders.items():
+            shutil.copytree(folder, partial / name)
+        _read_back(model, partial, converted=start.is_dir())
         replace_folder(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _read_back(model: PreTrainedModel, folder: Path) -> None:
+def _read_back(model: PreTrainedModel, folder: Path, *, converted: bool) -> None:
+    """Raises NotReadBack; of a ``converted`` adapter, A begins with what was trained, and so does B."""
     kept: dict[str, Any] = get_peft_model_state_dict(model) if isinstance(model, PeftModel) else model.state_dict()
     read: set[str] = set()
     for path in sorted(folder.glob("*.safetensors")):
         for name, tensor in load_file(path).items():
+            if name in kept and converted:
+                rank_first = "lora_A" in name
+                trained = kept[name].shape[0 if rank_first else 1]
+                tensor = tensor[:trained] if rank_first else tensor[:, :trained]
             if name in kept:
                 _compare(name, tensor, kept[name])
             read.add(name)

@@ -5,31 +5,40 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import Trainer, set_seed
+from transformers import set_seed
 
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.files import write_atomic
-from modelforge.providers import PROVIDERS
+from modelforge.providers import PROVIDERS, adapter
 from modelforge.strategies import STRATEGIES
+from modelforge.strategies.base import Run, Strategy
+from modelforge.strategies.stage import Training
 from modelforge.tasks import TASKS
 from modelforge.worker import checkpoints, choices, data, save
-from modelforge.worker.callback import ReportCallback
-from modelforge.worker.evaluate import Evaluation
+from modelforge.worker.callback import Pace, ReportCallback
+from modelforge.worker.evaluate import Evaluation, quiet
 from modelforge.worker.order import EpochOrder, lengths_of
 from modelforge.worker.report import Report, StopRequested
+from modelforge.worker.start import as_it_was
+from modelforge.worker.trainers import OurTrainer, in_full_precision
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from datasets import Dataset
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors", "tokenizers")
 TRAIN_ROWS_MEASURED = 1000
 """Without held-out rows the final loss is measured on so many training rows at most."""
+ROWS_MEASURED_BETWEEN = 16
+"""Rows that the task's own metrics are measured on at an evaluation during the training: answers take time."""
 
 
 def run(run_dir: Path, report: Report) -> None:
@@ -41,82 +50,135 @@ def run(run_dir: Path, report: Report) -> None:
             "fits the driver, or set CUDA_VISIBLE_DEVICES to nothing to train on the CPU"
         )
     task, strategy = TASKS.get(spec.config.task), STRATEGIES.get(spec.config.strategy)
+    provider = PROVIDERS.get(spec.config.provider)
 
     # Load.
     report.message(f"Loading {spec.model.name}")
-    model, tokenizer = PROVIDERS.get(spec.config.provider).load(spec)
+    trust = spec.config.trust_remote_code
+    head = task.head(provider.config(spec.model, trust_remote_code=trust), spec.model.name)
+    model, tokenizer = provider.load(spec, head)
+    adapter.keep_start(model, spec.config, run_dir / START_FOLDER)
     report.check_stop()
 
     # Prepare: what the request left open is chosen once, at the first attempt, and frozen.
     if not spec.frozen:
-        spec = _with(spec, choices.model_limits(spec.config, model, tokenizer))
+        spec = _with(spec, choices.model_limits(spec.config, model, tokenizer, head))
     config = spec.config
     assert config.max_seq_length is not None
     rows = data.prepare(
         Path(spec.dataset.path),
-        task,
-        tokenizer,
+        spec.dataset.shape,
+        lambda row: strategy.encode(task, tokenizer, row, config, head),
         max_seq_length=config.max_seq_length,
         eval_split=config.eval_split,
         seed=config.seed,
+        samples=config.max_eval_samples,
         cache=run_dir / "cache",
         check_stop=report.check_stop,
     )
     _tell(report, rows, config.max_seq_length)
     lengths = lengths_of(rows.train)
     if not spec.frozen:
-        checkpointing = choices.needs_checkpointing(spec, model, max(lengths))
-        if config.gradient_checkpointing is None and checkpointing:
-            report.message("Activations would not fit into memory: gradient checkpointing is on")
-        chosen = choices.intervals(config, len(rows.train))
-        if config.gradient_checkpointing is None:
-            chosen["gradient_checkpointing"] = checkpointing
-        spec = _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions()})
+        spec = _frozen(_with(spec, choices.answer_limit(config, rows.train)), model, rows, max(lengths), report)
         write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
         config = spec.config
 
     # Train.
-    folder = run_dir / "checkpoints"
+    shared = Run(
+        spec=spec,
+        folder=run_dir,
+        task=task,
+        head=head,
+        model=model,
+        tokenizer=tokenizer,
+        train=rows.train,
+        held_out=rows.held_out,
+        measured=rows.held_out if rows.held_out is not None else _sample(rows.train, config.seed),
+        rows=rows.held_out_rows,
+        load_start=lambda: provider.load_start(spec, head),
+        check_stop=report.check_stop,
+        sample=report.sample,
+    )
+    stages = strategy.stages(shared)
+    metrics: dict[str, float] = {}
+    trained: list[tuple[OurTrainer, ReportCallback]] = []
+    for number, stage in enumerate(stages):
+        if stage.done:
+            metrics |= stage.known()
+            continue
+        seconds = trained[-1][1].train_seconds if trained else checkpoints.seconds_so_far(run_dir / "checkpoints")
+        trainer, callback = _train(stage, shared, Pace.of(stages, number), seconds, report, lengths)
+        metrics |= stage.finish(trainer)
+        trained.append((trainer, callback))
+
+    # Evaluate: what was trained and what it was trained from, on the same rows.
+    try:
+        report.message("Measuring the model")
+        metrics |= _train_loss(trainer.state.log_history) | _measure(trainer, strategy, shared)
+        report.message("Measuring what it was trained from")
+        begin = Path(spec.model.adapter) if spec.model.adapter else run_dir / adapter.START_FOLDER
+        with as_it_was(model, begin if begin.is_dir() else None, shared.load_start):
+            metrics |= _measure_base(trainer, strategy, shared)
+        report.check_stop()
+    except StopRequested:
+        _save_checkpoint(trainer, callback)
+        raise
+    metrics |= _speed(trained, whole=len(trained) == len(stages))
+
+    # Save.
+    report.state(JobState.SAVING, "Saving the model")
+    folders = {name: run_dir / name for name in strategy.keeps if (run_dir / name).is_dir()}
+    save.save_model(model, tokenizer, spec, metrics, folders, run_dir / adapter.START_FOLDER)
+    shutil.rmtree(run_dir / "cache", ignore_errors=True)
+    report.state(JobState.COMPLETED, "Training completed", metrics=metrics)
+
+
+def _train(
+    stage: Training, shared: Run, pace: Pace, seconds: float, report: Report, lengths: Sequence[int]
+) -> tuple[OurTrainer, ReportCallback]:
+    """One stage to its end, from its newest whole checkpoint if there is one."""
+    config, spec = stage.config, shared.spec
+    folder = shared.folder / "checkpoints" / stage.name
     checkpoint, left_out = checkpoints.latest_valid(folder)
     for text in left_out:
         report.message(text)
-    earlier = checkpoints.manifest_of(checkpoint) if checkpoint else {}
+    if stage.name:
+        report.message(f"Training the {stage.name} model" if stage.name == "reward" else f"Training the {stage.name}")
     if checkpoint:
-        report.message(f"Going on from the checkpoint at step {earlier['step']}")
-    callback = ReportCallback(report, spec.created_at.timestamp(), float(earlier.get("train_seconds", 0.0)))
-    total = choices.total_steps(config, len(rows.train))
-    arguments = training_arguments(spec, folder, total, has_held_out=rows.held_out is not None)
+        report.message(f"Going on from the checkpoint at step {checkpoints.manifest_of(checkpoint)['step']}")
+    callback = ReportCallback(
+        report,
+        spec.created_at.timestamp(),
+        seconds,
+        pace,
+        patience=config.early_stopping_patience,
+        resumed=checkpoint is not None,
+    )
+    arguments = training_arguments(spec, config, folder, stage.steps, has_held_out=shared.held_out is not None)
     set_seed(config.seed)
-    trainer = strategy.trainer(config, arguments, model, tokenizer, rows.train, rows.held_out, [callback])
-    sampler = EpochOrder(lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length)
-    trainer._get_train_sampler = lambda *_: sampler  # type: ignore[method-assign]
-    evaluation = Evaluation(trainer, report.check_stop)
-    if rows.held_out is not None:
+    trainer = stage.trainer(arguments, [callback])
+    assert trainer.model is not None
+    in_full_precision(trainer.model)
+    trainer.loraplus_lr_ratio = config.loraplus_lr_ratio
+    trainer.order = EpochOrder(lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length)
+    evaluation = Evaluation(trainer, report.check_stop, stage.between)
+    if shared.held_out is not None:
         callback.evaluate = evaluation
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except StopRequested:
         callback.tell_progress(trainer.state)
-        _save_checkpoint(trainer, callback, folder)
+        _save_checkpoint(trainer, callback)
         raise
     if callback.stopped:
         raise StopRequested
-
-    # Evaluate.
-    metrics = _evaluate(trainer, evaluation, rows)
-    report.check_stop()
-    metrics |= task.metrics(metrics["final_loss"]) | _speed(trainer, callback, resumed=checkpoint is not None)
-
-    # Save.
-    report.state(JobState.SAVING, "Saving the model")
-    save.save_model(trainer.accelerator.unwrap_model(trainer.model), tokenizer, spec, metrics)
-    shutil.rmtree(run_dir / "cache", ignore_errors=True)
-    report.state(JobState.COMPLETED, "Training completed", metrics=metrics)
+    return trainer, callback
 
 
-def training_arguments(spec: RunSpec, folder: Path, total_steps: int, *, has_held_out: bool) -> dict[str, Any]:
+def training_arguments(
+    spec: RunSpec, config: TrainingConfig, folder: Path, total_steps: int, *, has_held_out: bool
+) -> dict[str, Any]:
     """The transformers TrainingArguments that every strategy shares."""
-    config = spec.config
     return {
         "output_dir": str(folder),
         "use_cpu": spec.device == "cpu",
@@ -144,6 +206,9 @@ def training_arguments(spec: RunSpec, folder: Path, total_steps: int, *, has_hel
         "save_strategy": "steps",
         "save_steps": config.save_steps,
         "save_total_limit": 2,
+        "load_best_model_at_end": config.load_best_model_at_end and has_held_out,
+        "metric_for_best_model": "eval_loss" if config.load_best_model_at_end and has_held_out else None,
+        "greater_is_better": False,
         "include_num_input_tokens_seen": "non_padding",
         "seed": config.seed,
         "report_to": "none",
@@ -166,45 +231,66 @@ def _with(spec: RunSpec, chosen: dict[str, Any]) -> RunSpec:
     return spec.model_copy(update={"config": config})
 
 
+def _frozen(spec: RunSpec, model: PreTrainedModel, rows: data.Prepared, longest: int, report: Report) -> RunSpec:
+    """The spec with all that was left to the model and the length of the run."""
+    config = spec.config
+    chosen: dict[str, Any] = choices.intervals(config, len(rows.train))
+    if config.gradient_checkpointing is None:
+        chosen["gradient_checkpointing"] = choices.needs_checkpointing(spec, model, longest)
+        if chosen["gradient_checkpointing"]:
+            report.message("Activations would not fit into memory: gradient checkpointing is on")
+    return _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions()})
+
+
 def _tell(report: Report, rows: data.Prepared, max_seq_length: int) -> None:
     held_out = len(rows.held_out) if rows.held_out is not None else 0
     report.message(f"{len(rows.train)} rows to learn from, {held_out} held out")
     if rows.cut:
-        report.message(f"{rows.cut} rows are longer than max_seq_length {max_seq_length}: their answers are cut")
+        report.message(f"{rows.cut} examples are longer than max_seq_length {max_seq_length} and are cut")
     if rows.dropped:
         named = ", ".join(str(line) for line in rows.dropped[:10])
         more = f" and {len(rows.dropped) - 10} more" if len(rows.dropped) > 10 else ""
         report.message(
-            f"{len(rows.dropped)} rows are left out, their prompts alone fill max_seq_length {max_seq_length}: "
+            f"{len(rows.dropped)} rows are left out, which have no room for any of their answer within max_seq_length "
+            f"{max_seq_length}: "
             f"lines {named}{more}"
         )
 
 
-def _save_checkpoint(trainer: Trainer, callback: ReportCallback, folder: Path) -> None:
+def _save_checkpoint(trainer: OurTrainer, callback: ReportCallback) -> None:
     """Save between two steps, where the trainer itself would not: a stop came during an evaluation."""
     step = trainer.state.global_step
-    target = folder / f"checkpoint-{step}"
+    target = Path(str(trainer.args.output_dir)) / f"checkpoint-{step}"
     if step > 0 and checkpoints.fault_of(target) is not None:
         assert trainer.model is not None
         trainer._save_checkpoint(trainer.model, trial=None)
         callback.sealed(target, step)
 
 
-def _evaluate(trainer: Trainer, evaluation: Evaluation, rows: data.Prepared) -> dict[str, float]:
-    """``final_loss`` on the held-out rows (on training rows where none are), ``train_loss``, and what else was
-    measured on the same rows, losses in nats per token."""
-    history = trainer.state.log_history
-    metrics = _train_loss(history)
-    if rows.held_out is None:
-        return metrics | evaluation(_sample(rows.train, trainer.args.seed), "final_loss")
-    last = next((entry for entry in reversed(history) if "eval_loss" in entry), None)
-    if last is None or last["step"] != trainer.state.global_step:
-        evaluation()
-        last = next(entry for entry in reversed(trainer.state.log_history) if "eval_loss" in entry)
-    metrics |= {"final_loss": last["eval_loss"], "eval_loss": last["eval_loss"]}
-    if "eval_mean_token_accuracy" in last:
-        metrics["eval_token_accuracy"] = last["eval_mean_token_accuracy"]
-    return metrics
+def _measure(trainer: OurTrainer, strategy: Strategy, shared: Run) -> dict[str, float]:
+    """``final_loss`` in nats per token, what the trainer and the strategy measure, and what follows from them."""
+    model = trainer.accelerator.unwrap_model(shared.model)
+    evaluation: Any = trainer.evaluate
+    measured: dict[str, float] = evaluation.measure(shared.measured)
+    for name in ("loss", "token_accuracy"):  # which the training has, too
+        if name in measured:
+            measured[f"eval_{name}"] = measured.pop(name)
+    with quiet(model):
+        measured = {"final_loss": measured["eval_loss"], **measured, **strategy.measure(shared, model)}
+    if shared.held_out is None:
+        del measured["eval_loss"]
+    return measured | shared.task.loss_metrics(measured["final_loss"])
+
+
+def _measure_base(trainer: OurTrainer, strategy: Strategy, shared: Run) -> dict[str, float]:
+    """The same of what the run started from, as ``base_…``; without what is measured against that itself."""
+    with quiet(shared.model):
+        measured = strategy.measure(shared, shared.model)
+    if "final_loss" not in measured:
+        measured = _measure(trainer, strategy, shared)
+        measured.pop("eval_loss", None)
+    measured |= shared.task.loss_metrics(measured["final_loss"])
+    return {f"base_{name}": value for name, value in measured.items()}
 
 
 def _train_loss(history: list[dict[str, float]]) -> dict[str, float]:
@@ -226,15 +312,18 @@ def _sample(rows: Dataset, seed: int) -> Dataset:
     return rows.shuffle(seed=seed).select(range(TRAIN_ROWS_MEASURED))
 
 
-def _speed(trainer: Trainer, callback: ReportCallback, *, resumed: bool) -> dict[str, float]:
-    """Tokens, seconds, tokens per second and peak memory of the training itself."""
-    tokens, seconds = float(trainer.state.num_input_tokens_seen), callback.train_seconds
+def _speed(trained: Sequence[tuple[OurTrainer, ReportCallback]], *, whole: bool) -> dict[str, float]:
+    """Tokens, seconds, tokens per second and peak memory of the training itself; ``whole``: of all its stages."""
+    trainer, callback = trained[-1]
     peak = torch.cuda.max_memory_allocated() / 1e6 if trainer.args.device.type == "cuda" else _peak_host_mb()
-    measured = {"train_tokens": tokens, "train_seconds": seconds, "peak_memory_mb": round(peak, 1)}
-    if seconds > 0:
-        measured["tokens_per_second"] = tokens / seconds
-    if callback.time_to_first_step is not None and not resumed:
-        measured["time_to_first_step_s"] = callback.time_to_first_step
+    measured = {"train_seconds": callback.train_seconds, "peak_memory_mb": round(peak, 1)}
+    if whole:
+        measured["train_tokens"] = float(sum(each.state.num_input_tokens_seen for each, _ in trained))
+        if callback.train_seconds > 0:
+            measured["tokens_per_second"] = measured["train_tokens"] / callback.train_seconds
+    first = trained[0][1]
+    if whole and first.time_to_first_step is not None and not first.resumed:
+        measured["time_to_first_step_s"] = first.time_to_first_step
     return measured
 
 

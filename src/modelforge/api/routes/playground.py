@@ -16,6 +16,7 @@ from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.files import local_path
+from modelforge.hub.folder import check_tokenizer
 from modelforge.hub.lookup import HUB_ID, find_revision
 from modelforge.inference.protocol import ModelTarget
 from modelforge.jobs.preflight import check_root
@@ -61,6 +62,7 @@ def _target(here: State, request: GenerateRequest) -> ModelTarget:
     folder = local_path(name, "model_name")
     if folder.is_dir():
         check_root(folder, here.settings, "model_name")
+        check_tokenizer(folder, name)
         return _base(str(folder.resolve()))
     if not HUB_ID.fullmatch(name):
         raise NotFound(f"model_name: there is no folder {name} on this machine")

@@ -1,0 +1,165 @@
+"""Conversations in a row: OpenAI's messages, ShareGPT's turns, and two answers to one conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from modelforge.datasets.problems import Problem, is_missing, shown, text_problem, type_name
+
+Message = dict[str, str]
+"""``role`` (system, user or assistant) and ``content``, nothing else."""
+
+_OPENAI = ("role", "content", {"system": "system", "user": "user", "assistant": "assistant"})
+_SHAREGPT = (
+    "from",
+    "value",
+    {"system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant"},
+)
+
+
+def read_messages(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    """``messages`` of OpenAI's form."""
+    return _told(row["messages"], "messages", _OPENAI)
+
+
+def read_conversations(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    """``conversations`` of ShareGPT's form, or with OpenAI's names for a turn's parts."""
+    turns = row["conversations"]
+    openai = type(turns) is list and bool(turns) and type(turns[0]) is dict and "role" in turns[0]
+    return _told(turns, "conversations", _OPENAI if openai else _SHAREGPT)
+
+
+def read_choice(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    """``prompt``, ``chosen`` and ``rejected``, each a string or a list of messages."""
+    prompt = _prompt(row["prompt"])
+    if isinstance(prompt, Problem):
+        return prompt
+    asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+    answers = []
+    for name in ("chosen", "rejected"):
+        answer = _answer(row[name], name, asked)
+        if isinstance(answer, Problem):
+            return answer
+        answers.append(answer)
+    return _choice(prompt, *answers)
+
+
+def read_implicit_choice(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    """``chosen`` and ``rejected`` as whole conversations, which differ in their last turn; the rest is the prompt."""
+    if isinstance(row["chosen"], str) or isinstance(row["rejected"], str):
+        return is_missing("prompt")
+    chosen, rejected = (_answered(row[name], name) for name in ("chosen", "rejected"))
+    if isinstance(chosen, Problem):
+        return chosen
+    if isinstance(rejected, Problem):
+        return rejected
+    if chosen[:-1] != rejected[:-1]:
+        return Problem("chosen and rejected differ before their last turn")
+    if len(chosen) == 1:
+        return Problem("chosen and rejected hold no question, and field 'prompt' is missing")
+    return _choice(_plain(chosen[:-1]), chosen[-1]["content"], rejected[-1]["content"])
+
+
+def _told(value: object, field: str, names: tuple[str, str, dict[str, str]]) -> dict[str, Any] | Problem:
+    messages = _messages(value, field, names)
+    if isinstance(messages, Problem):
+        return messages
+    if not any(message["role"] == "assistant" for message in messages):
+        return Problem("no turn is the assistant's, so there is nothing to learn")
+    return _order(messages, "") or {"messages": messages}
+
+
+def _choice(prompt: str | list[Message], chosen: str, rejected: str) -> dict[str, Any] | Problem:
+    if chosen == rejected:
+        return Problem("chosen and rejected are the same")
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _prompt(value: object) -> str | list[Message] | Problem:
+    if type(value) is not list:
+        problem = text_problem(value)
+        return Problem(f"field 'prompt' {problem}") if problem is not None else str(value)
+    messages = _messages(value, "prompt", _OPENAI)
+    if isinstance(messages, Problem):
+        return messages
+    if messages[-1]["role"] != "user":
+        return Problem("the prompt does not end with the user's turn", f"turn {len(messages)}")
+    return _order(messages, "'prompt', ") or _plain(messages)
+
+
+def _answer(value: object, name: str, asked: list[Message]) -> str | Problem:
+    """The text of an answer that stands alone, as one message, or at the end of the conversation ``asked``."""
+    if type(value) is not list:
+        problem = text_problem(value)
+        return Problem(f"field '{name}' {problem}") if problem is not None else str(value)
+    messages = _answered(value, name)
+    if isinstance(messages, Problem):
+        return messages
+    if len(messages) > 1 and messages[:-1] != asked:
+        return Problem(f"the conversation in '{name}' does not begin with the prompt")
+    return messages[-1]["content"]
+
+
+def _answered(value: object, name: str) -> list[Message] | Problem:
+    """A conversation that ends with an answer, or an answer alone."""
+    messages = _messages(value, name, _OPENAI)
+    if isinstance(messages, Problem):
+        return messages
+    if messages[-1]["role"] != "assistant":
+        return Problem(f"the last turn in '{name}' is not the assistant's", f"turn {len(messages)}")
+    return (_order(messages, f"'{name}', ") if len(messages) > 1 else None) or messages
+
+
+def _plain(messages: list[Message]) -> str | list[Message]:
+    """A conversation of one question is that question."""
+    return messages[0]["content"] if len(messages) == 1 else messages
+
+
+def _messages(value: object, field: str, names: tuple[str, str, dict[str, str]]) -> list[Message] | Problem:
+    """Every turn with a known role and a text, in whatever order."""
+    if type(value) is not list:
+        return Problem(f"field '{field}' is {type_name(value)}, not a list of turns")
+    if not value:
+        return Problem(f"field '{field}' is empty")
+    role_key, text_key, roles = names
+    # A row of one conversation needs not be told in which field a turn stands.
+    where = "" if field in ("messages", "conversations") else f"'{field}', "
+    messages = []
+    for number, turn in enumerate(value, 1):
+        place = f"{where}turn {number}"
+        if type(turn) is not dict:
+            return Problem(f"a turn is {type_name(turn)}, not an object", place)
+        for key in (role_key, text_key):
+            if key not in turn:
+                return Problem(f"a turn has no '{key}'", place)
+        said = turn[role_key]
+        if type(said) is not str:
+            return Problem(f"the '{role_key}' of a turn is {type_name(said)}, not a string", place)
+        role = roles.get(said)
+        if role is None:
+            *others, last = (name for name in roles if role_key == "role" or name not in ("user", "assistant"))
+            known = f"{', '.join(others)} nor {last}"
+            return Problem(f"the '{role_key}' of a turn is neither {known}", f"{place}: {shown(said)}")
+        problem = text_problem(turn[text_key])
+        if problem is not None:
+            return Problem(f"the '{text_key}' of a turn {problem}", place)
+        messages.append({"role": role, "content": turn[text_key]})
+    return messages
+
+
+def _order(messages: list[Message], where: str) -> Problem | None:
+    """A system message first, if there is one; then user and assistant take turns, the user first."""
+    first = 1 if messages[0]["role"] == "system" else 0
+    expected = "user"
+    for number, message in enumerate(messages[first:], first + 1):
+        role = message["role"]
+        if role != expected:
+            place = f"{where}turn {number}"
+            if role == "system":
+                return Problem("the system speaks after the first turn", place)
+            if number == first + 1:
+                return Problem("the assistant speaks before the user", place)
+            return Problem(f"the {role} speaks twice in a row", place)
+        expected = "assistant" if role == "user" else "user"
+    return None

@@ -1,0 +1,137 @@
+"""Where a run's models come from: the registry, the package, a folder of this machine, or the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from modelforge.catalogue import BUNDLED_MODELS, bundled_model
+from modelforge.contracts.job import Ancestor, ModelRef, RunSpec
+from modelforge.contracts.training import TrainingConfig
+from modelforge.errors import InvalidRequest, NotFound
+from modelforge.files import local_path, read_json_or_none, read_text_or_none
+from modelforge.hub.folder import check_folder
+from modelforge.hub.lookup import HUB_ID, find_config, find_revision
+from modelforge.settings import Settings
+from modelforge.store.database import Database
+from modelforge.store.models import model_named
+from modelforge.store.tables import ModelRow
+from modelforge.strategies.rlhf import REWARD_FOLDER
+
+
+def check_root(path: Path, settings: Settings, field: str) -> None:
+    """Raises InvalidRequest for a path outside the allowed folders, where some are set."""
+    real = path.resolve()
+    roots = [root.expanduser().resolve() for root in settings.data_roots]
+    if roots and not any(real.is_relative_to(root) for root in [*roots, settings.home.resolve()]):
+        raise InvalidRequest(f"{field}: {path} lies outside the folders that MODELFORGE_DATA_ROOTS allows")
+
+
+def find_model(config: TrainingConfig, settings: Settings, database: Database) -> ModelRef:
+    """The model that a name means: of the registry, bundled, a local folder, or on the hub. Raises NotFound."""
+    name = config.model_name
+    with database.session() as session:
+        earlier = model_named(session, name)
+    if earlier is not None:
+        return _earlier_model(config, earlier)
+    if name in BUNDLED_MODELS:
+        return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
+    folder = local_path(name, "model_name")
+    if folder.is_dir():
+        check_root(folder, settings, "model_name")
+        check_folder(folder, name, use_safetensors=config.use_safetensors)
+        return ModelRef(name=name, source="folder", path=str(folder.resolve()))
+    if folder.exists():
+        raise InvalidRequest(f"model_name: {name} is a file; a model is a folder with config.json and safetensors")
+    if not HUB_ID.fullmatch(name):
+        raise NotFound(f"model_name: there is no folder {name} on this machine")
+    return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
+
+
+def _earlier_model(config: TrainingConfig, earlier: ModelRow) -> ModelRef:
+    """An earlier run's whole model is a folder like any other; its adapter is trained on, over the same base."""
+    name, folder = earlier.name, Path(earlier.path)
+    spec = _spec_of(folder)
+    if spec is None:
+        raise NotFound(f"model '{name}' is in the registry, but its folder {folder} is gone or not whole")
+    if not (folder / "adapter_config.json").is_file():
+        return ModelRef(name=name, source="registry", path=str(folder))
+    if earlier.task != config.task:
+        raise InvalidRequest(
+            f"model_name: '{name}' is an adapter for {earlier.task}, which cannot learn {config.task}; start from its "
+            f"base model {spec.model.name}"
+        )
+    for field, value in adapter_options(folder).items():
+        if config.use_lora and field in config.model_fields_set and getattr(config, field) != value:
+            raise InvalidRequest(
+                f"{field}: model '{name}' has an adapter with {field} {value}, which this run goes on training; leave "
+                f"{field} out, or start from its base model"
+            )
+    return spec.model.model_copy(update={"adapter": str(folder)})
+
+
+def adapter_options(folder: Path) -> dict[str, Any]:
+    """What an adapter was made with, as fields of the training configuration: a run that goes on training it keeps
+    them."""
+    made = read_json_or_none(folder / "adapter_config.json") or {}
+    names = {"lora_r": "r", "lora_alpha": "lora_alpha", "use_rslora": "use_rslora", "use_dora": "use_dora"}
+    return {field: made[key] for field, key in names.items() if key in made} | {"init_lora_weights": "default"}
+
+
+def config_of(model: ModelRef) -> dict[str, Any]:
+    """The base model's ``config.json``; empty where it cannot be had without loading the model."""
+    if model.source == "hub":
+        return find_config(model.path, model.revision or "main")
+    folder = bundled_model(model.name) if model.source == "bundled" else Path(model.path)
+    config = read_json_or_none(folder / "config.json")
+    return config if isinstance(config, dict) else {}
+
+
+def lineage_of(config: TrainingConfig, model: ModelRef, database: Database) -> list[Ancestor]:
+    """The models that this one descends from, by the spec of the one that it starts from."""
+    with database.session() as session:
+        earlier = model_named(session, config.model_name)
+    spec = _spec_of(Path(earlier.path)) if earlier is not None else None
+    if earlier is None or spec is None:
+        return [Ancestor(name=model.name)]
+    before = spec.lineage or [Ancestor(name=spec.config.model_name)]
+    return [*before, Ancestor(name=earlier.name, strategy=earlier.strategy, job_id=earlier.job_id)]
+
+
+def _spec_of(folder: Path) -> RunSpec | None:
+    text = read_text_or_none(folder / "spec.json")
+    try:
+        return RunSpec.model_validate_json(text) if text is not None else None
+    except ValidationError:
+        return None
+
+
+def find_reward_model(
+    config: TrainingConfig, model: ModelRef, settings: Settings, database: Database
+) -> ModelRef | None:
+    """The reward model that the request names. Raises NotFound, or InvalidRequest for what cannot be one."""
+    name = config.reward_model
+    if name is None:
+        return None
+    with database.session() as session:
+        earlier = model_named(session, name)
+    folder = Path(earlier.path) / REWARD_FOLDER if earlier is not None else local_path(name, "reward_model")
+    if earlier is not None and not folder.is_dir():
+        raise InvalidRequest(
+            f"reward_model: '{name}' was trained by {earlier.strategy} and has no reward model; rlhf models have one"
+        )
+    if not folder.is_dir():
+        if not HUB_ID.fullmatch(name):
+            raise NotFound(f"reward_model: there is no folder {name} on this machine")
+        return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
+    if earlier is None:
+        check_root(folder, settings, "reward_model")
+    if not any(folder.glob("*.safetensors")):
+        raise InvalidRequest(f"reward_model: {folder} holds no safetensors weights")
+    spec = _spec_of(folder.parent)
+    # On the same base, it is one more adapter on it.
+    same = spec is not None and (spec.model.path, spec.model.revision) == (model.path, model.revision)
+    shared = str(folder) if same and (folder / "adapter_config.json").is_file() and config.use_lora else None
+    return ModelRef(name=name, source="folder", path=str(folder.resolve()), adapter=shared)

@@ -1,0 +1,86 @@
+"""LoRA adapters: put on a model by the run's options, and their start kept where it is needed later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modelforge.contracts.training import CHANGES_THE_BASE, TrainingConfig
+from modelforge.errors import InvalidRequest
+from modelforge.tasks.base import Head
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+HEAD_NAMES = ("qa_outputs", "classifier", "score")
+"""Heads that transformers puts on a model's last layer for one task; they are trained whole and never quantized."""
+
+START_FOLDER = "start"
+"""In the run's folder: the adapter as it started, where its start changed the base."""
+
+_PEFT_TASKS = {Head.CAUSAL: "CAUSAL_LM", Head.SEQ2SEQ: "SEQ_2_SEQ_LM", Head.SPAN: "QUESTION_ANS"}
+
+
+def attach(model: PreTrainedModel, config: TrainingConfig, head: Head) -> Any:
+    """The model with a new adapter, its own weights frozen. Raises InvalidRequest where ``target_modules`` fits none."""
+    from peft import get_peft_model  # noqa: PLC0415 - torch stays in the worker
+
+    try:
+        return get_peft_model(model, lora_config(model, config, head))
+    except ValueError as error:
+        raise InvalidRequest(f"target_modules {config.target_modules!r}: {error}") from error
+
+
+def lora_config(model: PreTrainedModel, config: TrainingConfig, head: Head) -> Any:
+    """The PEFT configuration that the run's options come to for this model."""
+    from peft import LoraConfig  # noqa: PLC0415
+
+    targets: str | list[str] = config.target_modules
+    heads = None
+    if head is Head.SPAN:
+        heads = _heads(model)
+        if targets == "all-linear":  # which would catch the head
+            targets = _backbone_linears(model)
+    return LoraConfig(
+        r=config.lora_r,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout or 0.0,
+        target_modules=targets,
+        use_rslora=config.use_rslora,
+        use_dora=config.use_dora,
+        init_lora_weights=True if config.init_lora_weights == "default" else config.init_lora_weights,
+        modules_to_save=heads,
+        bias="none",
+        task_type=_PEFT_TASKS[head],
+    )
+
+
+def keep_start(model: PreTrainedModel, config: TrainingConfig, folder: Path) -> None:
+    """Write down how the adapter started, where its start took weights out of the base model: what is saved later is
+    made of the difference, and what the run started from is the two together."""
+    if not config.use_lora or config.init_lora_weights not in CHANGES_THE_BASE or folder.exists():
+        return
+    tuned: PeftModel = model  # type: ignore[assignment]
+    own = tuned.peft_config["default"]
+    # Loaded with its way of starting, PEFT would start anew and take out of the base a second time.
+    own.init_lora_weights = True  # type: ignore[attr-defined]
+    partial = folder.with_name(f"{folder.name}.partial")
+    tuned.save_pretrained(str(partial))
+    own.init_lora_weights = config.init_lora_weights  # type: ignore[attr-defined]
+    partial.replace(folder)
+
+
+def _heads(model: PreTrainedModel) -> list[str]:
+    return [name for name, _ in model.named_children() if name != model.base_model_prefix]
+
+
+def _backbone_linears(model: PreTrainedModel) -> str:
+    """A regular expression for every linear layer below the model's backbone."""
+    import torch  # noqa: PLC0415
+    from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
+
+    backbone = getattr(model, model.base_model_prefix)
+    kinds = (torch.nn.Linear, Conv1D)
+    leaves = sorted({name.rpartition(".")[2] for name, module in backbone.named_modules() if isinstance(module, kinds)})
+    return rf"{model.base_model_prefix}\..*\.({'|'.join(leaves)})"

@@ -1,0 +1,135 @@
+"""The trainers of transformers and TRL, with what all of ours share: what a checkpoint holds, and how a batch is
+measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from peft.optimizers import create_loraplus_optimizer
+from safetensors.torch import load_file, save_file
+from transformers import Seq2SeqTrainer, Trainer
+from trl import SFTTrainer
+
+from modelforge.tasks.base import IGNORED
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+TRAINED = "trained.safetensors"
+"""In a checkpoint: every tensor that is trained, by its name in the model."""
+
+
+class Tally(NamedTuple):
+    """A sum and how many it is the sum of, to be added up over batches."""
+
+    total: float
+    count: int
+
+
+class OurTrainer(Trainer):
+    """What our trainers do otherwise than transformers.
+
+    A checkpoint holds what is trained and nothing else, whatever adapters lie on the model beside it: transformers
+    would write all of them, and read back the wrong ones.
+    """
+
+    loraplus_lr_ratio: float | None = None
+    order: Any = None
+    """Draws the rows of an epoch."""
+
+    def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
+        """What is measured on one batch of held-out rows, by name; ``loss`` is among it."""
+        raise NotImplementedError
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """With ``loraplus_lr_ratio``, LoRA+'s groups of weights with rates of their own."""
+        if self.loraplus_lr_ratio is None or self.optimizer is not None:
+            return super().create_optimizer(model)
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        self.optimizer = create_loraplus_optimizer(
+            self.model,
+            kind,
+            loraplus_lr_ratio=self.loraplus_lr_ratio,
+            loraplus_weight_decay=self.args.weight_decay,
+            loraplus_lr_embedding=self.args.learning_rate,
+            **options,
+        )
+        return self.optimizer
+
+    def _get_train_sampler(self, *_: Any) -> Any:
+        return self.order
+
+    def create_model_card(self, *_: Any, **__: Any) -> None:
+        """TRL writes one for each checkpoint; a checkpoint is no model yet."""
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        assert output_dir is not None
+        assert self.model is not None
+        folder = Path(output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            name: parameter.detach().cpu().contiguous()
+            for name, parameter in self.model.named_parameters()
+            if parameter.requires_grad
+        }
+        save_file(tensors, folder / TRAINED)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        load_trained(model or self.model, Path(resume_from_checkpoint))
+
+    def _load_best_model(self) -> None:
+        assert self.state.best_model_checkpoint is not None
+        assert self.model is not None
+        load_trained(self.model, Path(self.state.best_model_checkpoint))
+
+
+def load_trained(model: torch.nn.Module, folder: Path) -> None:
+    """Put a checkpoint's tensors into the model. Raises KeyError where the two do not belong together."""
+    parameters = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, tensor in load_file(folder / TRAINED).items():
+            parameters[name].copy_(tensor)
+
+
+def in_full_precision(model: torch.nn.Module) -> None:
+    """Make what is trained float32: over a quantized model TRL trains it in bfloat16, where small steps are lost."""
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.is_floating_point():
+            parameter.data = parameter.data.float()
+
+
+class AnswerTrainer(OurTrainer, SFTTrainer):
+    """TRL's SFTTrainer, over rows of ``input_ids`` and ``labels``: causal models."""
+
+    def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
+        # The first token of a row is never predicted.
+        learnt = int((inputs["labels"][..., 1:] != IGNORED).sum())
+        loss: Any = self.compute_loss(model, inputs)
+        accuracy = self._metrics["eval"]["mean_token_accuracy"][-1]
+        self._metrics["eval"].clear()
+        return {"loss": Tally(float(loss) * learnt, learnt), "token_accuracy": Tally(accuracy * learnt, learnt)}
+
+
+class SummaryTrainer(OurTrainer, Seq2SeqTrainer):
+    """transformers' Seq2SeqTrainer, over rows of ``input_ids`` and ``labels``: encoder-decoder models."""
+
+    def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
+        learnt = inputs["labels"] != IGNORED
+        outputs: Any = model(**inputs)
+        right = (outputs.logits.argmax(-1) == inputs["labels"]) & learnt
+        count = int(learnt.sum())
+        return {
+            "loss": Tally(float(outputs.loss) * count, count),
+            "token_accuracy": Tally(float(right.sum()), count),
+        }
+
+
+class SpanTrainer(OurTrainer):
+    """transformers' Trainer, over rows of ``input_ids``, ``start_positions`` and ``end_positions``."""
+
+    def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
+        count = len(inputs["start_positions"])
+        outputs: Any = model(**inputs)
+        return {"loss": Tally(float(outputs.loss) * count, count)}

@@ -1,0 +1,79 @@
+"""What is refused of a model's folder before anything is queued."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelforge.errors import InvalidRequest
+from modelforge.hub.folder import EXACT_PACKING, check_folder, check_packing, check_tokenizer, context_of
+
+WHOLE: dict[str, Any] = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "max_position_embeddings": 64}
+
+
+def made(folder: Path, config: Any, *files: str) -> Path:
+    (folder / "config.json").write_text(json.dumps(config))
+    for name in files:
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize("tokenizer", ["tokenizer.json", "tokenizer.model", "vocab.json"])
+def test_a_whole_folder_is_let_through(tmp_path: Path, tokenizer: str) -> None:
+    check_folder(made(tmp_path, WHOLE, "model.safetensors", tokenizer), "m")
+
+
+@pytest.mark.parametrize(
+    ("config", "files", "said"),
+    [
+        ([], ["model.safetensors", "tokenizer.json"], "no readable config.json"),
+        ({}, ["model.safetensors", "tokenizer.json"], "no model_type"),
+        ({"model_type": "t5", "is_encoder_decoder": True}, ["model.safetensors", "tokenizer.json"], "encoder-decoder"),
+        (
+            {"model_type": "bert", "architectures": ["BertForMaskedLM"]},
+            ["model.safetensors", "tokenizer.json"],
+            "is an encoder",
+        ),
+        (WHOLE, ["pytorch_model.bin", "tokenizer.json"], "no safetensors"),
+        (WHOLE, ["model.safetensors"], "has no tokenizer"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(tmp_path: Path, config: Any, files: list[str], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^model_name: .*{said}"):
+        check_folder(made(tmp_path, config, *files), "m")
+
+
+def test_the_playground_asks_for_a_tokenizer_too(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="no tokenizer"):
+        check_tokenizer(made(tmp_path, WHOLE, "model.safetensors"), "m")
+
+
+@pytest.mark.parametrize(
+    ("config", "context"),
+    [
+        (WHOLE, 64),
+        ({"model_type": "gpt2", "n_positions": 32}, 32),
+        ({"model_type": "gemma3", "text_config": {"model_type": "gemma3_text", "max_position_embeddings": 16}}, 16),
+        ({"model_type": "bloom"}, None),
+    ],
+)
+def test_the_context_is_read_where_each_kind_keeps_it(tmp_path: Path, config: Any, context: int | None) -> None:
+    assert context_of(made(tmp_path, config)) == context
+    assert context_of(tmp_path / "hub" / "id") is None
+
+
+def test_packing_is_refused_for_kinds_that_it_was_not_measured_on(tmp_path: Path) -> None:
+    check_packing(made(tmp_path, WHOLE), "m")
+    check_packing(made(tmp_path, {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}}), "m")
+    with pytest.raises(InvalidRequest, match=r"^packing: rows of 'm', a opt model"):
+        check_packing(made(tmp_path, {"model_type": "opt"}), "m")
+    check_packing(tmp_path / "hub" / "id", "m")  # a model on the hub: its worker finds out
+
+
+def test_worker_and_server_agree_on_packing() -> None:
+    from modelforge.worker.choices import EXACT_PACKING as MEASURED
+
+    assert EXACT_PACKING == MEASURED
