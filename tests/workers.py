@@ -48,11 +48,12 @@ def place(spec: dict[str, Any], home: Path, job_id: str, **config: Any) -> Path:
     return run_dir
 
 
-def start(python: Path, run_dir: Path, attempt: int = 1) -> subprocess.Popen[bytes]:
-    """A worker under another interpreter, which finds ModelForge's code and nothing else of ours."""
+def start(python: Path, run_dir: Path, attempt: int = 1, **more: str) -> subprocess.Popen[bytes]:
+    """A worker under another interpreter, which finds ModelForge's code and nothing else of ours; ``more`` are
+    environment variables."""
     home = run_dir.parent.parent
     environment = worker_environment(foreign_environment(dict(os.environ)), home, "token", attempt)
-    environment |= {"PYTHONPATH": str(CODE.parent), "HF_HUB_OFFLINE": "1"}
+    environment |= {"PYTHONPATH": str(CODE.parent), "HF_HUB_OFFLINE": "1", **more}
     with (run_dir / "worker.log").open("ab") as log:
         argv = [str(python), "-m", "modelforge.worker", run_dir.name]
         return subprocess.Popen(argv, env=environment, stdout=log, stderr=log)
