@@ -15,10 +15,10 @@ ENCODERS = frozenset(
     """
     albert bert big_bird camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie esm esmc
     eurobert flaubert fnet funnel gte ibert jina_embeddings_v3 layoutlm longformer luke megatron-bert mobilebert
-    modernbert modernvbert mpnet mra neomme nomic_bert nystromformer perceiver reformer rembert roberta roberta-
-    prelayernorm roc_bert roformer squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl xmod
-    yoso
-    """.split()
+    modernbert modernvbert mpnet mra neomme nomic_bert nystromformer perceiver reformer rembert roberta
+    roberta-prelayernorm roc_bert roformer squeezebert tapas ultrabert ultravbert xlm xlm-roberta xlm-roberta-xl
+    xmod yoso
+    """.split()  # noqa: SIM905
 )
 """Models that read a text as a whole and fill in what is masked; they write nothing."""
 
@@ -30,7 +30,7 @@ SPAN_HEADS = frozenset(
     mixtral mobilebert modernbert mpnet mpt mra mt5 mvp nemotron nystromformer opt qwen2 qwen2_moe qwen3
     qwen3_moe qwen3_next reformer rembert roberta roberta-prelayernorm roc_bert roformer seed_oss smollm3
     splinter squeezebert t5 ultrabert umt5 xlm xlm-roberta xlm-roberta-xl xlnet xmod yoso
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Models that transformers gives a head for extractive question answering, without those that want pictures or places
 on a page."""
@@ -39,7 +39,7 @@ on a page."""
 EXACT_PACKING = frozenset(
     """
     cohere gemma gemma3_text gpt2 gpt_neox granite llama mistral mixtral olmo2 phi phi3 qwen2 qwen3 smollm3 stablelm
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Model types that keep documents in one row apart by their position ids alone: logits equal to separate passes within
 1.5e-6, measured with transformers 5.23 on SDPA. Others (OPT, BLOOM, Falcon) let them see each other."""
@@ -47,7 +47,7 @@ EXACT_PACKING = frozenset(
 COUNTS_FROM_PADDING = frozenset(
     """
     camembert data2vec-text ibert longformer mpnet roberta roberta-prelayernorm xlm-roberta xlm-roberta-xl xmod
-    """.split()
+    """.split()  # noqa: SIM905
 )
 """Model types whose positions start behind the padding token's id (``create_position_ids_from_input_ids``)."""
 
@@ -65,12 +65,20 @@ def require_causal(config: Mapping[str, Any], name: str, task: str) -> None:
             f"model_name: '{name}' is an encoder-decoder model ({kind}), and {task} needs a causal one (Llama, Qwen, "
             "Mistral, Gemma, Phi, GPT-2 and the like). The task that fits it is summarization."
         )
+    require_writer(config, name, task)
+
+
+def require_writer(config: Mapping[str, Any], name: str, task: str) -> None:
+    """Raises InvalidRequest for an encoder, which writes nothing."""
+    kind = config.get("model_type")
     # BERT and its like generate only when they were made decoders.
     if kind in ENCODERS and not config.get("is_decoder"):
+        wanted = "a causal language model (Llama, Qwen, Mistral, Gemma, Phi, GPT-2 and the like)"
+        if task == "summarization":
+            wanted = f"an encoder-decoder model (T5, BART, Pegasus and the like) or {wanted}"
         raise InvalidRequest(
             f"model_name: '{name}' is an encoder ({kind}), which does not generate text from left to right; {task} "
-            "needs a causal language model (Llama, Qwen, Mistral, Gemma, Phi, GPT-2 and the like). The task that fits "
-            "it is extractive-question-answering."
+            f"needs {wanted}. The task that fits it is extractive-question-answering."
         )
 
 

@@ -353,6 +353,8 @@ class DatasetRef(Contract):
     """Usable rows."""
     shape: str
     """Which fields its rows have, by the name in ``datasets.formats``."""
+    unanswerable: bool = False
+    """Whether some of its questions have no answer in their context; known when the rows were read."""
 
 
 class ModelRef(Contract):

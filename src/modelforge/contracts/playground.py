@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from modelforge.contracts.base import Contract, Request
+from modelforge.contracts.training import Task
 
 
 class GenerateRequest(Request):
@@ -35,6 +36,9 @@ class GenerateRequest(Request):
     trained in."""
     context: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)] | None = None
     """For extractive question answering: the text that the answer stands in."""
+    task: Task | None = None
+    """What a base model is asked to do; a model of the registry does what it was trained for. extractive QA where there
+    is a context, summarization for encoder-decoder models, else text-generation."""
     max_new_tokens: int = Field(100, ge=1, le=32_768)
     """Tokens after which generation ends at the latest."""
     temperature: float = Field(0.7, ge=0, le=100)

@@ -138,7 +138,8 @@ class TrainingConfig(Request):
     """How the adapter starts. default, gaussian and orthogonal change nothing at first; pissa and olora start from the
     main directions of the base weights, and cannot be used with dpo, rlhf or quantized weights."""
     loraplus_lr_ratio: float | None = Field(None, ge=1, le=1024)
-    """Learn the adapter's B matrices so many times faster than its A matrices (LoRA+, arXiv 2402.12354); 16 is usual."""
+    """Learn the adapter's B matrices so many times faster than its A matrices (LoRA+, arXiv 2402.12354); 16 is
+    usual."""
     trust_remote_code: bool = False
     """Run Python code that comes with the model. It can do what you can do: only for a source that you trust."""
     use_safetensors: bool = True
@@ -219,6 +220,9 @@ class TrainingConfig(Request):
     """summarization: tokens of the longest summary. By the data and the model."""
     rouge_language: RougeLanguage | None = None
     """summarization: the language whose word endings ROUGE takes off; none compares whole words. english."""
+    source_prefix: str | None = Field(None, max_length=256)
+    """summarization: what an encoder-decoder model finds before each text. What it was first taught with, such as
+    'summarize: ' for T5."""
 
     beta: float | None = Field(None, gt=0, le=100)
     """dpo: how closely the model is held to what it was; 0.1."""

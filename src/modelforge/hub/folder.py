@@ -21,6 +21,7 @@ TOKENIZER_FILES = (
 )
 """Any of them may be all that a tokenizer is made from."""
 
+
 def check_folder(folder: Path, name: str, *, use_safetensors: bool) -> None:
     """Raises InvalidRequest where the folder holds no model with weights and a tokenizer."""
     config = read_json_or_none(folder / "config.json")

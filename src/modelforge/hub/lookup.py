@@ -67,11 +67,12 @@ def find_config(model_id: str, revision: str) -> dict[str, Any]:
     """The model's ``config.json`` at a revision that ``find_revision`` found, from the hub or the local cache; empty
     where the hub does not answer any more, for the worker to find out."""
     from huggingface_hub import hf_hub_download  # noqa: PLC0415
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError  # noqa: PLC0415
 
     try:
         path = hf_hub_download(model_id, "config.json", revision=revision, etag_timeout=TIMEOUT)
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError, *_transport_errors()):
+    except OSError:  # of which the hub's own errors are
+        return {}
+    except _transport_errors():
         return {}
     config = read_json_or_none(Path(path))
     return config if isinstance(config, dict) else {}

@@ -15,15 +15,21 @@ from typing import Any, Literal
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
 
+from modelforge.architectures import COUNTS_FROM_PADDING
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InferenceFault, InvalidRequest
 from modelforge.inference.protocol import Generate, ModelTarget
 from modelforge.inference.shelf import LoadedModel, Shelf
-from modelforge.tasks import TASKS
-from modelforge.tasks.base import Task
+from modelforge.tasks import spans
+from modelforge.tasks.base import Head
+from modelforge.tasks.rendering import end_ids, prompt_ids
+from modelforge.tasks.summarization import Summarization
 
 COLDEST = 1e-4
 """A lower temperature is greedy: the likeliest token's lead, divided by less, is no number any more."""
+
+DEFAULT_WINDOW = 512
+"""Tokens that are read at once by a model that says nothing of how many it can."""
 
 FinishReason = Literal["stop", "length", "timeout"]
 
@@ -77,34 +83,79 @@ def answer(
     """Answer a request within ``timeout`` seconds, or with what there is by then.
 
     ``cancelled`` is asked after every token. Raises InvalidRequest where the prompt does not fit into the model's
-    context, and Cancelled.
+    context, or a context is missing or too much, and Cancelled.
     """
     started = time.monotonic()
-    task = TASKS.get(target.task)
-    prompt = task.prompt(loaded.tokenizer, request.prompt, tuned=target.tuned)
-    made = generate(loaded, task, prompt, request, timeout, cancelled)
-    text = _text(loaded.tokenizer, prompt, made.ids)
+    if loaded.head is Head.SPAN:
+        return _point(loaded, request, started)
+    if request.context is not None:
+        raise InvalidRequest("context: it is for models that were trained for extractive-question-answering")
+    prompt = _prompt(loaded, target, request)
+    made = generate(loaded, prompt, request, timeout, cancelled)
+    text = _text(loaded.tokenizer, prompt if loaded.head is Head.CAUSAL else [], made.ids)
     return GenerateReply(
         # A character whose bytes are not complete yet is left out.
         generated_text=text if made.finish_reason == "stop" else text.removesuffix("\ufffd"),
         tokens_generated=len(made.ids),
-        generation_time_ms=round((time.monotonic() - started) * 1000),
+        generation_time_ms=_milliseconds(started),
         finish_reason=made.finish_reason,
     )
+
+
+def _point(loaded: LoadedModel, request: GenerateRequest, started: float) -> GenerateReply:
+    """The answer to a question about a context, where it stands there."""
+    if request.context is None:
+        raise InvalidRequest("context: this model finds answers in a text; give it one beside the question in prompt")
+    config = loaded.spec.config if loaded.spec is not None else None
+    limit = _positions(loaded) or DEFAULT_WINDOW
+    with torch.inference_mode():
+        found = spans.answer(
+            loaded.model,
+            loaded.tokenizer,
+            request.prompt,
+            request.context,
+            max_seq_length=min(limit, config.max_seq_length or limit) if config else min(limit, DEFAULT_WINDOW),
+            doc_stride=config.doc_stride if config else None,
+            max_answer_length=config.max_answer_length if config else None,
+            allow_no_answer=loaded.spec.dataset.unanswerable if loaded.spec is not None else False,
+        )
+    return GenerateReply(
+        generated_text=found.text,
+        tokens_generated=len(loaded.tokenizer(found.text, add_special_tokens=False)["input_ids"]),
+        generation_time_ms=_milliseconds(started),
+        answer_start=found.answer_start,
+        score=found.score,
+        finish_reason="stop",
+    )
+
+
+def _prompt(loaded: LoadedModel, target: ModelTarget, request: GenerateRequest) -> list[int]:
+    """The tokens that the answer follows, as in training."""
+    if loaded.head is Head.CAUSAL:
+        return prompt_ids(loaded.tokenizer, request.prompt, tuned=target.tuned)
+    prefix = loaded.spec.config.source_prefix if loaded.spec is not None else None
+    limit = _positions(loaded) or DEFAULT_WINDOW
+    return Summarization().prompt(
+        loaded.tokenizer, loaded.model.config.to_dict(), request.prompt, limit, prefix or ""
+    )
+
+
+def _milliseconds(started: float) -> int:
+    return round((time.monotonic() - started) * 1000)
 
 
 @torch.inference_mode()
 def generate(
     loaded: LoadedModel,
-    task: Task,
     prompt: list[int],
     request: GenerateRequest,
     timeout: float,
     cancelled: Callable[[], bool],
 ) -> Generation:
     """Tokens that follow ``prompt``: the likeliest ones at temperature 0, else drawn by temperature and top_p."""
-    ends = task.stop_ids(loaded.tokenizer) | loaded.end_ids
-    room = _room(loaded, len(prompt))
+    causal = loaded.head is Head.CAUSAL
+    ends = (end_ids(loaded.tokenizer) if causal else {loaded.tokenizer.eos_token_id} - {None}) | loaded.end_ids
+    room = _room(loaded, len(prompt)) if causal else _positions(loaded)
     if request.temperature >= COLDEST:
         # The process generates one answer at a time, so the global generator belongs to this one.
         torch.manual_seed(request.seed) if request.seed is not None else torch.seed()
@@ -125,15 +176,23 @@ def generate(
         ),
         stopping_criteria=StoppingCriteriaList([watch]),
     )
-    new: list[int] = output[0, len(prompt) :].tolist()
-    if new[-1] in ends:
+    # An encoder-decoder model gives back the token that its answers start with, a causal one the prompt.
+    new: list[int] = output[0, len(prompt) if causal else 1 :].tolist()
+    if new and new[-1] in ends:
         return Generation(new[:-1], "stop")
     return Generation(new, "timeout" if watch.rang else "length")
 
 
+def _positions(loaded: LoadedModel) -> int | None:
+    """Tokens that the model has places for; None where it has no limit."""
+    text = loaded.model.config.get_text_config()
+    limit: int | None = getattr(text, "max_position_embeddings", None)
+    return limit - text.pad_token_id - 1 if limit is not None and text.model_type in COUNTS_FROM_PADDING else limit
+
+
 def _room(loaded: LoadedModel, prompt_length: int) -> int | None:
     """How many tokens fit behind the prompt; None for a model without a limit. Raises InvalidRequest if none do."""
-    context: int | None = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
+    context = _positions(loaded)
     if context is None:
         return None
     if prompt_length >= context:
@@ -150,7 +209,7 @@ def _text(tokenizer: PreTrainedTokenizerBase, prompt: list[int], new: list[int])
     def decoded(ids: list[int]) -> str:
         return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
-    if tokenizer.chat_template is not None:
+    if tokenizer.chat_template is not None or not prompt:
         return decoded(new)
     # Where the model goes on with a text, the space between the two belongs to the answer; SentencePiece tokenizers
     # drop it unless a token stands before it.

@@ -14,6 +14,7 @@ import psutil
 import torch
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from modelforge.contracts.job import RunSpec
 from modelforge.errors import NotFound
 from modelforge.inference.protocol import ModelTarget
 from modelforge.providers import PROVIDERS
@@ -32,6 +33,8 @@ class LoadedModel:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     head: Head
+    spec: RunSpec | None
+    """The run that made it; None for a base model."""
     end_ids: frozenset[int]
     """What the model's own generation settings name as end tokens."""
     size: int
@@ -64,17 +67,21 @@ class Shelf:
         task = TASKS.get(target.task)
         self._make_room(provider.trained_bytes(target.path, task, self._device))
         started = time.monotonic()
-        model, tokenizer, head = provider.load_trained(target.path, task, self._device)
-        ends, start = None, None
-        if head is not Head.SPAN:
-            own = model.generation_config
-            ends, start = own.eos_token_id, own.decoder_start_token_id
-            # A model's own sampling settings would fill in what a request leaves out: nothing unasked comes in.
-            model.generation_config = GenerationConfig(decoder_start_token_id=start)
+        found_model = provider.load_trained(target.path, task, self._device)
+        model = found_model.model
+        own = model.generation_config if found_model.head is not Head.SPAN else None
+        ends = own.eos_token_id if own is not None else None
+        if own is not None:
+            # A model's own sampling settings would fill in what a request leaves out: nothing unasked comes in, but
+            # how an encoder-decoder model begins.
+            model.generation_config = GenerationConfig(
+                decoder_start_token_id=own.decoder_start_token_id, forced_bos_token_id=own.forced_bos_token_id
+            )
         loaded = LoadedModel(
             model,
-            tokenizer,
-            head,
+            found_model.tokenizer,
+            found_model.head,
+            found_model.spec,
             frozenset([ends] if isinstance(ends, int) else ends or ()),
             _bytes(model),
             fingerprint,

@@ -18,9 +18,9 @@ from modelforge.contracts.events import (
     CheckpointEvent,
     Event,
     MessageEvent,
-    SampleEvent,
     MetricsEvent,
     ProgressEvent,
+    SampleEvent,
     StateEvent,
     parse_event,
 )

@@ -13,17 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
-from pydantic import ValidationError
 
 from modelforge.architectures import require_exact_packing
 from modelforge.catalogue import BUNDLED_MODELS
-from modelforge.contracts.job import Ancestor, DatasetRef, ModelRef, RunSpec
+from modelforge.contracts.job import Ancestor, DatasetRef, ModelRef
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
 from modelforge.environments import find_environment
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
-from modelforge.files import local_path, read_json_or_none, read_text_or_none, sha256
+from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
 from modelforge.hub.folder import context_of
 from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
@@ -33,10 +32,8 @@ from modelforge.store.database import Database
 from modelforge.store.datasets import dataset_named, get_dataset
 from modelforge.store.jobs import active_jobs
 from modelforge.store.models import model_named
-from modelforge.store.tables import ModelRow
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Strategy
-from modelforge.strategies.rlhf import REWARD_FOLDER
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Task
 
@@ -223,9 +220,7 @@ def _check_dataset_path(path: Path, settings: Settings) -> None:
     ingest.open_regular(path).close()
 
 
-def _check_shape(
-    name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str]
-) -> None:
+def _check_shape(name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str]) -> None:
     wanted = strategy.shapes(task)
     what = f"the task {task.name}" if wanted == task.shapes else f"the strategy {strategy.name}"
     fields = " or ".join(" and ".join(f"'{field}'" for field in SHAPES.get(each).fields) for each in wanted)

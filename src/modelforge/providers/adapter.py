@@ -23,7 +23,10 @@ _PEFT_TASKS = {Head.CAUSAL: "CAUSAL_LM", Head.SEQ2SEQ: "SEQ_2_SEQ_LM", Head.SPAN
 
 
 def attach(model: PreTrainedModel, config: TrainingConfig, head: Head) -> Any:
-    """The model with a new adapter, its own weights frozen. Raises InvalidRequest where ``target_modules`` fits none."""
+    """The model with a new adapter, its own weights frozen.
+
+    Raises InvalidRequest where ``target_modules`` fits none.
+    """
     from peft import get_peft_model  # noqa: PLC0415 - torch stays in the worker
 
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from modelforge.hardware import Hardware
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to answer."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    head: Head
+    spec: RunSpec | None
+    """The run that made it; None for a base model."""
 
 
 class Provider(Protocol):
@@ -54,9 +66,7 @@ class Provider(Protocol):
     def load_start(self, spec: RunSpec, head: Head) -> PreTrainedModel:
         """What the run starts from, as it was, on the run's device, not to be trained. Raises ModelForgeError."""
 
-    def load_trained(
-        self, path: str, task: Task, device: str
-    ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Head]:
+    def load_trained(self, path: str, task: Task, device: str) -> Loaded:
         """A finished model (or a base model) ready to answer, from its folder or hub id."""
 
     def trained_bytes(self, path: str, task: Task, device: str) -> int:

@@ -15,7 +15,7 @@ from modelforge.errors import Forbidden, InvalidRequest, NotFound
 from modelforge.files import read_text_or_none
 from modelforge.providers import adapter
 from modelforge.providers.adapter import HEAD_NAMES
-from modelforge.providers.base import Provider
+from modelforge.providers.base import Loaded, Provider
 from modelforge.tasks.base import Head, Task
 
 if TYPE_CHECKING:
@@ -64,12 +64,11 @@ class HuggingFace(Provider):
 
     def load_start(self, spec: RunSpec, head: Head) -> PreTrainedModel:
         """What the run starts from: for full tuning, whose weights have changed in place."""
-        model, _ = self.load(spec, head)
-        return model.to(spec.device).requires_grad_(False).eval()
+        model: Any = self.load(spec, head)[0]
+        start: PreTrainedModel = model.to(spec.device).requires_grad_(False).eval()
+        return start
 
-    def load_trained(
-        self, path: str, task: Task, device: str
-    ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, Head]:
+    def load_trained(self, path: str, task: Task, device: str) -> Loaded:
         """A model ready to answer on ``device``: a run's output folder, or a base model's folder or hub id.
 
         Raises InvalidRequest, NotFound or Forbidden where it cannot be had or is not of the right kind.
@@ -92,7 +91,9 @@ class HuggingFace(Provider):
             # Not merged: in half precision a merge rounds small changes away, and what was trained is not merged.
             with explained(trained.own):
                 model = PeftModel.from_pretrained(model, trained.adapter)
-        return (model if trained.quantization else model.to(device)).eval(), tokenizer, trained.head
+        if not trained.quantization:
+            model = model.to(device)
+        return Loaded(model.eval(), tokenizer, trained.head, trained.spec)
 
     def trained_bytes(self, path: str, task: Task, device: str) -> int:
         """Bytes of the weights that ``load_trained`` would hold, by the model's configuration alone. Raises alike."""
@@ -124,8 +125,16 @@ class _Trained:
     dtype: torch.dtype
     quantization: Any = None
     adapter: str | None = None
-    trust_remote_code: bool = False
-    use_safetensors: bool = True
+    spec: RunSpec | None = None
+    """The run that made it."""
+
+    @property
+    def trust_remote_code(self) -> bool:
+        return self.spec is not None and self.spec.config.trust_remote_code
+
+    @property
+    def use_safetensors(self) -> bool:
+        return self.spec is None or self.spec.config.use_safetensors
 
 
 def _trained(path: str, task: Task, device: str) -> _Trained:
@@ -142,19 +151,10 @@ def _trained(path: str, task: Task, device: str) -> _Trained:
     trust = spec.config.trust_remote_code
     head = task.head(_config(spec.model if adapted else own, trust_remote_code=trust).to_dict(), spec.name)
     if not adapted:
-        return _Trained(own, own, head, _resting_dtype(device), trust_remote_code=trust)
+        return _Trained(own, own, head, _resting_dtype(device), spec=spec)
     # The base must be what the adapter was trained on, in the same precision and, if it was, quantized alike.
     dtype = _training_dtype(spec.config, head) if device == spec.device else torch.float32
-    return _Trained(
-        own,
-        spec.model,
-        head,
-        dtype,
-        _quantization(spec.config),
-        adapter=path,
-        trust_remote_code=trust,
-        use_safetensors=spec.config.use_safetensors,
-    )
+    return _Trained(own, spec.model, head, dtype, _quantization(spec.config), path, spec)
 
 
 def _location(ref: ModelRef) -> str:

@@ -91,5 +91,6 @@ class Strategy(Protocol):
         """What is trained, in order."""
 
     def measure(self, run: Run, model: PreTrainedModel) -> dict[str, float]:
-        """Its own metrics of a model on the held-out rows, beside the trainer's loss. Where ``final_loss`` is not the trainer's loss, it is among them. Called
-        with gradients off and the model in evaluation mode, for the tuned model and for what it started from."""
+        """Its own metrics of a model on the held-out rows, beside the trainer's loss, and ``final_loss`` where that is
+        another loss than the trainer's. Called with gradients off and the model in evaluation mode, for the tuned model
+        and for what it started from."""

@@ -104,7 +104,7 @@ def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallbac
         args=DPOConfig(
             **arguments,
             max_length=None,  # rows come tokenized and cut
-            beta=config.beta,
+            beta=config.beta or 0.1,
             loss_type=_losses(config),
             loss_weights=config.loss_weights,
             label_smoothing=config.label_smoothing or 0.0,

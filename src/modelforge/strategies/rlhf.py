@@ -243,15 +243,15 @@ def _policy_trainer(run: Run, arguments: dict[str, Any], callbacks: list[Trainer
         "per_device_train_batch_size": arguments["per_device_train_batch_size"] * config.num_generations,
         "include_num_input_tokens_seen": "no",  # TRL counts what it draws itself
     }
-    judge = _judge(run)
+    function: Any = RewardFunction(_judge(run))
     trainer = PolicyTrainer(
         model=run.model,
-        reward_funcs=RewardFunction(judge),
+        reward_funcs=function,
         args=RLOOConfig(
             **own,
             num_generations=config.num_generations,
             max_completion_length=config.max_completion_length,
-            beta=config.kl_beta,
+            beta=config.kl_beta or 0.0,
             temperature=1.0,
             disable_dropout=not config.lora_dropout,
         ),

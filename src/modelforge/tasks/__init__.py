@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from modelforge.registry import Registry
 from modelforge.tasks.base import Task
+from modelforge.tasks.summarization import Summarization
 from modelforge.tasks.text_generation import TextGeneration
 
 TASKS: Registry[Task] = Registry(
     "task",
     TextGeneration(),
-    planned=["summarization", "extractive-question-answering"],
+    Summarization(),
+    planned=["extractive-question-answering"],
 )

@@ -32,7 +32,7 @@ class Head(StrEnum):
 
 @dataclass(frozen=True)
 class Example:
-    """A row as the model sees it: columns of the trainer's batch, lists of token ids or labels, single numbers, or text."""
+    """A row as the model sees it: lists of token ids or labels, single numbers, or text, by their columns."""
 
     columns: Mapping[str, list[int] | int | str]
     """For causal models ``input_ids`` and ``labels`` of equal length, prompt tokens labelled IGNORED."""
@@ -84,9 +84,7 @@ class Task(Protocol):
     def defaults(self, config: TrainingConfig) -> dict[str, Any]:
         """Values for its options that the request left at None."""
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
-    ) -> list[Example]:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head) -> list[Example]:
         """One row in numbers, at most ``config.max_seq_length`` tokens in each example; none where nothing of its
         answer would be left."""
 

@@ -30,9 +30,7 @@ class TextGeneration:
     def defaults(self, config: TrainingConfig) -> dict[str, Any]:
         return {}
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
-    ) -> list[Example]:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head) -> list[Example]:
         """The prompt, the answer and the end token; too long a row loses the end of its answer. Plain text that is too
         long becomes several examples."""
         assert config.max_seq_length is not None

@@ -167,7 +167,9 @@ class ReportCallback(TrainerCallback):
         losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
         waited = len(losses) - 1 - losses.index(min(losses)) if losses else 0
         if self._patience is not None and "eval_loss" in logs and waited >= self._patience:
-            self._report.message(f"The loss on the held-out rows has not fallen for {waited} evaluations: that is enough")
+            self._report.message(
+                f"The loss on the held-out rows has not fallen for {waited} evaluations: that is enough"
+            )
             control.should_training_stop = control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:

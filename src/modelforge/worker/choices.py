@@ -41,7 +41,9 @@ def model_limits(
     if asked is not None and longest is not None and asked > longest:
         raise InvalidRequest(f"max_seq_length: {asked} is more than the {longest} tokens of '{config.model_name}'")
     if config.packing and head is not Head.CAUSAL:
-        raise InvalidRequest(f"packing: only causal models are packed, and '{config.model_name}' is used as a {head} one")
+        raise InvalidRequest(
+            f"packing: only causal models are packed, and '{config.model_name}' is used as a {head} one"
+        )
     if config.packing:
         require_exact_packing(text.to_dict(), config.model_name)
     within_memory = LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"]

@@ -31,6 +31,8 @@ class Prepared:
     """Some of the held-out rows as they stand in the file, or of the others where none is held out."""
     cut: int
     """Examples that lost something to the length."""
+    unanswerable: bool
+    """Whether some question has no answer."""
     dropped: list[int] = field(default_factory=list)
     """Line numbers of rows that have no room for any of their answer."""
 
@@ -97,7 +99,7 @@ def prepare(
     Raises InvalidDataset when nothing is left to learn from.
     """
     cache.mkdir(exist_ok=True)
-    cut = 0
+    cut, unanswerable = 0, False
     dropped: list[int] = []
     sides = {side: _Side(cache / f"{side}.arrow", samples) for side in ("train", "eval")}
     reserve: tuple[float, str, float, Row, Sequence[Example]] | None = None
@@ -105,6 +107,7 @@ def prepare(
         if number % ROWS_BETWEEN_LOOKS == 0:
             check_stop()
         examples = encode(row)
+        unanswerable = unanswerable or row.get("answers") == []
         if not examples:
             dropped.append(line)
             continue
@@ -129,4 +132,4 @@ def prepare(
             f"no row is left to learn from: with max_seq_length {max_seq_length}, {len(dropped)} rows have no room "
             "for any of their answer"
         )
-    return Prepared(train, held_out, sides["eval"].rows() or sides["train"].rows(), cut, dropped)
+    return Prepared(train, held_out, sides["eval"].rows() or sides["train"].rows(), cut, unanswerable, dropped)

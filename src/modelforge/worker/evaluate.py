@@ -49,7 +49,7 @@ class Evaluation:
         self._trainer = trainer
         self._check_stop = check_stop
         self._also = also
-        trainer.evaluate = self  # type: ignore[method-assign,assignment]
+        trainer.evaluate = self  # type: ignore[method-assign]
 
     def __call__(self, *_: Any, **__: Any) -> dict[str, float]:
         """Measure the trainer's model on its held-out rows, and log it at the present step."""
@@ -72,9 +72,9 @@ class Evaluation:
                 self._check_stop()
                 inputs: Any = Trainer._prepare_inputs(trainer, batch)  # not TRL's own, which would draw answers
                 for name, tally in trainer.tally(model, inputs).items():
-                    total, count = sums.get(name, Tally(0.0, 0))
-                    sums[name] = Tally(total + tally.total, count + tally.count)
-        return {name: tally.total / max(1, tally.count) for name, tally in sums.items()}
+                    total, number = sums.get(name, Tally(0.0, 0))
+                    sums[name] = Tally(total + tally.total, number + tally.number)
+        return {name: tally.total / max(1, tally.number) for name, tally in sums.items()}
 
     @property
     def _model(self) -> PreTrainedModel:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch.utils.data import DataLoader
 from trl import RLOOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from modelforge.tasks.generation import generate_batch
 from modelforge.tasks.base import Head
+from modelforge.tasks.generation import generate_batch
 from modelforge.worker.order import PromptOrder
 from modelforge.worker.pairs import log_probs
 from modelforge.worker.reward import Judge
@@ -44,32 +43,35 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
 
     def get_eval_dataloader(self, eval_dataset: Any = None) -> Any:
         """Held-out pairs as they are: nothing is drawn for the loss on the chosen answers."""
-        rows = eval_dataset if eval_dataset is not None else self.eval_dataset
-        collate: Any = DataCollatorForPreference(pad_token_id=self.processing_class.pad_token_id)
+        rows: Any = eval_dataset if eval_dataset is not None else self.eval_dataset
+        collate: Any = DataCollatorForPreference(pad_token_id=self._tokenizer.pad_token_id)
         return DataLoader(rows, batch_size=self.args.per_device_eval_batch_size, collate_fn=collate)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Now and then, what the policy says."""
         super().log(logs, start_time)
         every = max(1, self.state.max_steps // SAMPLES)
-        if self.sample is not None and self.model.training and self.state.global_step % every == 0:
+        if self.sample is not None and logs.get("loss") is not None and self.state.global_step % every == 0:
             self._show()
 
     def _show(self) -> None:
         assert self.sample is not None
-        rewards = next(iter(self._logs["rewards"].values()), None)
-        if self._logs["prompt"]:
-            prompt, answer = self._logs["prompt"][-1], self._logs["completion"][-1]
-            decoded = str(self.processing_class.decode(prompt, skip_special_tokens=True))
+        said: dict[str, Any] = self._logs
+        rewards = next(iter(said["rewards"].values()), None)
+        if said["prompt"]:
+            prompt, answer = said["prompt"][-1], said["completion"][-1]
+            decoded = str(self._tokenizer.decode(prompt, skip_special_tokens=True))
             self.sample(self.state.global_step, decoded, answer, rewards[-1] if rewards else None)
 
     def _set_signature_columns_if_needed(self) -> None:
-        self._signature_columns = ["prompt", "prompt_text"]
+        self._signature_columns = ["prompt", "prompt_text"]  # type: ignore[assignment]
 
     def _get_train_sampler(self, dataset: Any = None) -> Any:
-        fetches = self.num_iterations * self.args.steps_per_generation
-        prompts = self.args.generation_batch_size // self.num_generations
-        return PromptOrder(len(self.train_dataset), prompts, self.num_generations, fetches, self.args.seed)
+        args: Any = self.args
+        rows: Any = self.train_dataset
+        answers = int(self.num_generations or 1)
+        fetches = self.num_iterations * args.steps_per_generation
+        return PromptOrder(len(rows), args.generation_batch_size // answers, answers, fetches, args.seed)
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> Any:
         return prompts, None, {}  # they come in tokens

@@ -70,7 +70,7 @@ class ScoreTrainer(OurTrainer, RewardTrainer):
 
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
         pairs = len(inputs["input_ids"]) // 2
-        loss: Any = self.compute_loss(model, inputs)
+        loss: Any = self.compute_loss(model, inputs)  # type: ignore[no-untyped-call]
         accuracy = self._metrics["eval"]["accuracy"][-1]
         self._metrics["eval"].clear()
         return {"loss": Tally(float(loss) * pairs, pairs), "reward_model_accuracy": Tally(accuracy * pairs, pairs)}
@@ -114,7 +114,8 @@ def load_reward_adapter(model: PeftModel, folder: Path) -> Scorer:
     model.add_adapter(REWARD, config)
     score = tensors.pop(_SCORE)
     set_peft_model_state_dict(model, tensors, adapter_name=REWARD)
-    scorer = Scorer(model.get_base_model())
+    base: Any = model.get_base_model()
+    scorer = Scorer(base)
     with torch.no_grad():
         scorer.score.weight.copy_(score)
     return scorer.requires_grad_(False)
@@ -171,9 +172,11 @@ class ForeignJudge:
             if self._tokenizer.chat_template is None:
                 told.append(self._tokenizer("\n".join(message["content"] for message in messages))["input_ids"])
             else:
-                told.append(self._tokenizer(
-                    self._tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False
-                )["input_ids"])
+                told.append(
+                    self._tokenizer(
+                        self._tokenizer.apply_chat_template(messages, tokenize=False), add_special_tokens=False
+                    )["input_ids"]
+                )
         limit = getattr(self._model.config, "max_position_embeddings", None) or 10**9
         rows = [row[-limit:] for row in told]
         return _scores(self._model, rows, int(self._tokenizer.pad_token_id or 0), self._model.device)

@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors", "tokenizers")
 TRAIN_ROWS_MEASURED = 1000
 """Without held-out rows the final loss is measured on so many training rows at most."""
-ROWS_MEASURED_BETWEEN = 16
-"""Rows that the task's own metrics are measured on at an evaluation during the training: answers take time."""
 
 
 def run(run_dir: Path, report: Report) -> None:
@@ -57,7 +55,7 @@ def run(run_dir: Path, report: Report) -> None:
     trust = spec.config.trust_remote_code
     head = task.head(provider.config(spec.model, trust_remote_code=trust), spec.model.name)
     model, tokenizer = provider.load(spec, head)
-    adapter.keep_start(model, spec.config, run_dir / START_FOLDER)
+    adapter.keep_start(model, spec.config, run_dir / adapter.START_FOLDER)
     report.check_stop()
 
     # Prepare: what the request left open is chosen once, at the first attempt, and frozen.
@@ -160,7 +158,9 @@ def _train(
     assert trainer.model is not None
     in_full_precision(trainer.model)
     trainer.loraplus_lr_ratio = config.loraplus_lr_ratio
-    trainer.order = EpochOrder(lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length)
+    trainer.order = EpochOrder(
+        lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length
+    )
     evaluation = Evaluation(trainer, report.check_stop, stage.between)
     if shared.held_out is not None:
         callback.evaluate = evaluation
@@ -239,7 +239,8 @@ def _frozen(spec: RunSpec, model: PreTrainedModel, rows: data.Prepared, longest:
         chosen["gradient_checkpointing"] = choices.needs_checkpointing(spec, model, longest)
         if chosen["gradient_checkpointing"]:
             report.message("Activations would not fit into memory: gradient checkpointing is on")
-    return _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions()})
+    dataset = spec.dataset.model_copy(update={"unanswerable": rows.unanswerable})
+    return _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions(), "dataset": dataset})
 
 
 def _tell(report: Report, rows: data.Prepared, max_seq_length: int) -> None:

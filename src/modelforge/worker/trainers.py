@@ -25,7 +25,7 @@ class Tally(NamedTuple):
     """A sum and how many it is the sum of, to be added up over batches."""
 
     total: float
-    count: int
+    number: int
 
 
 class OurTrainer(Trainer):
@@ -47,9 +47,10 @@ class OurTrainer(Trainer):
         """With ``loraplus_lr_ratio``, LoRA+'s groups of weights with rates of their own."""
         if self.loraplus_lr_ratio is None or self.optimizer is not None:
             return super().create_optimizer(model)
-        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        own: Any = self.model
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, own)
         self.optimizer = create_loraplus_optimizer(
-            self.model,
+            own,
             kind,
             loraplus_lr_ratio=self.loraplus_lr_ratio,
             loraplus_weight_decay=self.args.weight_decay,
@@ -77,7 +78,8 @@ class OurTrainer(Trainer):
         save_file(tensors, folder / TRAINED)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_trained(model or self.model, Path(resume_from_checkpoint))
+        whole: Any = model or self.model
+        load_trained(whole, Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
         assert self.state.best_model_checkpoint is not None
@@ -106,7 +108,7 @@ class AnswerTrainer(OurTrainer, SFTTrainer):
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
         # The first token of a row is never predicted.
         learnt = int((inputs["labels"][..., 1:] != IGNORED).sum())
-        loss: Any = self.compute_loss(model, inputs)
+        loss: Any = self.compute_loss(model, inputs)  # type: ignore[no-untyped-call]
         accuracy = self._metrics["eval"]["mean_token_accuracy"][-1]
         self._metrics["eval"].clear()
         return {"loss": Tally(float(loss) * learnt, learnt), "token_accuracy": Tally(accuracy * learnt, learnt)}

@@ -13,13 +13,15 @@ from fastapi import APIRouter, Body, Request
 from modelforge.api.deps import Here, State
 from modelforge.api.errors import replies
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
+from modelforge.architectures import is_encoder_decoder
+from modelforge.contracts.job import ModelRef
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.files import local_path
 from modelforge.hub.folder import check_tokenizer
 from modelforge.hub.lookup import HUB_ID, find_revision
 from modelforge.inference.protocol import ModelTarget
-from modelforge.jobs.preflight import check_root
+from modelforge.jobs.origin import check_root, config_of
 from modelforge.store.models import get_model, model_named
 from modelforge.store.tables import ModelRow
 
@@ -58,16 +60,15 @@ def _target(here: State, request: GenerateRequest) -> ModelTarget:
     if row is not None:
         return _tuned(row)
     if name in BUNDLED_MODELS:
-        return _base(str(bundled_model(name)))
+        return _base(ModelRef(name=name, source="bundled", path=str(bundled_model(name))), request)
     folder = local_path(name, "model_name")
     if folder.is_dir():
         check_root(folder, here.settings, "model_name")
         check_tokenizer(folder, name)
-        return _base(str(folder.resolve()))
+        return _base(ModelRef(name=name, source="folder", path=str(folder.resolve())), request)
     if not HUB_ID.fullmatch(name):
         raise NotFound(f"model_name: there is no folder {name} on this machine")
-    find_revision(name)
-    return _base(name)
+    return _base(ModelRef(name=name, source="hub", path=name, revision=find_revision(name)), request)
 
 
 def _tuned(row: ModelRow) -> ModelTarget:
@@ -76,5 +77,10 @@ def _tuned(row: ModelRow) -> ModelTarget:
     return ModelTarget(path=row.path, provider=row.provider, task=row.task, tuned=True)
 
 
-def _base(path: str) -> ModelTarget:
-    return ModelTarget(path=path, provider="huggingface", task="text-generation", tuned=False)
+def _base(model: ModelRef, request: GenerateRequest) -> ModelTarget:
+    task = request.task
+    if task is None and request.context is not None:
+        task = "extractive-question-answering"
+    elif task is None:
+        task = "summarization" if is_encoder_decoder(config_of(model)) else "text-generation"
+    return ModelTarget(path=model.path, provider="huggingface", task=task, tuned=False)
