@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import hashlib
 import json
 import os
 import shutil
 import subprocess
+import sys
 import sysconfig
 import zipfile
 from pathlib import Path
@@ -15,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from modelforge import __version__
-from modelforge.environments import Environment, find_environment, foreign_environment
+from modelforge.environments import CODE, Environment, find_environment, foreign_environment
 from modelforge.errors import Conflict, InstallationFault, InvalidRequest, NotFound
 from modelforge.installation import install, read_pins, remove
 
@@ -103,7 +105,7 @@ def test_it_is_made_from_its_pins_and_read_back(environment: Environment, monkey
     install(environment, told.append)
     assert told == ["Everything is installed already"]
 
-    environment.pins.write_text("torch==2.0\n")
+    environment.pins.write_text("torch==2.0\ntrainer==3.1\n")
     assert environment.fault() == "was made for another version of ModelForge"
     install(environment, told.append)
     assert environment.fault() is None
@@ -139,7 +141,7 @@ def test_no_network_is_said(environment: Environment, monkeypatch: pytest.Monkey
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
-    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_RETRIES", "1")
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(InstallationFault, match="pip cannot reach its package index"):
@@ -188,3 +190,27 @@ def test_the_pins_of_unsloth_are_exact(tmp_path: Path) -> None:
     assert "torchvision" not in pins and {"torch", "pydantic", "psutil"} <= set(pins)
     with pytest.raises(NotFound):
         find_environment(tmp_path, "nothing")
+
+
+def test_the_pins_hold_all_that_a_worker_imports(tmp_path: Path) -> None:
+    """What a task or a strategy imports must be in every environment that a worker runs in."""
+    rooms = ("worker", "tasks", "strategies", "providers", "contracts")
+    files = [*CODE.glob("*.py"), *(file for room in rooms for file in (CODE / room).rglob("*.py"))]
+    server_only = {"settings.py", "installation.py", "hardware.py"}
+    imported = {
+        name.partition(".")[0]
+        for file in files
+        if file.name not in server_only
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [node.module or ""]
+            if isinstance(node, ast.ImportFrom)
+            else []
+        )
+    }
+    needed = {name.replace("_", "-") for name in imported - set(sys.stdlib_module_names) - {"modelforge"}}
+    pinned = set(read_pins(find_environment(tmp_path, "unsloth").pins))
+    assert {"trl", "peft"} <= needed
+    assert needed <= pinned

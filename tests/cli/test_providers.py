@@ -14,8 +14,8 @@ def test_the_list_says_what_is_missing(tmp_path: Path) -> None:
     unsloth = found["unsloth"]
     assert (unsloth["ready"], unsloth["installed"], unsloth["versions"]) == (False, False, {})
     assert "modelforge providers install unsloth" in unsloth["reason"]
-    table = modelforge("providers", "list", home=tmp_path).stdout
-    assert "huggingface" in table and "is not installed" in table
+    table = modelforge("providers", "list", home=tmp_path, COLUMNS="50").stdout
+    assert "huggingface" in table and "environment is not installed" in " ".join(table.split())
 
 
 def test_a_half_made_environment_is_listed_and_removed(tmp_path: Path) -> None:
