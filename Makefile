@@ -6,12 +6,13 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+OLDER ?= .venv-older
 TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
 TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve test lint docs clean
+.PHONY: help demo serve test test-stacks lint docs clean
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +26,9 @@ serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
 test: lint  ## Everything that a change must pass
 	$(VENV)/bin/python -m pytest
 
+test-stacks: $(VENV)/.installed-dev $(OLDER)/.installed  ## Train on the oldest libraries that a worker runs on
+	MODELFORGE_OLDER_STACK=$(abspath $(OLDER))/bin/python $(VENV)/bin/python -m pytest tests/stacks
+
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
@@ -36,7 +40,7 @@ docs: $(VENV)/.installed-dev  ## Write the reference pages anew
 	$(VENV)/bin/python docs/generate.py
 
 clean:  ## Remove the environment and what tools left behind
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OLDER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -49,6 +53,13 @@ $(VENV)/.torch: $(VENV)/bin/python constraints.txt
 	@sed '/^torch==/d' constraints.txt > $(PINS)
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),-c $(PINS)) "$(TORCH)"
 	@$(VENV)/bin/python -m pip freeze | grep '^torch==' >> $(PINS)
+	@touch $@
+
+$(OLDER)/.installed: tests/stacks/older.txt $(VENV)/.torch
+	$(PYTHON) -m venv $(OLDER)
+	$(OLDER)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+	  $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) "$(TORCH)"
+	$(OLDER)/bin/python -m pip install --disable-pip-version-check --progress-bar off -r $<
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml

@@ -14,6 +14,7 @@
     ├── UnsupportedMedia       415  not a kind of file that can be read
     └── Fault                  500  something of ours broke; says which part and what to do
         ├── InferenceFault     500  the playground's process failed
+        ├── InstallationFault  500  a provider's environment could not be made
         └── StoreFault         500  the database cannot be used
 
 ``error`` is the short message of a class, ``detail`` says what is wrong, where, and what to do. The HTTP answer is
@@ -87,6 +88,10 @@ class Fault(ModelForgeError):
 
 class InferenceFault(Fault):
     error = "Generation failed"
+
+
+class InstallationFault(Fault):
+    error = "Installation failed"
 
 
 class StoreFault(Fault):

@@ -116,7 +116,7 @@ def _bert_tokenizer(texts: list[str]) -> Any:
 
 def _decoder(kind: str) -> Callable[[int], Any]:
     def build(vocabulary: int) -> Any:
-        from transformers import AutoModelForCausalLM, CONFIG_MAPPING
+        from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 
         config = CONFIG_MAPPING[kind](
             vocab_size=vocabulary,
@@ -180,7 +180,7 @@ def _bart(vocabulary: int) -> Any:
 
 def _encoder(kind: str, padding: int) -> Callable[[int], Any]:
     def build(vocabulary: int) -> Any:
-        from transformers import AutoModelForMaskedLM, CONFIG_MAPPING
+        from transformers import CONFIG_MAPPING, AutoModelForMaskedLM
 
         config = CONFIG_MAPPING[kind](
             vocab_size=vocabulary,

@@ -272,9 +272,7 @@ def test_a_small_encoder_learns_to_read_and_to_say_that_there_is_no_answer() -> 
             attention_probs_dropout_prob=0.0,
         )
     )
-    examples = [
-        example.columns for one in train for example in TASK.encode(tokenizer, one, settings(64), Head.SPAN)
-    ]
+    examples = [example.columns for one in train for example in TASK.encode(tokenizer, one, settings(64), Head.SPAN)]
     collate = TASK.collator(tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     epochs, size, draw = 14, 16, random.Random(0)

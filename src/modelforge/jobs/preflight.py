@@ -21,6 +21,7 @@ from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, misfit
+from modelforge.environments import find_environment
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
@@ -62,9 +63,12 @@ class Plan:
 async def check(config: TrainingConfig, settings: Settings, database: Database, hardware: Hardware) -> Plan:
     """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
-    PROVIDERS.get(config.provider)
+    provider = PROVIDERS.get(config.provider)
     check_options(config, task, strategy)
     strategy.check(config)
+    provider.check(config, hardware)
+    if provider.environment is not None:
+        find_environment(settings.home, provider.environment).interpreter()
     resolved = fill_defaults(config, task, strategy, hardware)
     check_precision(resolved, hardware)
     model = await to_thread.run_sync(find_model, config, settings, database)
@@ -72,7 +76,9 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
         resolved = resolved.model_copy(update=adapter_options(Path(model.adapter)))
     described = await to_thread.run_sync(config_of, model)
     if described:
-        task.head(described, config.model_name)
+        provider.check_head(task.head(described, config.model_name), config.model_name)
+        if config.max_seq_length is None:
+            resolved = _within_model(resolved, described)
     _check_limits(resolved, model, described)
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, settings, database)
     dataset, warnings = await _find_dataset(resolved, task, strategy, settings, database)
@@ -129,6 +135,7 @@ def fill_defaults(config: TrainingConfig, task: Task, strategy: Strategy, hardwa
         "optim": "adamw_torch_fused" if hardware.device == "cuda" else "adamw_torch",
         **task.defaults(config),
         **strategy.defaults(config),
+        **PROVIDERS.get(config.provider).defaults(config),
         **COMPUTE_SPECS[specs],
     }
     asked = config.model_dump()
@@ -152,6 +159,14 @@ def check_precision(config: TrainingConfig, hardware: Hardware) -> None:
         raise InvalidRequest(
             f"{needs[0]} needs bitsandbytes, which is not installed: pip install 'modelforge[quantization]'"
         )
+
+
+def _within_model(config: TrainingConfig, described: dict[str, Any]) -> TrainingConfig:
+    """A provider's default of ``max_seq_length`` is no wish: a model that takes less gets less."""
+    limit = context_of(described)
+    if limit is None or config.max_seq_length is None:
+        return config
+    return config.model_copy(update={"max_seq_length": min(config.max_seq_length, limit)})
 
 
 def _check_limits(config: TrainingConfig, model: ModelRef, described: dict[str, Any]) -> None:

@@ -200,8 +200,8 @@ class Supervisor:
         self._publish(*await self._write(lambda: self._ledger.enter(job_id, JobState.STARTING, "Starting the worker")))
         try:
             handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
-        except OSError as error:
-            why = f"The worker could not be started: {error.strerror or error}"
+        except (OSError, ModelForgeError) as error:
+            why = f"The worker could not be started: {getattr(error, 'strerror', None) or error}"
             await self._fail(job_id, why)
             raise Fault(f"{why}. Job {job_id} can be resumed when that is mended") from error
         self._watch(job_id, handle, adopted=False)

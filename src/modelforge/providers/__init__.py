@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from modelforge.providers.base import Provider
 from modelforge.providers.huggingface import HuggingFace
+from modelforge.providers.unsloth import Unsloth
 from modelforge.registry import Registry
 
 PROVIDERS: Registry[Provider] = Registry(
     "provider",
     HuggingFace(),
-    planned=["unsloth"],
+    Unsloth(),
 )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from modelforge.contracts.job import ModelRef, RunSpec
+from modelforge.contracts.training import TrainingConfig
 from modelforge.tasks.base import Head, Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from modelforge.hardware import Hardware
 
 
 @dataclass(frozen=True)
@@ -25,10 +29,33 @@ class Loaded:
 
 
 class Provider(Protocol):
-    """The seam of a provider."""
+    """The seam of a provider. What has a body here is what one does that needs nothing of its own."""
 
     @property
     def name(self) -> str: ...
+
+    environment: ClassVar[str | None] = None
+    """The environment of its own that its workers run in (``environments.py``); None: they run in the server's."""
+
+    def obstacle(self, hardware: Hardware) -> str | None:
+        """Why it can train nothing on this machine, in words; None where it can."""
+        return None
+
+    def defaults(self, config: TrainingConfig) -> dict[str, Any]:
+        """Values for fields that the request left at None; they win over the strategy's."""
+        return {}
+
+    def check(self, config: TrainingConfig, hardware: Hardware) -> None:
+        """Raises InvalidRequest for what cannot work, before anything is queued and any model is looked at."""
+        return
+
+    def check_head(self, head: Head, name: str) -> None:
+        """Raises InvalidRequest where it cannot train the head that the model ``name`` needs for the task."""
+        return
+
+    def prepare(self, run_dir: Path) -> None:
+        """Called in the worker before anything of the training stack is imported."""
+        return
 
     def config(self, ref: ModelRef, *, trust_remote_code: bool = False) -> Mapping[str, Any]:
         """The model's configuration, as its ``config.json`` has it. Raises ModelForgeError."""

@@ -14,7 +14,7 @@ from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Forbidden, InvalidRequest, NotFound
 from modelforge.files import read_text_or_none
 from modelforge.providers import adapter
-from modelforge.providers.base import Loaded
+from modelforge.providers.base import Loaded, Provider
 from modelforge.tasks.base import Head, Task
 from modelforge.tasks.extractive_qa import HEADS
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
-class HuggingFace:
+class HuggingFace(Provider):
     """transformers and PEFT. Weights come from safetensors, and no code from a model's repository is run, unless the
     request says otherwise."""
 
@@ -279,7 +279,7 @@ def _base(
 def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     weight: Any = model.get_input_embeddings().weight
     rows = weight.shape[0]
-    # transformers gives some tokenizers (Qwen2's) an unknown token that they never had; byte by byte nothing is unknown.
+    # transformers gives some tokenizers (Qwen2's) an unknown token that they never had; byte by byte all is known.
     beyond = [token for token, number in tokenizer.get_vocab().items() if number >= rows]
     if beyond and beyond != [tokenizer.unk_token]:
         raise InvalidRequest(

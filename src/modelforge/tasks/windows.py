@@ -111,7 +111,11 @@ def _marks_pairs(tokenizer: PreTrainedTokenizerBase) -> bool:
     encoded = tokenizer("a", "b")
     whose = encoded.sequence_ids(0)
     cls = tokenizer.cls_token_id
-    return bool(whose) and whose[-1] is None and (whose[0] is not None or (cls is not None and cls in encoded["input_ids"]))
+    return (
+        bool(whose)
+        and whose[-1] is None
+        and (whose[0] is not None or (cls is not None and cls in encoded["input_ids"]))
+    )
 
 
 def _pair(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _Format | None:

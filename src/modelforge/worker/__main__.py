@@ -11,6 +11,8 @@ import traceback
 from pathlib import Path
 
 from modelforge.contracts.job import JobState
+from modelforge.files import read_json_or_none
+from modelforge.providers import PROVIDERS
 from modelforge.worker import checkpoints
 from modelforge.worker.failures import explain
 from modelforge.worker.report import Report, StopRequested
@@ -28,6 +30,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         report.state(JobState.STARTING, "Loading the training libraries")
+        _prepare(run_dir)
         from modelforge.worker.train import run  # noqa: PLC0415 - torch takes seconds; the state is told first
 
         run(run_dir, report)
@@ -40,6 +43,13 @@ def main() -> int:
         report.state(JobState.FAILED, "Failed", error=text, cause=cause)
         return 1
     return 0
+
+
+def _prepare(run_dir: Path) -> None:
+    """Some providers must be imported before the libraries that they rewrite."""
+    spec = read_json_or_none(run_dir / "spec.json")
+    if spec:
+        PROVIDERS.get(spec["config"]["provider"]).prepare(run_dir)
 
 
 if __name__ == "__main__":

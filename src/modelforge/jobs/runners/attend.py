@@ -13,15 +13,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from modelforge.environments import foreign_environment
 from modelforge.files import write_atomic
 from modelforge.processes import lower_priority, signal_name, start_identity
 
 
-def main(run_dir: Path, attempt: int) -> None:
-    """Run the worker of the run folder to its end, its output appended to the run's log."""
-    argv = [sys.executable, "-m", "modelforge.worker", run_dir.name]
+def main(run_dir: Path, attempt: int, python: str) -> None:
+    """Run the worker of the run folder to its end under the interpreter ``python``, its output appended to the run's
+    log."""
+    argv = [python, "-m", "modelforge.worker", run_dir.name]
+    environment = dict(os.environ) if python == sys.executable else foreign_environment(dict(os.environ))
     with (run_dir / "worker.log").open("ab") as log:
-        worker = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_first)
+        worker = subprocess.Popen(
+            argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_first
+        )
     record = {
         "attempt": attempt,
         "pid": worker.pid,
@@ -42,4 +47,4 @@ def main(run_dir: Path, attempt: int) -> None:
 _first = None if sys.platform == "win32" else lower_priority
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

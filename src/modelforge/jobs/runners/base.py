@@ -44,7 +44,8 @@ class Runner(Protocol):
     def name(self) -> str: ...
 
     def start(self, run_dir: Path, home: Path, token: str, attempt: int) -> Handle:
-        """Start the run folder's worker; it outlives this process."""
+        """Start the run folder's worker; it outlives this process. Raises OSError, or InvalidRequest where the
+        environment of its provider is missing."""
 
     def find(self, run_dir: Path, token: str, attempt: int) -> Handle:
         """The worker of that attempt, alive or not."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from modelforge import processes
+from modelforge.environments import find_environment
 from modelforge.files import read_json_or_none
 from modelforge.jobs.runners.base import Exit, Handle, worker_environment
+from modelforge.providers import PROVIDERS
 
 
 class LocalRunner:
@@ -19,7 +21,8 @@ class LocalRunner:
     name: ClassVar[str] = "local"
 
     def start(self, run_dir: Path, home: Path, token: str, attempt: int) -> Handle:
-        argv = [sys.executable, "-m", "modelforge.jobs.runners.attend", str(run_dir), str(attempt)]
+        python = interpreter_of(run_dir, home)
+        argv = [sys.executable, "-m", "modelforge.jobs.runners.attend", str(run_dir), str(attempt), python]
         environment = worker_environment(os.environ, home, token, attempt)
         with (run_dir / "worker.log").open("ab") as log:
             attendant = processes.spawn(argv, environment, stderr=log)
@@ -27,6 +30,13 @@ class LocalRunner:
 
     def find(self, run_dir: Path, token: str, attempt: int) -> Handle:
         return LocalHandle(run_dir, token, attempt, None)
+
+
+def interpreter_of(run_dir: Path, home: Path) -> str:
+    """The Python that the run's provider wants for its worker. Raises InvalidRequest where that is not installed."""
+    spec = read_json_or_none(run_dir / "spec.json") or {}
+    environment = PROVIDERS.get(spec["config"]["provider"]).environment if spec else None
+    return str(find_environment(home, environment).interpreter()) if environment else sys.executable
 
 
 class LocalHandle:
