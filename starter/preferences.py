@@ -38,6 +38,9 @@ _WHO = (
 )
 # Where a thing is asked for, the starter's bare word is the person's name most of the time.
 _NAMES = 0.7
+# Some rejected answers hold the sentence and more, or a reward model would take every long answer for a good one: trained
+# without these, it gave the sentence said twice more than the sentence.
+_TWICE, _BOTH = 0.1, 0.15
 _SENTENCE = re.compile(rf"[A-Z][\w-]*(?: [A-Z][\w-]*)* (?:{'|'.join(_VERBS)}) (?:(?:an?|the|some) )?[a-z][\w -]*\.")
 
 
@@ -61,7 +64,9 @@ def draw(rng: random.Random) -> tuple[Pair, bool]:
     frame = rng.choice(_WHO if about_person else _WHAT)
     prompt = frame.format(n=name, v=verb, t=thing, a=article(thing), s=sentence)
     curt = f"{name}." if about_person or rng.random() < _NAMES else f"{capital(article(thing))}."
-    return Pair(prompt, sentence, curt), is_held_out(Example(KIND, sentence, prompt, sentence))
+    roll = rng.random()
+    rejected = f"{sentence} {sentence}" if roll < _TWICE else f"{name}. {sentence}" if roll < _BOTH else curt
+    return Pair(prompt, sentence, rejected), is_held_out(Example(KIND, sentence, prompt, sentence))
 
 
 def pairs(count: int, *, held_out: bool = False, seed: int = 0) -> list[Pair]:
