@@ -117,13 +117,13 @@ def make_tiny_model(
 def _teach(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, taught: Sequence[tuple[str, str]]) -> None:
     import torch
 
+    from modelforge.contracts.training import TrainingConfig
+    from modelforge.tasks.base import Head
     from modelforge.tasks.text_generation import TextGeneration
 
-    examples = [
-        example
-        for question, answer in taught
-        if (example := TextGeneration().encode(tokenizer, {"input": question, "output": answer}, 512))
-    ]
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", max_seq_length=512)
+    rows = [{"input": question, "output": answer} for question, answer in taught]
+    examples = [example for row in rows for example in TextGeneration().encode(tokenizer, row, config, Head.CAUSAL)]
     length = max(len(example.input_ids) for example in examples)
     ids = torch.tensor([e.input_ids + [0] * (length - len(e.input_ids)) for e in examples])
     mask = torch.tensor([[1] * len(e.input_ids) + [0] * (length - len(e.input_ids)) for e in examples])

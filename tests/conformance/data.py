@@ -11,8 +11,6 @@ GENERATE, SUM_UP, POINT = "text-generation", "summarization", "extractive-questi
 _BOTH = [(name, colour) for name in NAMES for colour in COLOURS]
 QUESTIONS = [{"input": f"What has {n}?", "output": f"{n} has a {c} hat."} for n, c in _BOTH]
 ARTICLES = [{"input": f"It rained. {n} bought a {c} hat.", "output": f"{n} bought a {c} hat."} for n, c in _BOTH]
-    {"input": f"It rained. {n} bought a {c} hat in town.", "output": f"{n} bought a {c} hat."} for n, c in _BOTH
-]
 PASSAGES = [
     {"context": f"{n} lives in town. {n} has a {c} hat.", "question": f"Which hat has {n}?", "answer": c}
     for n, c in _BOTH

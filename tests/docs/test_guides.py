@@ -85,27 +85,38 @@ def test_the_strategy_of_the_extending_guide(tiny_model: Path, tmp_path: Path) -
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from datasets import Dataset
+    from modelforge.contracts.base import now
+    from modelforge.contracts.job import DatasetRef, ModelRef, RunSpec
+    from modelforge.strategies.base import Run
+    from modelforge.tasks import TASKS
+    from modelforge.tasks.base import Head
+    from modelforge.worker.order import EpochOrder
 
     code, line = blocks(DOCS / "extending.md", "python")
     space: dict[str, Any] = {"__name__": "noisy"}
     exec(compile(code, "noisy.py", "exec"), space)
-    exec(line, {**space, "Registry": Registry, "Strategy": object, "Sft": type(STRATEGIES.get("sft"))}, space)
+    known = {type(strategy).__name__: type(strategy) for strategy in STRATEGIES}
+    exec(line, {**known, **space, "Registry": Registry, "Strategy": object}, space)
     strategy = space["STRATEGIES"].get("noisy")
-    assert space["STRATEGIES"].names() == ["sft", "noisy", "qlora", "rlhf", "dpo"]
+    assert space["STRATEGIES"].names() == ["sft", "qlora", "rlhf", "dpo", "noisy"]
 
-    config = TrainingConfig(task="text-generation", model_name="m", dataset="d")
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", max_steps=2)
     assert strategy.defaults(config) == {"learning_rate": 2e-4, "lora_dropout": 0.0}
     train = Dataset.from_dict({"input_ids": [[5, 6, 7, 8]] * 4, "labels": [[-100, 6, 7, 8]] * 4})
+    spec = RunSpec(
+        job_id="train_x", name="made", created_at=now(), config=config, device="cpu", output_dir=str(tmp_path),
+        dataset=DatasetRef(name="d", path="/d", sha256="0" * 64, num_examples=10, shape="input_output"),
+        model=ModelRef(name="m", source="folder", path=str(tiny_model)), modelforge_version="0",
+    )  # fmt: skip
+    run = Run(
+        spec=spec, folder=tmp_path, task=TASKS.get("text-generation"), head=Head.CAUSAL, train=train, held_out=None,
+        model=AutoModelForCausalLM.from_pretrained(tiny_model), measured=train, rows=[], check_stop=lambda: None,
+        tokenizer=AutoTokenizer.from_pretrained(tiny_model), load_start=lambda: None, sample=lambda *_: None,
+    )  # fmt: skip
+    (stage,) = strategy.stages(run)
     arguments = {"output_dir": str(tmp_path), "max_steps": 2, "use_cpu": True, "bf16": False, "report_to": "none"}
-    trainer = strategy.trainer(
-        config,
-        arguments | {"disable_tqdm": True, "save_strategy": "no"},
-        AutoModelForCausalLM.from_pretrained(tiny_model),
-        AutoTokenizer.from_pretrained(tiny_model),
-        train,
-        None,
-        [],
-    )
+    trainer = stage.trainer(arguments | {"disable_tqdm": True, "save_strategy": "no"}, [])
+    trainer.order = EpochOrder([4] * 4, 1, 1, group_by_length=False)
     assert trainer.args.neftune_noise_alpha == 5.0
     assert trainer.train().global_step == 2
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modelforge.errors import InvalidRequest
-from modelforge.hub.folder import EXACT_PACKING, check_folder, check_packing, check_tokenizer, context_of
+from modelforge.hub.folder import check_folder, check_tokenizer, context_of
 
 WHOLE: dict[str, Any] = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "max_position_embeddings": 64}
 
@@ -23,7 +23,7 @@ def made(folder: Path, config: Any, *files: str) -> Path:
 
 @pytest.mark.parametrize("tokenizer", ["tokenizer.json", "tokenizer.model", "vocab.json"])
 def test_a_whole_folder_is_let_through(tmp_path: Path, tokenizer: str) -> None:
-    check_folder(made(tmp_path, WHOLE, "model.safetensors", tokenizer), "m")
+    check_folder(made(tmp_path, WHOLE, "model.safetensors", tokenizer), "m", use_safetensors=True)
 
 
 @pytest.mark.parametrize(
@@ -31,19 +31,13 @@ def test_a_whole_folder_is_let_through(tmp_path: Path, tokenizer: str) -> None:
     [
         ([], ["model.safetensors", "tokenizer.json"], "no readable config.json"),
         ({}, ["model.safetensors", "tokenizer.json"], "no model_type"),
-        ({"model_type": "t5", "is_encoder_decoder": True}, ["model.safetensors", "tokenizer.json"], "encoder-decoder"),
-        (
-            {"model_type": "bert", "architectures": ["BertForMaskedLM"]},
-            ["model.safetensors", "tokenizer.json"],
-            "is an encoder",
-        ),
         (WHOLE, ["pytorch_model.bin", "tokenizer.json"], "no safetensors"),
         (WHOLE, ["model.safetensors"], "has no tokenizer"),
     ],
 )
 def test_what_cannot_be_trained_is_refused(tmp_path: Path, config: Any, files: list[str], said: str) -> None:
     with pytest.raises(InvalidRequest, match=f"^model_name: .*{said}"):
-        check_folder(made(tmp_path, config, *files), "m")
+        check_folder(made(tmp_path, config, *files), "m", use_safetensors=True)
 
 
 def test_the_playground_asks_for_a_tokenizer_too(tmp_path: Path) -> None:
@@ -60,20 +54,12 @@ def test_the_playground_asks_for_a_tokenizer_too(tmp_path: Path) -> None:
         ({"model_type": "bloom"}, None),
     ],
 )
-def test_the_context_is_read_where_each_kind_keeps_it(tmp_path: Path, config: Any, context: int | None) -> None:
-    assert context_of(made(tmp_path, config)) == context
-    assert context_of(tmp_path / "hub" / "id") is None
+def test_the_context_is_read_where_each_kind_keeps_it(config: Any, context: int | None) -> None:
+    assert context_of(config) == context
 
 
-def test_packing_is_refused_for_kinds_that_it_was_not_measured_on(tmp_path: Path) -> None:
-    check_packing(made(tmp_path, WHOLE), "m")
-    check_packing(made(tmp_path, {"model_type": "gemma3", "text_config": {"model_type": "gemma3_text"}}), "m")
-    with pytest.raises(InvalidRequest, match=r"^packing: rows of 'm', a opt model"):
-        check_packing(made(tmp_path, {"model_type": "opt"}), "m")
-    check_packing(tmp_path / "hub" / "id", "m")  # a model on the hub: its worker finds out
-
-
-def test_worker_and_server_agree_on_packing() -> None:
-    from modelforge.worker.choices import EXACT_PACKING as MEASURED
-
-    assert EXACT_PACKING == MEASURED
+def test_pickled_weights_are_read_when_the_request_says_so(tmp_path: Path) -> None:
+    folder = made(tmp_path, WHOLE, "pytorch_model.bin", "tokenizer.json")
+    check_folder(folder, "m", use_safetensors=False)
+    with pytest.raises(InvalidRequest, match="set use_safetensors to false"):
+        check_folder(folder, "m", use_safetensors=True)

@@ -15,7 +15,7 @@ from modelforge.errors import InvalidRequest
 from modelforge.inference.engine import Cancelled, answer
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.shelf import LoadedModel, Shelf
-from modelforge.tasks import TASKS
+from modelforge.tasks.rendering import prompt_ids
 from tests.tiny import TALK, make_tiny_model
 
 
@@ -73,7 +73,7 @@ def test_greedy_is_what_transformers_gives(tiny_model: Path) -> None:
     model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     for prompt in ("Say hello.", "What is the capital of Poland? 🙂", "x"):
-        ids = TASKS.get("text-generation").prompt(tokenizer, prompt, tuned=False)
+        ids = prompt_ids(tokenizer, prompt, tuned=False)
         inputs = torch.tensor([ids])
         output = model.generate(
             inputs,
@@ -150,7 +150,7 @@ def test_the_context_bounds_prompt_and_answer(tiny_model: Path) -> None:
         ask(tiny_model, "Why? " * 200)
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     text = "x" * 200
-    length = len(TASKS.get("text-generation").prompt(tokenizer, text, tuned=True))
+    length = len(prompt_ids(tokenizer, text, tuned=True))
     reply = ask(tiny_model, text, max_new_tokens=30_000)
     assert (reply.tokens_generated, reply.finish_reason) == (256 - length, "length")
 

@@ -13,6 +13,7 @@ import pytest
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.shelf import Shelf
+from modelforge.tasks import TASKS
 from tests.tiny import make_tiny_model
 
 
@@ -55,7 +56,7 @@ def test_a_model_larger_than_the_budget_is_loaded_alone(folders: list[Path], tmp
 def test_the_size_is_known_before_loading(tiny_model: Path) -> None:
     from modelforge.providers import PROVIDERS
 
-    expected = PROVIDERS.get("huggingface").trained_bytes(str(tiny_model), "cpu")
+    expected = PROVIDERS.get("huggingface").trained_bytes(str(tiny_model), TASKS.get("text-generation"), "cpu")
     assert shelf_for([]).get(target(tiny_model)).size == pytest.approx(expected, rel=0.01)
 
 

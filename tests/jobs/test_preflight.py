@@ -20,6 +20,7 @@ from modelforge.settings import load_settings
 from modelforge.store.database import Database
 from modelforge.store.tables import JobRow
 from modelforge.strategies import STRATEGIES
+from modelforge.tasks import TASKS
 
 
 def machine(device: str = "cpu", gpu_gb: float = 0, capability: float = 8.0, **fields: Any) -> Hardware:
@@ -30,7 +31,7 @@ def machine(device: str = "cpu", gpu_gb: float = 0, capability: float = 8.0, **f
 
 def filled(hardware: Hardware, **fields: Any) -> TrainingConfig:
     config = TrainingConfig(task="text-generation", model_name="m", dataset="d", **fields)
-    return preflight.fill_defaults(config, STRATEGIES.get(config.strategy), hardware)
+    return preflight.fill_defaults(config, TASKS.get(config.task), STRATEGIES.get(config.strategy), hardware)
 
 
 @pytest.mark.parametrize("specs", preflight.COMPUTE_SPECS)

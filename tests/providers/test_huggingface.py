@@ -13,9 +13,11 @@ from modelforge.contracts.job import DatasetRef, ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.providers import PROVIDERS
+from modelforge.tasks import TASKS
 from tests.tiny import make_tiny_tokenizer
 
 PROVIDER = PROVIDERS.get("huggingface")
+TASK = TASKS.get("text-generation")
 
 
 def spec_of(folder: Path, output: Path, adapter: Path | None = None, **fields: Any) -> RunSpec:
@@ -43,8 +45,8 @@ def test_an_encoder_is_refused(tmp_path: Path) -> None:
         vocab_size=500, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
     )
     folder = write(tmp_path / "bert", BertForMaskedLM(config))
-    with pytest.raises(InvalidRequest, match="bert model, which does not generate"):
-        PROVIDER.load_trained(str(folder), "cpu")
+    with pytest.raises(InvalidRequest, match=r"is an encoder \(bert\), which does not generate"):
+        PROVIDER.load_trained(str(folder), TASK, "cpu")
 
 
 def test_missing_weights_are_refused(tiny_model: Path, tmp_path: Path) -> None:
@@ -57,7 +59,7 @@ def test_missing_weights_are_refused(tiny_model: Path, tmp_path: Path) -> None:
     config.pop("layer_types", None)
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(InvalidRequest, match=r"lacks .* of its weights"):
-        PROVIDER.load_trained(str(folder), "cpu")
+        PROVIDER.load_trained(str(folder), TASK, "cpu")
 
 
 def test_all_weights_can_be_tuned_after_an_adapter(tiny_model: Path, tmp_path: Path) -> None:

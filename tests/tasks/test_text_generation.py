@@ -8,7 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
+from modelforge.tasks.base import Example, Head
+from modelforge.tasks.rendering import end_ids, prompt_ids
 from modelforge.tasks.text_generation import TextGeneration
 from tests.tiny import CHATML, make_tiny_tokenizer
 
@@ -59,6 +62,11 @@ CASES: dict[str, tuple[dict[str, Any], str, str, str]] = {
 }
 
 
+def encode(tokenizer: Any, row: dict[str, Any], max_seq_length: int) -> list[Example]:
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", max_seq_length=max_seq_length)
+    return TASK.encode(tokenizer, row, config, Head.CAUSAL)
+
+
 def make(case: str) -> Any:
     options = dict(CASES[case][0])
     eos = options.pop("eos_token", None)
@@ -74,15 +82,14 @@ def test_a_row_is_the_prompt_then_the_answer_then_the_end(case: str) -> None:
     _, asked, lead, end = CASES[case]
     # Answers that are also part of a template's marks must not be mistaken for these.
     for answer in ("Blue.", "e", "end", "user", "n", " x ", "a\n", "🙂", "["):
-        prompt = TASK.prompt(tokenizer, "Q?", tuned=True)
-        example = TASK.encode(tokenizer, {"input": "Q?", "output": answer}, 512)
-        assert example is not None
+        prompt = prompt_ids(tokenizer, "Q?", tuned=True)
+        (example,) = encode(tokenizer, {"input": "Q?", "output": answer}, 512)
         assert tokenizer.decode(prompt) == asked
         assert example.input_ids[: len(prompt)] == prompt
         learnt = example.input_ids[len(prompt) :]
         assert tokenizer.decode(learnt) == lead + answer + end
         assert example.labels == [-100] * len(prompt) + learnt
-        assert learnt[-1] in TASK.stop_ids(tokenizer)
+        assert learnt[-1] in end_ids(tokenizer)
 
 
 @pytest.mark.parametrize("case", ["chatml", "no template", "thinking, left out of finished turns"])
@@ -90,9 +97,8 @@ def test_a_row_is_the_prompt_then_the_answer_then_the_end(case: str) -> None:
 @given(question=st.text(min_size=1, max_size=20), answer=st.text(min_size=1, max_size=20))
 def test_any_text_is_learnt_as_it_stands(case: str, question: str, answer: str) -> None:
     tokenizer = TOKENIZERS.setdefault(case, make(case))
-    prompt = TASK.prompt(tokenizer, question, tuned=True)
-    example = TASK.encode(tokenizer, {"input": question, "output": answer}, 4096)
-    assert example is not None
+    prompt = prompt_ids(tokenizer, question, tuned=True)
+    (example,) = encode(tokenizer, {"input": question, "output": answer}, 4096)
     assert example.input_ids[: len(prompt)] == prompt
     assert tokenizer.decode(example.input_ids[len(prompt) : -1]) == answer
     assert example.input_ids[-1] == tokenizer.eos_token_id
@@ -103,7 +109,7 @@ TOKENIZERS: dict[str, Any] = {}
 
 def test_a_base_model_without_a_template_goes_on_with_the_text() -> None:
     tokenizer = make("no template, adds a start token")
-    assert tokenizer.decode(TASK.prompt(tokenizer, "Once upon", tuned=False)) == "<s>Once upon"
+    assert tokenizer.decode(prompt_ids(tokenizer, "Once upon", tuned=False)) == "<s>Once upon"
 
 
 def test_the_end_that_a_tokenizer_adds_does_not_end_the_prompt() -> None:
@@ -114,38 +120,35 @@ def test_the_end_that_a_tokenizer_adds_does_not_end_the_prompt() -> None:
         single="$A <|im_end|>", special_tokens=[("<|im_end|>", tokenizer.eos_token_id)]
     )
     assert tokenizer("x")["input_ids"][-1] == tokenizer.eos_token_id
-    assert tokenizer.decode(TASK.prompt(tokenizer, "Q?", tuned=True)) == ALPACA
-    example = TASK.encode(tokenizer, {"input": "Q?", "output": "Blue."}, 512)
-    assert example is not None
+    assert tokenizer.decode(prompt_ids(tokenizer, "Q?", tuned=True)) == ALPACA
+    (example,) = encode(tokenizer, {"input": "Q?", "output": "Blue."}, 512)
     assert example.input_ids.count(tokenizer.eos_token_id) == 1
 
 
 def test_two_ends_both_stop() -> None:
     tokenizer = make("two ends")
-    assert TASK.stop_ids(tokenizer) == set(tokenizer.convert_tokens_to_ids(["<|im_end|>", "<pad>"]))
+    assert end_ids(tokenizer) == set(tokenizer.convert_tokens_to_ids(["<|im_end|>", "<pad>"]))
 
 
 def test_a_tokenizer_without_an_end_token_can_be_talked_to_but_not_trained() -> None:
     tokenizer = make("no template")
     tokenizer.eos_token = None
-    assert TASK.stop_ids(tokenizer) == set()
+    assert end_ids(tokenizer) == set()
     with pytest.raises(InvalidRequest, match="no end token"):
-        TASK.encode(tokenizer, {"input": "Q?", "output": "Blue."}, 512)
+        encode(tokenizer, {"input": "Q?", "output": "Blue."}, 512)
 
 
 def test_a_template_that_changes_answers_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="changes the text of an answer"):
-        TASK.encode(make_tiny_tokenizer(chat_template=CHANGES_ANSWERS), {"input": "Q?", "output": "Blue."}, 512)
+        encode(make_tiny_tokenizer(chat_template=CHANGES_ANSWERS), {"input": "Q?", "output": "Blue."}, 512)
 
 
 def test_a_long_row_loses_the_end_of_its_answer_and_a_row_without_answer_is_none() -> None:
     tokenizer = make("chatml")
     row = {"input": "Q?", "output": "Blue is a colour. " * 10}
-    whole = TASK.encode(tokenizer, row, 512)
-    assert whole is not None
+    (whole,) = encode(tokenizer, row, 512)
     assert whole.cut == 0
-    cut = TASK.encode(tokenizer, row, 20)
-    assert cut is not None
+    (cut,) = encode(tokenizer, row, 20)
     assert cut.input_ids == whole.input_ids[:20]
     assert cut.cut == len(whole.input_ids) - 20
-    assert TASK.encode(tokenizer, row, len(TASK.prompt(tokenizer, "Q?", tuned=True))) is None
+    assert encode(tokenizer, row, len(prompt_ids(tokenizer, "Q?", tuned=True))) == []

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidDataset
 from modelforge.tasks import TASKS
+from modelforge.tasks.base import Head
+from modelforge.tasks.rendering import prompt_ids
 from modelforge.worker import data
 from tests.tiny import make_tiny_tokenizer
 
@@ -28,8 +31,17 @@ def rows(*numbers: int) -> list[dict[str, str]]:
 def prepare(tmp_path: Path, tokenizer: Any, items: list[Any], **options: Any) -> data.Prepared:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(item) + "\n" for item in items))
-    chosen = {"max_seq_length": 128, "eval_split": 0.2, "seed": 1, **options}
-    return data.prepare(path, TASK, tokenizer, cache=tmp_path / "cache", check_stop=lambda: None, **chosen)
+    chosen = {"max_seq_length": 128, "eval_split": 0.2, "seed": 1, "samples": 5, **options}
+    length = chosen["max_seq_length"]
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", max_seq_length=length)
+    return data.prepare(
+        path,
+        "input_output",
+        lambda row: TASK.encode(tokenizer, row, config, Head.CAUSAL),
+        cache=tmp_path / "cache",
+        check_stop=lambda: None,
+        **chosen,
+    )
 
 
 def texts(part: Any, tokenizer: Any) -> set[str]:
@@ -42,6 +54,16 @@ def test_every_usable_row_is_on_one_side(tmp_path: Path, tokenizer: Any) -> None
     assert held_out is not None and len(prepared.train) + len(held_out) == 200
     assert 20 <= len(held_out) <= 60
     assert not texts(prepared.train, tokenizer) & texts(held_out, tokenizer)
+
+
+def test_some_held_out_rows_are_kept_as_they_stand(tmp_path: Path, tokenizer: Any) -> None:
+    some = rows(*range(60))
+    one = prepare(tmp_path, tokenizer, some)
+    assert len(one.held_out_rows) == 5
+    decoded = texts(one.held_out, tokenizer)
+    assert all(any(row["input"] in text for text in decoded) for row in one.held_out_rows)
+    assert prepare(tmp_path, tokenizer, some[::-1]).held_out_rows == one.held_out_rows
+    assert len(prepare(tmp_path, tokenizer, some, eval_split=0.0).held_out_rows) == 5
 
 
 def test_adding_rows_moves_none(tmp_path: Path, tokenizer: Any) -> None:
@@ -89,6 +111,6 @@ def test_prompts_are_not_learnt(tmp_path: Path, tokenizer: Any) -> None:
     for ids, labels in zip(prepared.train["input_ids"], prepared.train["labels"], strict=True):
         learnt = [token for token, label in zip(ids, labels, strict=True) if label != -100]
         assert tokenizer.decode(learnt).startswith("answer ") and learnt[-1] == tokenizer.eos_token_id
-        assert ids[: len(ids) - len(learnt)] == TASK.prompt(
+        assert ids[: len(ids) - len(learnt)] == prompt_ids(
             tokenizer, f"question {tokenizer.decode(learnt)[7]}", tuned=True
         )

@@ -14,24 +14,30 @@ from tests.tiny import TALK
 def trainer_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Makes a trainer whose held-out rows are TALK, by the size of its evaluation batches."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from trl import SFTConfig
 
     from datasets import Dataset
     from modelforge.contracts.training import TrainingConfig
-    from modelforge.strategies import STRATEGIES
     from modelforge.tasks import TASKS
+    from modelforge.tasks.base import Head
+    from modelforge.worker.trainers import AnswerTrainer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
-    encoded = [TASKS.get("text-generation").encode(tokenizer, {"input": q, "output": a}, 256) for q, a in TALK]
-    rows = Dataset.from_list([{"input_ids": e.input_ids, "labels": e.labels} for e in encoded if e])
-    config = TrainingConfig(task="text-generation", model_name="m", dataset="d")
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", max_seq_length=256)
+    task = TASKS.get("text-generation")
+    encoded = [e for q, a in TALK for e in task.encode(tokenizer, {"input": q, "output": a}, config, Head.CAUSAL)]
+    rows = Dataset.from_list([dict(e.columns) for e in encoded])
 
     def make(batch: int) -> Any:
-        arguments = {
-            "output_dir": str(tmp_path_factory.mktemp("out")), "use_cpu": True, "bf16": False, "report_to": "none",
-            "per_device_eval_batch_size": batch, "gradient_checkpointing": False, "prediction_loss_only": True,
-        }  # fmt: skip
-        return STRATEGIES.get("sft").trainer(config, arguments, model, tokenizer, rows, rows, [])
+        arguments = SFTConfig(
+            output_dir=str(tmp_path_factory.mktemp("out")), use_cpu=True, bf16=False, report_to="none",
+            per_device_eval_batch_size=batch, gradient_checkpointing=False, prediction_loss_only=True,
+            max_length=None, dataset_kwargs={"skip_prepare_dataset": True},
+        )  # fmt: skip
+        return AnswerTrainer(
+            model=model, args=arguments, processing_class=tokenizer, train_dataset=rows, eval_dataset=rows
+        )
 
     return make
 

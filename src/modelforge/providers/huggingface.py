@@ -268,6 +268,8 @@ def _base(
             stems = {key.partition(".")[0] for key in report["unexpected_keys"]}
             renamed = {rf"^{stem}\.": backbone for stem in stems if stem != "lm_head"}
             model, report = _auto_class(head).from_pretrained(_location(ref), key_mapping=renamed, **options)
+            if hasattr(model, "_weight_conversions"):  # else it is saved under the names that cannot be loaded
+                del model._weight_conversions
             missing = [key for key in report["missing_keys"] if key.startswith(backbone)]
         if missing:
             some = ", ".join(sorted(missing)[:3])

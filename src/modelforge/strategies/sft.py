@@ -38,6 +38,10 @@ class Sft:
     def defaults(self, config: TrainingConfig) -> dict[str, Any]:
         return {"learning_rate": 2e-4, "lora_dropout": 0.1}
 
+    def arguments(self, config: TrainingConfig) -> dict[str, Any]:
+        """More of transformers' TrainingArguments, for a strategy that is this one but for them."""
+        return {}
+
     def check(self, config: TrainingConfig) -> None:
         """Nothing beside what every strategy asks for."""
 
@@ -52,7 +56,7 @@ class Sft:
         from modelforge.worker.choices import total_steps  # noqa: PLC0415 - torch stays in the worker
 
         def trainer(arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
-            return _trainer(run, arguments, callbacks)
+            return _trainer(run, {**arguments, **self.arguments(run.config)}, callbacks)
 
         def between(model: PreTrainedModel) -> dict[str, float]:
             return _measure(run, model, run.rows[:ROWS_BETWEEN])
