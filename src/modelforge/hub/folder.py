@@ -31,6 +31,11 @@ the two together."""
 def check_folder(folder: Path, name: str) -> None:
     """Raises InvalidRequest where the folder holds no causal language model with safetensors and a tokenizer."""
     config = read_json_or_none(folder / "config.json")
+    if config is None and (folder / "adapter_config.json").is_file():
+        raise InvalidRequest(
+            f"model_name: {name} is an adapter without its base model; one that was trained here goes by its name in "
+            "GET /api/models"
+        )
     if not isinstance(config, dict):
         raise InvalidRequest(f"model_name: {name} has no readable config.json, so it is not a model's folder")
     kind = config.get("model_type")
