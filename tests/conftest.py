@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from tests.tiny import TALK, make_tiny_model
 # Before torch is loaded: threads that spin while they wait take tiny models twelve times as long when anything else
 # wants a core (8.4 s instead of 0.7 s to teach one, measured). Workers set it themselves.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# A shell that runs a script's command in the background has it ignore Ctrl-C, and every process inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Machines that run tests are busy: how long an example takes says nothing.
 settings.register_profile("modelforge", deadline=None)

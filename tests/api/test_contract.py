@@ -230,6 +230,7 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"dataset": "row.jsonl"}, 404, "Did you mean 'rows.jsonl'"),
     ({"dataset": "/no/such/file.jsonl"}, 404, "/no/such/file.jsonl"),
     ({"dataset": "/dev/zero"}, 400, "/dev/zero"),
+    ({"dataset": "/etc/hosts"}, 415, "'hosts' has no ending"),
     ({"model_name": "/no/such/model"}, 404, "/no/such/model"),
     ({"model_name": "nobody/such-model"}, 404, "nobody/such-model"),
     ({"model_name": "/etc"}, 400, "config.json"),

@@ -66,7 +66,7 @@ def adapter(server: LiveServer, name: str) -> dict[str, Any]:
 def test_stop_saves_and_a_resume_ends_as_if_nothing_had_been(home_server: LiveServer, tiny_model: Path) -> None:
     server = home_server
     # An evaluation is due at every step, so the stop comes before one: it is made up for after the resume.
-    fields = {"num_train_epochs": 12, "save_steps": 100, "lora_dropout": 0.1, "eval_steps": 1}
+    fields = {"num_train_epochs": 6, "save_steps": 100, "lora_dropout": 0.1, "eval_steps": 1}
     whole = start(server, tiny_model, name="whole", **fields)
     assert server.wait(whole)["status"] == "completed"
     broken = start(server, tiny_model, name="broken", **fields)

@@ -82,7 +82,7 @@ def test_a_run_from_a_file_and_flags_and_again_from_its_spec(home: Path, tmp_pat
 def test_ctrl_c_stops_and_saves_and_a_resume_goes_on(home: Path, tmp_path: Path, tiny_model: Path) -> None:
     rows = write_rows(tmp_path / "rows.jsonl", 40)
     words = ["train", "--task", "text-generation", "--model-name", str(tiny_model), "--dataset", str(rows)]
-    words += ["--max-steps", "200", "--eval-split", "0", "--logging-steps", "1", "--json"]
+    words += ["--max-steps", "100", "--eval-split", "0", "--logging-steps", "1", "--json"]
     with subprocess.Popen(
         [*PROGRAM, *words], env=environment(home), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as run:
@@ -96,7 +96,7 @@ def test_ctrl_c_stops_and_saves_and_a_resume_goes_on(home: Path, tmp_path: Path,
         rest, told = run.communicate(timeout=90)
     assert run.returncode == 130 and "Stopping" in told and "Traceback" not in told, told
     stopped = documents("".join(lines) + rest)[-1]
-    assert stopped["status"] == "stopped" and stopped["cause"] == "user" and 0 < stopped["current_step"] < 200
+    assert stopped["status"] == "stopped" and stopped["cause"] == "user" and 0 < stopped["current_step"] < 100
     assert document("models", "list", home=home)["models"] == []
 
     resumed = modelforge("jobs", "resume", "--json", home=home)
@@ -105,7 +105,7 @@ def test_ctrl_c_stops_and_saves_and_a_resume_goes_on(home: Path, tmp_path: Path,
     assert job["id"] == stopped["id"] and job["status"] == "completed" and job["attempt"] == 2
     new = [event["step"] for event in events if event["event"] == "metrics"]
     # A step's point comes again where something was added to it; no step is left out, and none done twice.
-    assert min(new) > stopped["current_step"] and sorted(set(new)) == list(range(min(new), 201))
+    assert min(new) > stopped["current_step"] and sorted(set(new)) == list(range(min(new), 101))
 
 
 def test_with_a_server_the_commands_speak_to_it(home: Path, tmp_path: Path, tiny_model: Path) -> None:
@@ -141,6 +141,7 @@ import sys
 from modelforge.cli import app, demo
 demo.SETTINGS["max_steps"] = 2
 demo.CHECK_SECONDS = 1.0
+demo.MAX_NEW_TOKENS = 16
 sys.exit(app.run(sys.argv[1:]))
 """
 

@@ -25,6 +25,11 @@ TOKENIZER_FILES = (
 def check_folder(folder: Path, name: str, *, use_safetensors: bool) -> None:
     """Raises InvalidRequest where the folder holds no model with weights and a tokenizer."""
     config = read_json_or_none(folder / "config.json")
+    if config is None and (folder / "adapter_config.json").is_file():
+        raise InvalidRequest(
+            f"model_name: {name} is an adapter without its base model; one that was trained here goes by its name in "
+            "GET /api/models"
+        )
     if not isinstance(config, dict):
         raise InvalidRequest(f"model_name: {name} has no readable config.json, so it is not a model's folder")
     kind = config.get("model_type")

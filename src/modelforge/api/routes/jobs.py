@@ -67,7 +67,7 @@ def log(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> J
     return JobLog(job_id=job_id, lines=lines, total=total)
 
 
-@router.post("/{job_id}/resume", summary="Go on with a job", responses=replies(404, 409))
+@router.post("/{job_id}/resume", summary="Go on with a job", responses=replies(404, 409, 413))
 async def resume(here: Here, job_id: JobId) -> TrainingStarted:
     """A failed, stopped or interrupted job goes on from its last whole checkpoint."""
     start = await here.training.resume(job_id)

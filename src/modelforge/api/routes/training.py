@@ -14,7 +14,7 @@ from modelforge.contracts.training import TrainingConfig
 router = APIRouter(prefix="/api", tags=["training"])
 
 
-@router.post("/start_training", summary="Start a training", responses=replies(404, 409, 413))
+@router.post("/start_training", summary="Start a training", responses=replies(404, 409, 413, 415))
 async def start_training(here: Here, config: Annotated[TrainingConfig, Body()]) -> TrainingStarted:
     """Everything is checked before anything runs. From the reply on, training_status describes this job."""
     job_id, warnings = await here.training.submit(config)
@@ -27,7 +27,7 @@ async def training_status(here: Here) -> TrainingStatus:
     return here.supervisor.broadcast.status
 
 
-@router.post("/stop_training", summary="Stop the present training", responses=replies(409))
+@router.post("/stop_training", summary="Stop the present training", responses=replies(409, 413))
 async def stop_training(
     here: Here,
     force: Annotated[bool, Query(description="End the worker at once, without a checkpoint.")] = False,
