@@ -68,10 +68,7 @@ class Summarization:
         assert config.max_seq_length is not None
         if head is Head.SEQ2SEQ:
             return self._encode_pair(tokenizer, row, config, config.max_seq_length)
-        summary, cut = row["output"], 0
-        # The text's place in what is written does not depend on it: what is around it and the summary take as much of
-        # the length whatever it is, but for a token at a border.
-        longest = config.max_target_length
+        summary, longest = row["output"], config.max_target_length
 
         def written(text: str) -> tuple[list[int], list[int]]:
             prompt, whole = render(tokenizer, text, summary)
@@ -82,7 +79,8 @@ class Summarization:
         if not text:
             return []
         prompt, kept = written(text)
-        cut += len(render(tokenizer, text, summary)[1]) - len(kept)
+        if longest is not None:
+            cut += len(render(tokenizer, text, summary)[1]) - len(kept)
         return [Example({"input_ids": kept, "labels": [IGNORED] * len(prompt) + kept[len(prompt) :]}, cut=cut)]
 
     def _encode_pair(
@@ -143,6 +141,7 @@ class Summarization:
         assert config.max_seq_length is not None
         longest = config.max_target_length or max(len(_target_ids(tokenizer, row["output"])) for row in rows)
         limit = config.max_seq_length
+        longest = min(longest, limit)
         if head is Head.CAUSAL:
             # Text and summary share the length.
             longest = min(longest, max(1, limit // 2))
