@@ -1,4 +1,4 @@
-"""Tokenizers of the families that answer from a text, small enough to be made in a test, and text that is hard on them."""
+"""Tokenizers of the families that answer from a text, made in a test, and text that is hard on them."""
 
 from __future__ import annotations
 
@@ -82,9 +82,7 @@ def make_reader(kind: str) -> PreTrainedTokenizerFast:
         tokenizer.decoder = decoders.Metaspace()
         tokenizer.train_from_iterator(
             corpus,
-            trainers.UnigramTrainer(
-                vocab_size=400, special_tokens=special, unk_token="[UNK]", show_progress=False
-            ),
+            trainers.UnigramTrainer(vocab_size=400, special_tokens=special, unk_token="[UNK]", show_progress=False),
         )
         single, pair = (
             ("$A [SEP]", "$A [SEP] $B [SEP]") if kind == "t5" else ("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1")

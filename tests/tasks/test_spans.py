@@ -92,9 +92,7 @@ def pointing(kind: str, context: str, text: str, weight: float = 20.0) -> Any:
     reading = read(tokenizer, QUESTION, context, max_seq_length=10_000, doc_stride=None)
     place = context.index(text)
     ids = reading.windows[0].input_ids[reading.windows[0].first :]
-    held = [
-        number for number, (a, b) in enumerate(reading.offsets) if a < place + len(text) and b > place and a < b
-    ]
+    held = [number for number, (a, b) in enumerate(reading.offsets) if a < place + len(text) and b > place and a < b]
     return Pointing({ids[held[0]]: weight}, {ids[held[-1]]: weight})
 
 

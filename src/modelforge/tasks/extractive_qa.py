@@ -38,9 +38,7 @@ class ExtractiveQa:
         require_span(config, name)
         return Head.SPAN
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
-    ) -> list[Example]:
+    def encode(self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head) -> list[Example]:
         """A window of the context in each example, with ``start_positions`` and ``end_positions``; none where the
         window has no room for the context, or no window holds all of the answer. ``cut`` counts tokens of the question
         that were left out. Raises InvalidRequest for a tokenizer without offsets."""
@@ -132,7 +130,8 @@ def lora_targets(model: PreTrainedModel) -> list[str]:
     """The names of all linear layers but the head's: ``target_modules`` for ``all-linear``, which would take the head
     too and then crash.
 
-    Short names (``q_proj``) where they tell the head apart, else whole ones. Raises InvalidRequest where there are none.
+    Short names (``q_proj``) where they tell the head apart, else whole ones. Raises InvalidRequest where there is
+    none.
     """
     from torch import nn  # noqa: PLC0415
     from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
