@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -235,6 +235,16 @@ def test_a_model_without_linear_layers_is_refused_an_adapter() -> None:
         lora_targets(model)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Two threads of a model this small wait for each other, for minutes on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_small_encoder_learns_to_read_and_to_say_that_there_is_no_answer() -> None:
     """All weights, from scratch, on notes that it has not seen; a guess among a note's facts is right one time in
     four."""
