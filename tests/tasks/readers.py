@@ -1,4 +1,4 @@
-"""Tokenizers of the families that answer from a text, small enough for a test, and text that is hard on them."""
+"""Tokenizers of the families that answer from a text, made in a test, and text that is hard on them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,7 +44,7 @@ MODELS: dict[str, tuple[str, PreTrainedConfig]] = {
     "roberta": ("roberta", RobertaConfig(**SMALL, intermediate_size=32, pad_token_id=0)),
     "deberta-v2": ("deberta", DebertaV2Config(**SMALL, intermediate_size=32, relative_attention=True)),
     "distilbert": ("roberta", DistilBertConfig(vocab_size=400, dim=32, n_layers=2, n_heads=2, hidden_dim=32)),
-    "modernbert": ("roberta", ModernBertConfig(**SMALL, intermediate_size=32)),
+    "modernbert": ("roberta", ModernBertConfig(**SMALL, intermediate_size=32, pad_token_id=0)),
     "fnet": ("deberta", FNetConfig(**SMALL, intermediate_size=32)),
     "big_bird": ("bert", BigBirdConfig(**SMALL, intermediate_size=32, attention_type="original_full", sep_token_id=3)),
     "bart": (
@@ -64,7 +64,10 @@ MODELS: dict[str, tuple[str, PreTrainedConfig]] = {
             decoder_start_token_id=3,
         ),
     ),
-    "t5": ("t5", T5Config(vocab_size=400, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2)),
+    "t5": (
+        "t5",
+        T5Config(vocab_size=400, d_model=32, d_kv=8, d_ff=32, num_layers=1, num_heads=2, decoder_start_token_id=0),
+    ),
     "llama": ("llama", LlamaConfig(**SMALL, intermediate_size=32, num_key_value_heads=1, pad_token_id=0)),
     "qwen2": ("qwen", Qwen2Config(**SMALL, intermediate_size=32, num_key_value_heads=1, pad_token_id=0)),
     "gpt2": ("qwen", GPT2Config(vocab_size=400, n_embd=32, n_layer=2, n_head=2)),
@@ -128,7 +131,7 @@ def test_the_first_answer_is_learnt_and_an_unanswerable_question_points_at_no_an
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_without_room_are_dropped_and_long_questions_cut(kind: str) -> None:
     given = row("Tom lives in Paris, near the river.", "Where? " * 100, "Paris")
-    for length in (1, 2, 3, 4):
+    for length in (1, 2, 3):
         assert TASK.encode(READERS[kind], given, settings(length), Head.SPAN) == []
     cut = TASK.encode(READERS[kind], given, settings(90), Head.SPAN)
     assert cut
@@ -232,6 +235,16 @@ def test_a_model_without_linear_layers_is_refused_an_adapter() -> None:
         lora_targets(model)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Two threads of a model this small wait for each other, for minutes on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_a_small_encoder_learns_to_read_and_to_say_that_there_is_no_answer() -> None:
     """All weights, from scratch, on notes that it has not seen; a guess among a note's facts is right one time in
     four."""

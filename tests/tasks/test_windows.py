@@ -1,4 +1,4 @@
-"""Windows of a context: every answer is found again in one of them, word for word, in any tokenizer and script."""
+"""Windows of a context: every answer is found again in one, word for word, whatever the tokenizer and script."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def lora_targets(model: PreTrainedModel) -> list[str]:
     """The names of all linear layers but the head's: ``target_modules`` for ``all-linear``, which would take the head
     too and then crash.
 
-    Short names (``q_proj``) where they tell the head apart, else whole ones. Raises InvalidRequest where there are
+    Short names (``q_proj``) where they tell the head apart, else whole ones. Raises InvalidRequest where there is
     none.
     """
     from torch import nn  # noqa: PLC0415

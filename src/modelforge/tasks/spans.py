@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -143,7 +143,9 @@ def search(windows: Sequence[Window], logits: Sequence[Tensor], usable: Tensor, 
     return Found(first, first + follow, float(flat[place]), null, total)
 
 
-def pad_windows(tokenizer: PreTrainedTokenizerBase, columns: Sequence[dict[str, list[int] | int]]) -> dict[str, Tensor]:
+def pad_windows(
+    tokenizer: PreTrainedTokenizerBase, columns: Sequence[Mapping[str, list[int] | int]]
+) -> dict[str, Tensor]:
     """A batch of shape [windows, tokens], filled up on the right, with ``attention_mask`` for models that take one;
     columns of numbers have the shape [windows]."""
     fill = {"input_ids": _pad_id(tokenizer), "token_type_ids": tokenizer.pad_token_type_id}
@@ -174,7 +176,7 @@ def window_columns(window: Window) -> dict[str, list[int] | int]:
     return columns
 
 
-def _ids(row: dict[str, list[int] | int]) -> list[int]:
+def _ids(row: Mapping[str, list[int] | int]) -> list[int]:
     ids = row["input_ids"]
     assert isinstance(ids, list)
     return ids
@@ -196,7 +198,9 @@ def _logits(
     found: dict[int, Tensor] = {}
     order = sorted(range(len(windows)), key=lambda place: len(windows[place].input_ids))
     # A PEFT model takes anything and hands it on.
-    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner: Any = model
+    if hasattr(inner, "get_base_model"):
+        inner = inner.get_base_model()
     taken = inspect.signature(inner.forward).parameters
     for places in _batches(order, batch_size):
         check_stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from modelforge.errors import InvalidRequest
 
@@ -50,9 +50,8 @@ class Reading:
     """Tokens of the question that were left out."""
 
 
-@dataclass(frozen=True)
-class _Format:
-    """A question and a context in tokens, before they are cut into windows."""
+class _Parts(NamedTuple):
+    """A question and a context, in tokens or in the types of tokens, before they are cut into windows."""
 
     before: list[int]
     """Up to the question."""
@@ -60,8 +59,17 @@ class _Format:
     between: list[int]
     context: list[int]
     after: list[int]
-    types: tuple[list[int], ...] | None
-    """The token types of each of these."""
+
+    def window(self, asked: int, told: slice) -> list[int]:
+        """With the first ``asked`` tokens of the question, and the part ``told`` of the context."""
+        return [*self.before, *self.question[:asked], *self.between, *self.context[told], *self.after]
+
+
+class _Format(NamedTuple):
+    """How a tokenizer writes a question and a context."""
+
+    ids: _Parts
+    types: _Parts | None
     offsets: list[tuple[int, int]]
     null: int
     """A position from the start, or, below 0, from the end."""
@@ -83,25 +91,23 @@ def read(
     form = (_pair if _marks_pairs(tokenizer) else _joined)(tokenizer, question, context)
     if form is None:
         return Reading([], [], 0)
-    room = max_seq_length - len(form.before) - len(form.between) - len(form.after)
-    kept = min(len(form.question), max(room // 2, room - len(form.context)))
-    cut = len(form.question) - kept
-    room -= kept
-    if room < 1 or kept < 1:
+    ids = form.ids
+    fixed = len(ids.before) + len(ids.between)
+    room = max_seq_length - fixed - len(ids.after)
+    asked = min(len(ids.question), max(room // 2, room - len(ids.context)))
+    cut = len(ids.question) - asked
+    room -= asked
+    if room < 1 or asked < 1:
         return Reading([], form.offsets, cut)
     stride = max_seq_length // 4 if doc_stride is None else doc_stride
     step = max(room - stride, room // SMALLEST_STEP, 1)
-    head = [*form.before, *form.question[:kept], *form.between]
     windows = []
-    for at in range(0, max(1, len(form.context) - room + step), step):
-        part = slice(at, at + room)
-        ids = [*head, *form.context[part], *form.after]
-        types = None
-        if form.types is not None:
-            before, asked, between, told, after = form.types
-            types = [*before, *asked[:kept], *between, *told[part], *after]
-        null = form.null if form.null >= 0 else len(ids) + form.null
-        windows.append(Window(ids, types, null, len(head), at, len(form.context[part])))
+    for at in range(0, max(1, len(ids.context) - room + step), step):
+        told = slice(at, at + room)
+        tokens = ids.window(asked, told)
+        types = None if form.types is None else form.types.window(asked, told)
+        null = form.null if form.null >= 0 else len(tokens) + form.null
+        windows.append(Window(tokens, types, null, fixed + asked, at, len(ids.context[told])))
     return Reading(windows, form.offsets, cut)
 
 
@@ -134,14 +140,14 @@ def _pair(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _F
     cls = tokenizer.cls_token_id
     # At the end (XLNet) it moves with the length of the window.
     null = told_end + ids[told_end:].index(cls) - len(ids) if cls in ids[told_end:] else 0
-    bounds = ((0, start), (start, asked_end), (asked_end, told), (told, told_end), (told_end, len(ids)))
-    types = encoded.get("token_type_ids")
-    return _Format(
-        *(ids[a:b] for a, b in bounds),
-        types=None if types is None else tuple(types[a:b] for a, b in bounds),
-        offsets=_offsets(encoded, told, told_end),
-        null=null,
-    )
+    types: list[int] | None = encoded.get("token_type_ids")
+
+    def cut(tokens: list[int]) -> _Parts:
+        return _Parts(
+            tokens[:start], tokens[start:asked_end], tokens[asked_end:told], tokens[told:told_end], tokens[told_end:]
+        )
+
+    return _Format(cut(ids), None if types is None else cut(types), _offsets(encoded, told, told_end), null)
 
 
 def _joined(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _Format | None:
@@ -169,16 +175,9 @@ def _joined(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> 
             "model_name: its tokenizer has neither an end token nor one for a line break, so that nothing could stand "
             "for a missing answer; use another model"
         )
-    return _Format(
-        ids[:start],
-        ids[start:last],
-        ids[last:end],
-        told["input_ids"],
-        after,
-        types=None,
-        offsets=_offsets(told, 0, len(told["input_ids"])),
-        null=-1,
-    )
+    context_ids: list[int] = told["input_ids"]
+    parts = _Parts(ids[:start], ids[start:last], ids[last:end], context_ids, after)
+    return _Format(parts, None, _offsets(told, 0, len(context_ids)), null=-1)
 
 
 def _plain_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
