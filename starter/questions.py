@@ -11,7 +11,7 @@ drawn anew for each note, and no two notes tell the same.
 import json
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from starter.lexicon import names, nouns
 from starter.lexicon.text import words
@@ -70,14 +70,22 @@ def _values(rng: random.Random, name: str) -> dict[str, str]:
     }
 
 
-def rows(notes: int = NOTES, seed: int = SEED) -> Iterator[dict[str, str]]:
-    """Rows in the contract's format, FACTS_IN_A_NOTE for each note; the same ones for the same seed."""
+KINDS = tuple(sorted(_FACTS))
+
+
+def rows(
+    notes: int = NOTES, seed: int = SEED, kinds_told: Sequence[str] = KINDS, *, unanswerable: bool = False
+) -> Iterator[dict[str, str]]:
+    """Rows in the contract's format, FACTS_IN_A_NOTE for each note; the same ones for the same seed.
+
+    With ``unanswerable`` each note is also asked for something that it does not tell, with an empty answer.
+    """
     rng = random.Random(seed)
     told: set[frozenset[str]] = set()
     while len(told) < notes:
         name = rng.choice(PEOPLE)
         values = _values(rng, name)
-        kinds = rng.sample(sorted(_FACTS), FACTS_IN_A_NOTE)
+        kinds = rng.sample(kinds_told, FACTS_IN_A_NOTE)
         facts = frozenset([name, *(values[kind] for kind in kinds)])
         context = " ".join(rng.choice(_FACTS[kind][0]).format(n=name, v=values[kind]) for kind in kinds)
         # The place of an answer must not be in doubt.
@@ -87,6 +95,9 @@ def rows(notes: int = NOTES, seed: int = SEED) -> Iterator[dict[str, str]]:
         for kind in rng.sample(kinds, len(kinds)):
             question = rng.choice(_FACTS[kind][1]).format(n=name)
             yield {"context": context, "question": question, "answer": values[kind]}
+        if unanswerable:
+            kind = rng.choice([other for other in kinds_told if other not in kinds])
+            yield {"context": context, "question": rng.choice(_FACTS[kind][1]).format(n=name), "answer": ""}
 
 
 def main() -> None:

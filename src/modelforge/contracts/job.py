@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from modelforge.contracts.base import Contract, UtcTime, example
+from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
 
 
@@ -369,17 +370,6 @@ class ModelRef(Contract):
     """The hub's commit, where it was known before the start."""
     adapter: str | None = None
     """The folder of an earlier run's adapter that this run goes on training."""
-
-
-class Ancestor(Contract):
-    """A model that another one was trained from."""
-
-    name: str
-    """As the request named it."""
-    strategy: str | None = None
-    """The method that it was trained by; null for a model that was not trained here."""
-    job_id: str | None = None
-    """The job that made it; null for a model that was not trained here."""
 
 
 class RunSpec(Contract):

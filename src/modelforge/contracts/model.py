@@ -18,6 +18,17 @@ _LISTED: dict[str, Any] = {
 }
 
 
+class Ancestor(Contract):
+    """A model that another one was trained from."""
+
+    name: str
+    """As the request named it."""
+    strategy: str | None = None
+    """The method that it was trained by; null for a model that was not trained here."""
+    job_id: str | None = None
+    """The job that made it; null for a model that was not trained here."""
+
+
 class ModelSummary(Contract):
     """A trained model in the list."""
 
@@ -65,6 +76,7 @@ class ModelDetail(ModelSummary):
                     "job_id": "train_3f9a1c5be07d",
                     "path": "/home/ada/.modelforge/models/my-llama-3-2-3b-finetuned",
                     "dataset": "demo.jsonl",
+                    "lineage": [{"name": "meta-llama/Llama-3.2-3B", "strategy": None, "job_id": None}],
                 }
             ]
         }
@@ -84,6 +96,8 @@ class ModelDetail(ModelSummary):
     """The folder that it lies in."""
     dataset: str
     """The data that it learned from."""
+    lineage: list[Ancestor] = Field(default_factory=list)
+    """The models that it descends from, oldest first; the last is the one that it was trained from."""
 
 
 class ModelList(Contract):

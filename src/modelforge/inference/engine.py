@@ -22,6 +22,7 @@ from modelforge.inference.protocol import Generate, ModelTarget
 from modelforge.inference.shelf import LoadedModel, Shelf
 from modelforge.tasks import spans
 from modelforge.tasks.base import Head
+from modelforge.tasks.extractive_qa import ANSWER_LENGTH
 from modelforge.tasks.rendering import end_ids, prompt_ids
 from modelforge.tasks.summarization import Summarization
 
@@ -116,7 +117,7 @@ def _point(loaded: LoadedModel, request: GenerateRequest, started: float) -> Gen
             request.context,
             max_seq_length=min(limit, config.max_seq_length or limit) if config else min(limit, DEFAULT_WINDOW),
             doc_stride=config.doc_stride if config else None,
-            max_answer_length=config.max_answer_length if config else None,
+            max_answer_length=(config.max_answer_length if config else None) or ANSWER_LENGTH,
             allow_no_answer=loaded.spec.dataset.unanswerable if loaded.spec is not None else False,
         )
     return GenerateReply(
@@ -135,9 +136,7 @@ def _prompt(loaded: LoadedModel, target: ModelTarget, request: GenerateRequest) 
         return prompt_ids(loaded.tokenizer, request.prompt, tuned=target.tuned)
     prefix = loaded.spec.config.source_prefix if loaded.spec is not None else None
     limit = _positions(loaded) or DEFAULT_WINDOW
-    return Summarization().prompt(
-        loaded.tokenizer, loaded.model.config.to_dict(), request.prompt, limit, prefix or ""
-    )
+    return Summarization().prompt(loaded.tokenizer, loaded.model.config.to_dict(), request.prompt, limit, prefix or "")
 
 
 def _milliseconds(started: float) -> int:
@@ -166,7 +165,7 @@ def generate(
     model: Any = loaded.model
     input_ids = torch.tensor([prompt], device=model.device)
     output = model.generate(
-        input_ids,
+        input_ids=input_ids,
         attention_mask=torch.ones_like(input_ids),
         generation_config=GenerationConfig(
             max_new_tokens=request.max_new_tokens if room is None else min(request.max_new_tokens, room),

@@ -235,6 +235,7 @@ class Ledger:
                 **config,
             },
             metrics=row.metrics or {},
+            lineage=[ancestor.model_dump() for ancestor in spec.lineage],
         )
         session.add(model)
         session.flush()

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
-from modelforge.contracts.job import Ancestor, ModelRef, RunSpec
+from modelforge.contracts.job import ModelRef, RunSpec
+from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none, read_text_or_none

@@ -16,10 +16,11 @@ from anyio import to_thread
 
 from modelforge.architectures import require_exact_packing
 from modelforge.catalogue import BUNDLED_MODELS
-from modelforge.contracts.job import Ancestor, DatasetRef, ModelRef
+from modelforge.contracts.job import DatasetRef, ModelRef
+from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
-from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES
+from modelforge.datasets.formats import MIN_EXAMPLES, misfit
 from modelforge.environments import find_environment
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none, sha256
@@ -222,13 +223,11 @@ def _check_dataset_path(path: Path, settings: Settings) -> None:
 
 def _check_shape(name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str]) -> None:
     wanted = strategy.shapes(task)
-    what = f"the task {task.name}" if wanted == task.shapes else f"the strategy {strategy.name}"
-    fields = " or ".join(" and ".join(f"'{field}'" for field in SHAPES.get(each).fields) for each in wanted)
-    if shape is None:
-        raise InvalidDataset(f"dataset '{name}': {'; '.join(errors)}. For {what} a row needs the fields {fields}.")
-    if shape not in wanted:
-        has = ", ".join(f"'{field}'" for field in SHAPES.get(shape).fields)
-        raise InvalidDataset(f"dataset '{name}' has the fields {has}; for {what} a row needs {fields}")
+    fault = misfit(shape, wanted)
+    if fault is not None:
+        what = f"the task {task.name}" if wanted == task.shapes else f"the strategy {strategy.name}"
+        why = f" ({'; '.join(errors)})" if shape is None else ""
+        raise InvalidDataset(f"dataset '{name}' {fault} for {what}{why}")
     if count < MIN_EXAMPLES:
         raise InvalidDataset(
             f"dataset '{name}' has {count} usable examples, at least {MIN_EXAMPLES} are needed. {'; '.join(errors)}"

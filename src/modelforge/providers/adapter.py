@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 from modelforge.contracts.training import CHANGES_THE_BASE, TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.tasks.base import Head
+from modelforge.tasks.extractive_qa import lora_targets, span_head
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
-
-HEAD_NAMES = ("qa_outputs", "classifier", "score")
-"""Heads that transformers puts on a model's last layer for one task; they are trained whole and never quantized."""
 
 START_FOLDER = "start"
 """In the run's folder: the adapter as it started, where its start changed the base."""
@@ -42,9 +40,9 @@ def lora_config(model: PreTrainedModel, config: TrainingConfig, head: Head) -> A
     targets: str | list[str] = config.target_modules
     heads = None
     if head is Head.SPAN:
-        heads = _heads(model)
+        heads = span_head(model)
         if targets == "all-linear":  # which would catch the head
-            targets = _backbone_linears(model)
+            targets = lora_targets(model)
     return LoraConfig(
         r=config.lora_r,
         lora_alpha=config.lora_alpha,
@@ -72,18 +70,3 @@ def keep_start(model: PreTrainedModel, config: TrainingConfig, folder: Path) -> 
     tuned.save_pretrained(str(partial))
     own.init_lora_weights = config.init_lora_weights  # type: ignore[attr-defined]
     partial.replace(folder)
-
-
-def _heads(model: PreTrainedModel) -> list[str]:
-    return [name for name, _ in model.named_children() if name != model.base_model_prefix]
-
-
-def _backbone_linears(model: PreTrainedModel) -> str:
-    """A regular expression for every linear layer below the model's backbone."""
-    import torch  # noqa: PLC0415
-    from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
-
-    backbone = getattr(model, model.base_model_prefix)
-    kinds = (torch.nn.Linear, Conv1D)
-    leaves = sorted({name.rpartition(".")[2] for name, module in backbone.named_modules() if isinstance(module, kinds)})
-    return rf"{model.base_model_prefix}\..*\.({'|'.join(leaves)})"

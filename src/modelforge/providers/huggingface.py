@@ -14,9 +14,9 @@ from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Forbidden, InvalidRequest, NotFound
 from modelforge.files import read_text_or_none
 from modelforge.providers import adapter
-from modelforge.providers.adapter import HEAD_NAMES
 from modelforge.providers.base import Loaded, Provider
 from modelforge.tasks.base import Head, Task
+from modelforge.tasks.extractive_qa import HEADS
 
 if TYPE_CHECKING:
     import torch
@@ -187,8 +187,8 @@ def _quantization(config: TrainingConfig) -> Any:
     # On CPUs with AVX512-BF16, bitsandbytes repacks 4-bit weights in the first evaluation, after which gradients and
     # saved weights are wrong (measured with 0.50); told that the CPU lacks it, both are exact.
     bnb.nn.modules.has_avx512bf16 = lambda: False
-    # Heads are named: what is trained as it is must not be quantized, and transformers itself knows lm_head only.
-    kept = ["lm_head", *HEAD_NAMES]
+    # What is trained as it is must not be quantized; named, because transformers itself knows lm_head only.
+    kept = ["lm_head", *HEADS]
     if config.use_8bit:
         return BitsAndBytesConfig(load_in_8bit=True, llm_int8_skip_modules=kept)
     return BitsAndBytesConfig(
@@ -248,35 +248,40 @@ def _base(
     trust_remote_code: bool,
     use_safetensors: bool,
 ) -> PreTrainedModel:
-    quantized = {"quantization_config": quantization, "device_map": {"": device}} if quantization else {}
+    options: dict[str, Any] = {
+        "config": _config(ref, trust_remote_code=trust_remote_code),
+        "revision": ref.revision,
+        "dtype": dtype,
+        "trust_remote_code": trust_remote_code,
+        "use_safetensors": use_safetensors or None,
+        "output_loading_info": True,
+    }
+    if quantization:
+        options |= {"quantization_config": quantization, "device_map": {"": device}}
     with explained(ref):
-        loaded: Any = _auto_class(head).from_pretrained(
-            _location(ref),
-            config=_config(ref, trust_remote_code=trust_remote_code),
-            revision=ref.revision,
-            dtype=dtype,
-            trust_remote_code=trust_remote_code,
-            use_safetensors=use_safetensors or None,
-            output_loading_info=True,
-            **quantized,
-        )
-        model: PreTrainedModel = loaded[0]
+        model, report = _auto_class(head).from_pretrained(_location(ref), **options)
+        backbone = f"{model.base_model_prefix}."
         # transformers fills what is missing with random numbers and goes on. A head for spans is new to most models.
-        missing = sorted(
-            key
-            for key in loaded[1]["missing_keys"]
-            if head is not Head.SPAN or key.startswith(f"{model.base_model_prefix}.")
-        )
+        missing = [key for key in report["missing_keys"] if head is not Head.SPAN or key.startswith(backbone)]
+        if missing and head is Head.SPAN:
+            # Its span models of causal families call the backbone otherwise than their checkpoints do.
+            stems = {key.partition(".")[0] for key in report["unexpected_keys"]}
+            renamed = {rf"^{stem}\.": backbone for stem in stems if stem != "lm_head"}
+            model, report = _auto_class(head).from_pretrained(_location(ref), key_mapping=renamed, **options)
+            missing = [key for key in report["missing_keys"] if key.startswith(backbone)]
         if missing:
-            some = ", ".join(missing[:3])
+            some = ", ".join(sorted(missing)[:3])
             raise InvalidRequest(f"model '{ref.name}' lacks {len(missing)} of its weights: {some} …")
-    return model
+    loaded: PreTrainedModel = model
+    return loaded
 
 
 def _check_vocabulary(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, name: str) -> None:
     weight: Any = model.get_input_embeddings().weight
     rows = weight.shape[0]
-    if len(tokenizer) > rows:
+    # transformers gives some tokenizers (Qwen2's) an unknown token that they never had; byte by byte all is known.
+    beyond = [token for token, number in tokenizer.get_vocab().items() if number >= rows]
+    if beyond and beyond != [tokenizer.unk_token]:
         raise InvalidRequest(
             f"model '{name}' has {rows} embeddings but its tokenizer makes {len(tokenizer)} tokens: "
             "the two do not belong together"

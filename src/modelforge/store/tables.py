@@ -131,6 +131,7 @@ class ModelRow(Table):
     dataset: Mapped[str] = mapped_column(Text)
     training_params: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, float]]
+    lineage: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
 
 
 class DatasetRow(Table):

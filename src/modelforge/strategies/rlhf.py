@@ -241,6 +241,7 @@ def _policy_trainer(run: Run, arguments: dict[str, Any], callbacks: list[Trainer
         **arguments,
         # TRL counts answers where the contract counts prompts.
         "per_device_train_batch_size": arguments["per_device_train_batch_size"] * config.num_generations,
+        "per_device_eval_batch_size": arguments["per_device_eval_batch_size"] * config.num_generations,
         "include_num_input_tokens_seen": "no",  # TRL counts what it draws itself
     }
     function: Any = RewardFunction(_judge(run))

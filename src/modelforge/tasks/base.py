@@ -88,6 +88,14 @@ class Task(Protocol):
         """One row in numbers, at most ``config.max_seq_length`` tokens in each example; none where nothing of its
         answer would be left."""
 
+    def by_model(self, config: TrainingConfig, model: Mapping[str, Any]) -> dict[str, Any]:
+        """Values for its options by the model's ``config.json``, chosen before rows are encoded."""
+
+    def by_data(
+        self, config: TrainingConfig, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]
+    ) -> dict[str, Any]:
+        """Values for its options by some of the rows, chosen after."""
+
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Makes a batch of examples, where the head has no collator of its own."""
 

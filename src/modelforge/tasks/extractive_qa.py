@@ -13,15 +13,15 @@ from modelforge.tasks.base import Example, Head, Measured, Row
 from modelforge.tasks.windows import locate, read
 
 if TYPE_CHECKING:
-    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ANSWER_LENGTH = 30
 """Tokens of the longest answer that is looked for, where the data has none that is longer; transformers' own example
 has the same number."""
 
-HEADS = ("qa_outputs", "qa_classifier", "splinter_qass")
-"""The names that transformers' models give to what points at answers; all but BigBird and Splinter use the first."""
+HEADS = ("qa_outputs", "qa_classifier", "classifier", "splinter_qass")
+"""The names that transformers' models give to what points at answers; all but BigBird, ModernBERT
+and Splinter use the first."""
 
 
 class ExtractiveQa:
@@ -37,9 +37,19 @@ class ExtractiveQa:
         require_span(config, name)
         return Head.SPAN
 
-    def encode(
-        self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head
-    ) -> list[Example]:
+    def defaults(self, config: TrainingConfig) -> dict[str, Any]:
+        return {}
+
+    def by_model(self, config: TrainingConfig, model: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def by_data(
+        self, config: TrainingConfig, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]
+    ) -> dict[str, Any]:
+        """``max_answer_length``."""
+        return {} if config.max_answer_length else {"max_answer_length": answer_length(tokenizer, rows)}
+
+    def encode(self, tokenizer: PreTrainedTokenizerBase, row: Row, config: TrainingConfig, head: Head) -> list[Example]:
         """A window of the context in each example, with ``start_positions`` and ``end_positions``; none where the
         window has no room for the context, or no window holds all of the answer. ``cut`` counts tokens of the question
         that were left out. Raises InvalidRequest for a tokenizer without offsets."""
@@ -70,9 +80,7 @@ class ExtractiveQa:
             examples.append(Example(columns, cut=reading.cut))
         return examples if answered or place is None else []
 
-    def collator(
-        self, tokenizer: PreTrainedTokenizerBase
-    ) -> Callable[[Sequence[Mapping[str, list[int] | int]]], dict[str, Tensor]]:
+    def collator(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Makes batches of the columns that ``encode`` gives."""
         from modelforge.tasks.spans import pad_windows  # noqa: PLC0415
 
@@ -131,7 +139,8 @@ def lora_targets(model: PreTrainedModel) -> list[str]:
     """The names of all linear layers but the head's: ``target_modules`` for ``all-linear``, which would take the head
     too and then crash.
 
-    Short names (``q_proj``) where they tell the head apart, else whole ones. Raises InvalidRequest where there are none.
+    Short names (``q_proj``) where they tell the head apart, else whole ones. Raises InvalidRequest where there are
+    none.
     """
     from torch import nn  # noqa: PLC0415
     from transformers.pytorch_utils import Conv1D  # noqa: PLC0415

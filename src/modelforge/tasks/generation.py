@@ -41,7 +41,7 @@ def generate_batch(
     generator: Any = model
     with torch.no_grad():
         output = generator.generate(
-            torch.tensor(ids, device=model.device),
+            input_ids=torch.tensor(ids, device=model.device),
             attention_mask=torch.tensor(mask, device=model.device),
             # What is not said here comes from the model's own generation_config.json: the token that starts an answer.
             # What that says of style (BART's: four beams, at least 56 tokens) was for its first data, not for this.

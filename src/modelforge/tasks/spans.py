@@ -143,9 +143,7 @@ def search(windows: Sequence[Window], logits: Sequence[Tensor], usable: Tensor, 
     return Found(first, first + follow, float(flat[place]), null, total)
 
 
-def pad_windows(
-    tokenizer: PreTrainedTokenizerBase, columns: Sequence[dict[str, list[int] | int]]
-) -> dict[str, Tensor]:
+def pad_windows(tokenizer: PreTrainedTokenizerBase, columns: Sequence[dict[str, list[int] | int]]) -> dict[str, Tensor]:
     """A batch of shape [windows, tokens], filled up on the right, with ``attention_mask`` for models that take one;
     columns of numbers have the shape [windows]."""
     fill = {"input_ids": _pad_id(tokenizer), "token_type_ids": tokenizer.pad_token_type_id}

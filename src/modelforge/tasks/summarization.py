@@ -42,6 +42,15 @@ class Summarization:
         """English, unless the request names a language."""
         return {"rouge_language": "english"} if config.rouge_language is None else {}
 
+    def by_model(self, config: TrainingConfig, model: Mapping[str, Any]) -> dict[str, Any]:
+        """``source_prefix``."""
+        return {"source_prefix": self.source_prefix(model)} if config.source_prefix is None else {}
+
+    def by_data(
+        self, config: TrainingConfig, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]
+    ) -> dict[str, Any]:
+        return {}
+
     def source_prefix(self, config: Mapping[str, Any]) -> str:
         """What a model was taught to find before a text to sum up, by its ``config.json``: ``summarize: `` for T5."""
         params = config.get("task_specific_params")

@@ -52,6 +52,14 @@ class TextGeneration:
                 examples.append(Example(columns, cut=len(ids) - len(kept)))
         return examples
 
+    def by_model(self, config: TrainingConfig, model: Mapping[str, Any]) -> dict[str, Any]:
+        return {}
+
+    def by_data(
+        self, config: TrainingConfig, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Row]
+    ) -> dict[str, Any]:
+        return {}
+
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Any:
         raise NotImplementedError("causal models have TRL's collator")
 

@@ -80,12 +80,14 @@ def read(
             f"model_name: its tokenizer ({type(tokenizer).__name__}) does not say which characters a token stands for, "
             "and so no answer could be found again in its text; use a model with a fast tokenizer (tokenizer.json)"
         )
-    form = _pair(tokenizer, question, context) or _joined(tokenizer, question, context)
+    form = (_pair if _marks_pairs(tokenizer) else _joined)(tokenizer, question, context)
+    if form is None:
+        return Reading([], [], 0)
     room = max_seq_length - len(form.before) - len(form.between) - len(form.after)
     kept = min(len(form.question), max(room // 2, room - len(form.context)))
     cut = len(form.question) - kept
     room -= kept
-    if room < 1 or kept < 1 or not form.context:
+    if room < 1 or kept < 1:
         return Reading([], form.offsets, cut)
     stride = max_seq_length // 4 if doc_stride is None else doc_stride
     step = max(room - stride, room // SMALLEST_STEP, 1)
@@ -99,13 +101,25 @@ def read(
             before, asked, between, told, after = form.types
             types = [*before, *asked[:kept], *between, *told[part], *after]
         null = form.null if form.null >= 0 else len(ids) + form.null
-        # A CLS token at the front stands before the question; all others are counted from the end.
         windows.append(Window(ids, types, null, len(head), at, len(form.context[part])))
     return Reading(windows, form.offsets, cut)
 
 
+def _marks_pairs(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether a tokenizer has a format for pairs: it ends them with a mark, and starts them with CLS or with nothing. A
+    start token that is no CLS is a causal model's."""
+    encoded = tokenizer("a", "b")
+    whose = encoded.sequence_ids(0)
+    cls = tokenizer.cls_token_id
+    return (
+        bool(whose)
+        and whose[-1] is None
+        and (whose[0] is not None or (cls is not None and cls in encoded["input_ids"]))
+    )
+
+
 def _pair(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _Format | None:
-    """The format of a tokenizer that marks the end of a pair (BERT, RoBERTa, DeBERTa, XLNet, BART, T5).
+    """The tokenizer's own format (BERT, RoBERTa, DeBERTa, XLNet, BART, T5); None where a text has no tokens.
 
     No answer is the CLS token, as models that were trained on SQuAD 2.0 have it. T5 has none; there it is the first
     position, which is the decoder's start token to the head, and sees all of the text through the encoder.
@@ -113,20 +127,13 @@ def _pair(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _F
     encoded = tokenizer(question, context, return_offsets_mapping=True, truncation=False, padding=False, verbose=False)
     ids: list[int] = encoded["input_ids"]
     whose = encoded.sequence_ids(0)
-    if not ids or whose[-1] is not None or 0 not in whose or 1 not in whose:
+    if 0 not in whose or 1 not in whose:
         return None
     start, told = whose.index(0), whose.index(1)
     asked_end, told_end = _end(whose, 0), _end(whose, 1)
     cls = tokenizer.cls_token_id
-    if cls in ids[:start]:
-        null = ids.index(cls)
-    elif cls in ids[told_end:]:
-        null = told_end + ids[told_end:].index(cls) - len(ids)
-    elif start == 0:
-        null = 0
-    else:
-        # A start and an end token but no CLS: a causal model's.
-        return None
+    # At the end (XLNet) it moves with the length of the window.
+    null = told_end + ids[told_end:].index(cls) - len(ids) if cls in ids[told_end:] else 0
     bounds = ((0, start), (start, asked_end), (asked_end, told), (told, told_end), (told_end, len(ids)))
     types = encoded.get("token_type_ids")
     return _Format(
@@ -137,9 +144,9 @@ def _pair(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _F
     )
 
 
-def _joined(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _Format:
+def _joined(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> _Format | None:
     """For causal models, whose tokenizers have no format for pairs: the question, a line break, the context, the end
-    token.
+    token. None where a text has no tokens.
 
     A token there sees only what stands before it: so the question comes first, and no answer is the last token, the
     only one that has seen all of the window when it says so.
@@ -154,6 +161,8 @@ def _joined(tokenizer: PreTrainedTokenizerBase, question: str, context: str) -> 
     told = tokenizer(
         context, add_special_tokens=False, return_offsets_mapping=True, truncation=False, padding=False, verbose=False
     )
+    if last == start or not told["input_ids"]:
+        return None
     after = [tokenizer.eos_token_id] if tokenizer.eos_token_id is not None else mark[-1:]
     if not after:
         raise InvalidRequest(

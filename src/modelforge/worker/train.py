@@ -53,14 +53,16 @@ def run(run_dir: Path, report: Report) -> None:
     # Load.
     report.message(f"Loading {spec.model.name}")
     trust = spec.config.trust_remote_code
-    head = task.head(provider.config(spec.model, trust_remote_code=trust), spec.model.name)
+    described = provider.config(spec.model, trust_remote_code=trust)
+    head = task.head(described, spec.model.name)
     model, tokenizer = provider.load(spec, head)
     adapter.keep_start(model, spec.config, run_dir / adapter.START_FOLDER)
     report.check_stop()
 
     # Prepare: what the request left open is chosen once, at the first attempt, and frozen.
     if not spec.frozen:
-        spec = _with(spec, choices.model_limits(spec.config, model, tokenizer, head))
+        limits = choices.model_limits(spec.config, model, tokenizer, head)
+        spec = _with(spec, limits | task.by_model(spec.config, described))
     config = spec.config
     assert config.max_seq_length is not None
     rows = data.prepare(
@@ -77,7 +79,8 @@ def run(run_dir: Path, report: Report) -> None:
     _tell(report, rows, config.max_seq_length)
     lengths = lengths_of(rows.train)
     if not spec.frozen:
-        spec = _frozen(_with(spec, choices.answer_limit(config, rows.train)), model, rows, max(lengths), report)
+        chosen = choices.answer_limit(config, rows.train) | task.by_data(config, tokenizer, rows.held_out_rows)
+        spec = _frozen(_with(spec, chosen), model, rows, max(lengths), report)
         write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
         config = spec.config
 

@@ -12,8 +12,8 @@ from fastapi import APIRouter, Body, Request
 
 from modelforge.api.deps import Here, State
 from modelforge.api.errors import replies
-from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.architectures import is_encoder_decoder
+from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.job import ModelRef
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InvalidRequest, NotFound

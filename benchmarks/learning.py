@@ -1,0 +1,330 @@
+"""What every strategy and task learns, on held-out questions, through the product: ``make bench-learning``.
+
+::
+
+    python -m benchmarks.learning --only dpo --seeds 1,2,3 --out learning.md
+
+Starts the real server in a home folder of its own, uploads the bundled data, trains, asks the playground before and
+after, and prints the table; with ``--out`` it is also written as markdown, for LOG.md. On the data that have no
+held-out file of their own, the last tenth of the texts is left out of the upload and asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import scores, scratch
+from benchmarks.product import Product, Trained
+from benchmarks.scores import Ask, Row, Scores
+from modelforge.catalogue import ASSETS, STARTER
+from modelforge.cli.demo import SETTINGS as DEMO
+
+DATA = ASSETS / "datasets"
+HELD_OUT_SHARE = 0.1
+SEEDS = (1, 2, 3)
+MADE = {"t5": scratch.make_t5, "bert": scratch.make_bert}
+"""Models that are made here, of random weights."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A figure and what is wanted of it."""
+
+    what: str
+    """A score of the playground's answers, or else a metric of the job."""
+    least: float | None = None
+    """None only reports it."""
+    most_before: float | None = None
+    rise: float | None = None
+
+    def wanted(self) -> str:
+        parts = [
+            f"before ≤ {self.most_before:.0%}" if self.most_before is not None else "",
+            f"≥ {self.least:.0%}" if self.least is not None else "",
+            f"up by ≥ {self.rise:.0%}" if self.rise is not None else "",
+        ]
+        return ", ".join(part for part in parts if part) or "reported"
+
+    def met(self, before: float | None, after: float) -> bool:
+        if self.most_before is not None and (before is None or before > self.most_before):
+            return False
+        if self.rise is not None and (before is None or after - before < self.rise):
+            return False
+        return self.least is None or after >= self.least
+
+
+@dataclass(frozen=True)
+class Run:
+    """A row or some rows of the table: one training and what is wanted of it."""
+
+    name: str
+    dataset: str
+    settings: dict[str, Any]
+    probe: Callable[[Ask, Sequence[Row], Sequence[Row]], Scores]
+    goals: tuple[Goal, ...]
+    model: str = STARTER
+    """A bundled model, one that is made here, or the name of a run here, whose model is trained on."""
+    held_out: str | None = None
+    """The file of held-out rows; without it they are split off here, by this column's value."""
+    split_by: str | None = None
+    before: bool = True
+    """Whether the base can be asked; a model without a head has the job's figures only."""
+
+
+_ADAPTER = {"lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "gradient_accumulation_steps": 1}
+_PREFERENCES = {**_ADAPTER, "task": "text-generation", "per_device_eval_batch_size": 16}
+_DPO = {
+    **_PREFERENCES,
+    "strategy": "dpo",
+    "learning_rate": 5e-4,
+    "per_device_train_batch_size": 8,
+    "num_train_epochs": 2,
+}
+_RLHF = {
+    **_PREFERENCES,
+    "strategy": "rlhf",
+    "learning_rate": 5e-4,
+    "per_device_train_batch_size": 4,
+    "max_steps": 60,
+    "num_generations": 8,
+    "kl_beta": 0.05,
+    "reward_learning_rate": 1e-3,
+}
+_SUMMARIES = {"task": "summarization", "strategy": "sft", "per_device_eval_batch_size": 16}
+_QUESTIONS = {"task": "extractive-question-answering", "strategy": "sft", "per_device_eval_batch_size": 16}
+_STYLE = (Goal("preferred style", 0.9, most_before=0.4), Goal("whole sentences", 0.85))
+_SUMMARY = (Goal("ROUGE-L", 0.8, rise=0.2), Goal("exact match", 0.5))
+_ANSWER = (Goal("F1", 0.8), Goal("exact match", 0.7))
+
+RUNS = (
+    Run(
+        "sft",
+        "demo.jsonl",
+        {**DEMO, "strategy": "sft"},
+        scores.trained_word_for_word,
+        (Goal("trained questions", 0.9, most_before=0.1), Goal("held-out phrasings")),
+        held_out="demo-heldout.jsonl",
+    ),
+    Run(
+        "qlora",
+        "demo.jsonl",
+        {**DEMO, "strategy": "qlora"},
+        scores.trained_word_for_word,
+        (Goal("trained questions", 0.85, most_before=0.1), Goal("held-out phrasings")),
+        held_out="demo-heldout.jsonl",
+    ),
+    Run("dpo", "preferences.jsonl", _DPO, scores.style, (Goal("preference_accuracy", 0.9), *_STYLE)),
+    Run(
+        "rlhf",
+        "preferences.jsonl",
+        _RLHF,
+        scores.style,
+        (*_STYLE, Goal("reward_model_accuracy", 0.9), Goal("reward"), Goal("kl"), Goal("completion_length")),
+    ),
+    Run(
+        "sft then dpo",
+        "preferences.jsonl",
+        _DPO,
+        scores.style,
+        (Goal("preferred style", rise=0.2), Goal("preference_accuracy", 0.9)),
+        model="sft",
+    ),
+    Run(
+        "summarization",
+        "summarization.jsonl",
+        {**_SUMMARIES, **_ADAPTER, "learning_rate": 2e-3, "per_device_train_batch_size": 16, "num_train_epochs": 5},
+        scores.summaries,
+        _SUMMARY,
+        split_by="input",
+    ),
+    Run(
+        "summarization, T5",
+        "summarization.jsonl",
+        {
+            **_SUMMARIES,
+            "use_lora": False,
+            "learning_rate": 3e-3,
+            "per_device_train_batch_size": 16,
+            "gradient_accumulation_steps": 1,
+            "num_train_epochs": 30,
+            "max_grad_norm": 1.0,
+        },
+        scores.summaries,
+        _SUMMARY,
+        model="t5",
+        split_by="input",
+    ),
+    Run(
+        "extractive QA",
+        "qa.jsonl",
+        {**_QUESTIONS, **_ADAPTER, "learning_rate": 2e-3, "per_device_train_batch_size": 16, "num_train_epochs": 10},
+        scores.answers,
+        _ANSWER,
+        split_by="context",
+        before=False,
+    ),
+    Run(
+        "extractive QA, BERT",
+        "qa.jsonl",
+        {
+            **_QUESTIONS,
+            "use_lora": False,
+            "learning_rate": 1e-3,
+            "per_device_train_batch_size": 16,
+            "gradient_accumulation_steps": 1,
+            "num_train_epochs": 30,
+            "max_grad_norm": 1.0,
+        },
+        scores.answers,
+        _ANSWER,
+        model="bert",
+        split_by="context",
+        before=False,
+    ),
+)
+"""Every training of the benchmark with its settings, in the order of the table."""
+
+JOB_METRICS = {"F1": "f1", "exact match": "exact_match", "ROUGE-L": "rougeL"}
+"""The job's names for the figures that the playground's answers give, too; the base's are there when it isn't asked."""
+
+
+@dataclass
+class Outcome:
+    """One run with one seed."""
+
+    before: Scores
+    after: Scores
+    trained: Trained
+
+
+@dataclass
+class Bench:
+    """Runs the trainings, each once for a seed, and keeps what they came to."""
+
+    product: Product
+    folder: Path
+    console: Console
+    outcomes: dict[tuple[str, int], Outcome] = field(default_factory=dict)
+
+    def outcome(self, run: Run, seed: int) -> Outcome:
+        """Train and measure, or what was measured before."""
+        if (run.name, seed) not in self.outcomes:
+            self.outcomes[run.name, seed] = self._run(run, seed)
+        return self.outcomes[run.name, seed]
+
+    def _run(self, run: Run, seed: int) -> Outcome:
+        trained_rows, held_out = rows_of(run)
+        start = self._model(run, trained_rows, seed)
+        file = self.folder / f"{run.name.replace(' ', '-').replace(',', '')}-{run.dataset}"
+        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in trained_rows), encoding="utf-8")
+        settings = {**run.settings, "model_name": start, "dataset": self.product.upload(file), "seed": seed}
+        before = run.probe(partial(self.product.ask, start), trained_rows, held_out) if run.before else {}
+        trained = self.product.train(settings)
+        after = run.probe(partial(self.product.ask, trained.model), trained_rows, held_out)
+        for goal in run.goals:
+            metric = JOB_METRICS.get(goal.what, goal.what)
+            if goal.what not in after:
+                after[goal.what] = trained.metrics[metric]
+            if goal.what not in before and f"base_{metric}" in trained.metrics:
+                before[goal.what] = trained.metrics[f"base_{metric}"]
+        self.console.print(f"{run.name}, seed {seed}: {trained.seconds:.0f} s, {_said(after)}")
+        if trained.lineage:
+            self.console.print(f"  from {' → '.join(trained.lineage)}")
+        return Outcome(before, after, trained)
+
+    def _model(self, run: Run, rows: Sequence[Row], seed: int) -> str:
+        """What the request names as its model."""
+        earlier = next((other for other in RUNS if other.name == run.model), None)
+        if earlier is not None:
+            return self.outcome(earlier, seed).trained.model
+        if run.model in MADE:
+            folder = self.folder / run.model
+            if not folder.exists():
+                MADE[run.model](folder, [str(value) for row in rows for value in row.values()])
+            return str(folder)
+        return run.model
+
+
+def rows_of(run: Run) -> tuple[list[Row], list[Row]]:
+    """What is trained on, and what is held out from that."""
+    rows = scores.read(DATA / run.dataset)
+    if run.held_out is not None:
+        return rows, scores.read(DATA / run.held_out)
+    if run.split_by is None:
+        return rows, []
+    texts = list(dict.fromkeys(row[run.split_by] for row in rows))
+    kept = set(texts[: len(texts) - max(1, int(HELD_OUT_SHARE * len(texts)))])
+    return [row for row in rows if row[run.split_by] in kept], [row for row in rows if row[run.split_by] not in kept]
+
+
+def lines_of(run: Run, outcomes: Sequence[Outcome]) -> list[tuple[str, ...]]:
+    """The table's lines for a run: the mean over its seeds with the least and the most; met is for every seed."""
+    lines = []
+    for goal in run.goals:
+        before = [outcome.before.get(goal.what) for outcome in outcomes]
+        after = [outcome.after[goal.what] for outcome in outcomes]
+        met = all(goal.met(b, a) for b, a in zip(before, after, strict=True))
+        known = [figure for figure in before if figure is not None]
+        verdict = "" if goal.wanted() == "reported" else "yes" if met else "NO"
+        lines.append((run.name, goal.what, _figures(known), _figures(after), goal.wanted(), verdict))
+    seconds = [outcome.trained.seconds for outcome in outcomes]
+    return [*lines, (run.name, "seconds of training", "", f"{mean(seconds):.0f}", "reported", "")]
+
+
+HEADINGS = ("run", "figure", "before", "after", "wanted", "met")
+
+
+def markdown(lines: Sequence[Sequence[str]]) -> str:
+    table = [HEADINGS, ["---"] * len(HEADINGS), *lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in table)
+
+
+def _said(figures: Scores) -> str:
+    return ", ".join(f"{name} {_figures([figure])}" for name, figure in figures.items())
+
+
+def _figures(figures: Sequence[float]) -> str:
+    """Shares and other figures alike with three digits: reward and KL are no shares."""
+    if not figures:
+        return ""
+    spread = f" ({min(figures):.3g}–{max(figures):.3g})" if len(figures) > 1 else ""
+    return f"{mean(figures):.3g}{spread}"
+
+
+def main() -> None:
+    """Parse the command line, train, print and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", action="append", choices=[run.name for run in RUNS], help="a run; can be repeated")
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="divided by commas")
+    parser.add_argument("--out", type=Path, help="a file for the table as markdown")
+    options = parser.parse_args()
+    seeds = [int(seed) for seed in options.seeds.split(",")]
+    console, lines = Console(highlight=False), list[tuple[str, ...]]()
+    with tempfile.TemporaryDirectory(prefix="modelforge-learning-") as folder, Product(Path(folder, "home")) as product:
+        bench = Bench(product, Path(folder), console)
+        for run in RUNS:
+            if options.only is None or run.name in options.only:
+                lines += lines_of(run, [bench.outcome(run, seed) for seed in seeds])
+                if options.out:
+                    options.out.write_text(markdown(lines), encoding="utf-8")
+    table = Table(*HEADINGS, box=box.SIMPLE_HEAD)
+    for line in lines:
+        table.add_row(*line)
+    console.print(table)
+    raise SystemExit(any(line[-1] == "NO" for line in lines))
+
+
+if __name__ == "__main__":
+    main()
