@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,18 @@ from modelforge.environments import CODE, foreign_environment
 from modelforge.jobs.runners.base import worker_environment
 from tests.live import LiveServer, jsonl, rows
 
+PAIRS = [
+    {"prompt": f"what is {i}?", "chosen": f"it is the number {i}", "rejected": f"who knows about {i}"}
+    for i in range(40)
+]
+"""Two answers each, the better one first."""
 
-def resolved_spec(home: Path, **config: Any) -> dict[str, Any]:
-    """A spec as a server resolves it, taken before its worker has loaded a library; the dataset lies in
-    ``home/rows.jsonl``."""
+
+def resolved_spec(home: Path, data: list[dict[str, str]] | None = None, **config: Any) -> dict[str, Any]:
+    """A spec as a server resolves it, taken before its worker has loaded a library; for ``data``, or questions with
+    their answers."""
     home.mkdir(parents=True, exist_ok=True)
-    (home / "rows.jsonl").write_bytes(jsonl(rows(40)))
+    (home / "rows.jsonl").write_bytes(jsonl(data or rows(40)))
     server = LiveServer(home / "server", MODELFORGE_STOP_TIMEOUT="0.1").start()
     try:
         asked = {"task": "text-generation", "dataset": str(home / "rows.jsonl"), **config}
@@ -27,17 +34,17 @@ def resolved_spec(home: Path, **config: Any) -> dict[str, Any]:
     finally:
         server.close()
     assert not spec["frozen"]
-    return spec
+    return {**spec, "data": str(home / "rows.jsonl")}
 
 
 def place(spec: dict[str, Any], home: Path, job_id: str, **config: Any) -> Path:
-    """A run folder below ``home`` for the spec, with other options."""
+    """A run folder below ``home`` for the spec, with other options; it takes the spec's data along."""
     run_dir = home / "runs" / job_id
     run_dir.mkdir(parents=True)
     data = run_dir / "dataset.jsonl"
-    data.write_bytes(jsonl(rows(40)))
+    shutil.copyfile(spec["data"], data)
     own = {
-        **spec,
+        **{name: value for name, value in spec.items() if name != "data"},
         "job_id": job_id,
         "name": job_id,
         "config": {**spec["config"], **config},

@@ -93,3 +93,19 @@ def test_a_stopped_run_goes_on_with_the_same_losses(spec: dict[str, Any], undist
     assert workers.start(PYTHON, run_dir, attempt=2, **INTERPRETED).wait(timeout=300) == 0, workers.why(run_dir)
     assert workers.states(run_dir, attempt=2)[-1] == "completed"
     assert workers.losses(run_dir) == pytest.approx(workers.losses(undisturbed), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "options"),
+    [("dpo", {"max_steps": 3}), ("rlhf", {"max_steps": 2, "num_generations": 2, "max_completion_length": 8})],
+)
+def test_preferences_are_learned_there_too(
+    tiny_model: Path, tmp_path: Path, strategy: str, options: dict[str, int]
+) -> None:
+    spec = workers.resolved_spec(
+        tmp_path / "specs", workers.PAIRS, model_name=str(tiny_model), strategy=strategy, logging_steps=1, **options
+    )
+    run_dir = workers.place(spec, tmp_path, "train_preferences")
+    assert workers.start(PYTHON, run_dir, **INTERPRETED).wait(timeout=300) == 0, workers.why(run_dir)
+    assert workers.states(run_dir)[-1] == "completed", workers.why(run_dir)
+    assert workers.losses(run_dir)

@@ -59,7 +59,13 @@ class Diagnosis(BaseModel):
 def doctor(ctx: typer.Context, json: Json = False) -> None:
     """Show what this machine can do, and what is missing. The exit code is 1 where training could not work."""
     settings, hardware = settings_of(ctx), detect()
-    checks = [*_software(hardware), *_machine(hardware, settings), *_variants(), *_state(settings)]
+    checks = [
+        *_software(hardware),
+        *_machine(hardware, settings),
+        *_variants(),
+        *_environments(hardware, settings),
+        *_state(settings),
+    ]
     found = Diagnosis(
         ok=all(check.state != "missing" for check in checks), version=__version__, hardware=hardware, checks=checks
     )
@@ -214,6 +220,25 @@ def _variants() -> Iterator[Check]:
             value="bundled" if there else "missing from this installation",
             state="ok" if there else "note",
             advice=None if there else "the demo needs it; install ModelForge from its wheel or a whole checkout",
+        )
+
+
+def _environments(hardware: Hardware, settings: Settings) -> Iterator[Check]:
+    """Of the providers that need one of their own: what they need is for those who want them, so nothing is missing."""
+    from modelforge.environments import find_environment  # noqa: PLC0415 - what only this command needs
+    from modelforge.providers import PROVIDERS  # noqa: PLC0415
+
+    for provider in PROVIDERS:
+        if provider.environment is None:
+            continue
+        environment = find_environment(settings.home, provider.environment)
+        fault, obstacle = environment.fault(), provider.obstacle(hardware)
+        yield Check(
+            group="Environments",
+            name=provider.environment,
+            value=str(environment.folder) if fault is None else fault,
+            state="note" if fault or obstacle else "ok",
+            advice=obstacle or (environment.install_command if fault else None),
         )
 
 

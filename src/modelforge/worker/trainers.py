@@ -109,9 +109,12 @@ class AnswerTrainer(OurTrainer, SFTTrainer):
         # The first token of a row is never predicted.
         learnt = int((inputs["labels"][..., 1:] != IGNORED).sum())
         loss: Any = self.compute_loss(model, inputs)  # type: ignore[no-untyped-call]
-        accuracy = self._metrics["eval"]["mean_token_accuracy"][-1]
+        measured = {"loss": Tally(float(loss) * learnt, learnt)}
+        # Unsloth's version of this trainer makes no logits, and so knows no accuracy.
+        for accuracy in self._metrics["eval"]["mean_token_accuracy"][-1:]:
+            measured["token_accuracy"] = Tally(accuracy * learnt, learnt)
         self._metrics["eval"].clear()
-        return {"loss": Tally(float(loss) * learnt, learnt), "token_accuracy": Tally(accuracy * learnt, learnt)}
+        return measured
 
 
 class SummaryTrainer(OurTrainer, Seq2SeqTrainer):
