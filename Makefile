@@ -11,10 +11,10 @@ TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve test lint docs clean
+.PHONY: help demo serve test lint docs bench-learning clean
 
 help:  ## What can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.installed  ## Fine-tune the starter model and talk to it
 	@$(VENV)/bin/modelforge demo
@@ -31,6 +31,9 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python docs/generate.py --check
+
+bench-learning: $(VENV)/.installed-dev  ## Train everything on the bundled data and print what was learnt
+	$(VENV)/bin/python -m benchmarks.learning
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages anew
 	$(VENV)/bin/python docs/generate.py
