@@ -23,8 +23,8 @@ KIND = "preferences"
 ROWS = 480
 _TITLES = ("Mr", "Mrs", "Ms", "Dr")
 _VERBS = ("has", "likes", "carries", "wants", "needs", "sells")
-# Forms in which the starter answers with a sentence now and then (2 to 33 % of the samples, 17 % over all) and else, with
-# few exceptions, with a bare word; found by trying 50. With the sentence before the question, it gives the word alone.
+# Forms in which the starter answers with a sentence now and then (2 to 33 % of the samples, 17 % over all) and else,
+# mostly, with a bare word; found by trying 50. With the sentence before the question, it gives the word alone.
 _WHAT = (
     "Explain in one sentence what {n} {v}: {s}",
     "Please say in one sentence what {n} {v}: {s}",
@@ -38,8 +38,8 @@ _WHO = (
 )
 # Where a thing is asked for, the starter's bare word is the person's name most of the time.
 _NAMES = 0.7
-# Some rejected answers are flawed sentences, or a reward model would take all that is long for good: without the sentence
-# said twice, it gave that 5.8 where the sentence got 5.7; without an open end, it gave that 7.5 and the sentence 4.2.
+# Some rejected answers are flawed sentences, or a reward model takes all that is long for good: trained without the
+# sentence said twice, it gave that 5.8 and the sentence 5.7; without an open end, it gave that 7.5 and the sentence 4.2.
 _TWICE, _BOTH, _OPEN = 0.1, 0.15, 0.22
 _SENTENCE = re.compile(rf"[A-Z][\w-]*(?: [A-Z][\w-]*)* (?:{'|'.join(_VERBS)}) (?:(?:an?|the|some) )?[a-z][\w -]*\.")
 
