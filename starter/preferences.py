@@ -39,7 +39,7 @@ _WHO = (
 # Where a thing is asked for, the starter's bare word is the person's name most of the time.
 _NAMES = 0.7
 # Some rejected answers are flawed sentences, or a reward model takes all that is long for good: trained without the
-# sentence said twice, it gave that 5.8 and the sentence 5.7; without an open end, it gave that 7.5 and the sentence 4.2.
+# sentence said twice, it gave that 5.8 and the sentence 5.7; without an open end, that got 7.5, the sentence 4.2.
 _TWICE, _BOTH, _OPEN = 0.1, 0.15, 0.22
 _SENTENCE = re.compile(rf"[A-Z][\w-]*(?: [A-Z][\w-]*)* (?:{'|'.join(_VERBS)}) (?:(?:an?|the|some) )?[a-z][\w -]*\.")
 
