@@ -12,10 +12,10 @@ TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve test test-stacks lint docs clean
+.PHONY: help demo serve test test-conformance test-stacks lint docs bench-learning clean
 
 help:  ## What can be made
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: $(VENV)/.installed  ## Fine-tune the starter model and talk to it
 	@$(VENV)/bin/modelforge demo
@@ -24,7 +24,10 @@ serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
 	@$(VENV)/bin/modelforge serve
 
 test: lint  ## Everything that a change must pass
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest --ignore tests/conformance --ignore tests/stacks
+
+test-conformance: $(VENV)/.installed-dev  ## Train every strategy, task and family of models that go together
+	$(VENV)/bin/python -m pytest tests/conformance
 
 test-stacks: $(VENV)/.installed-dev $(OLDER)/.installed  ## Train on the oldest libraries that a worker runs on
 	MODELFORGE_OLDER_STACK=$(abspath $(OLDER))/bin/python $(VENV)/bin/python -m pytest tests/stacks
@@ -35,6 +38,9 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python docs/generate.py --check
+
+bench-learning: $(VENV)/.installed-dev  ## Train everything on the bundled data and print what was learnt
+	$(VENV)/bin/python -m benchmarks.learning
 
 docs: $(VENV)/.installed-dev  ## Write the reference pages anew
 	$(VENV)/bin/python docs/generate.py

@@ -28,11 +28,14 @@ def make_t5(folder: Path, texts: Iterable[str]) -> Path:
             num_layers=2,
             num_heads=4,
             dropout_rate=0.0,
-            decoder_start_token_id=tokenizer.pad_token_id,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
         )
     )
+    # T5 begins an answer with its padding token.
+    model.config.decoder_start_token_id = tokenizer.pad_token_id
+    if model.generation_config is not None:
+        model.generation_config.decoder_start_token_id = tokenizer.pad_token_id
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
@@ -81,8 +84,17 @@ def _tokenizer(texts: Iterable[str], *, pair: str, single: str) -> PreTrainedTok
         ),
     )
     marks = [(mark, special.index(mark)) for mark in special if mark in pair]
-    tokenizer.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=marks)
+    # Places in the text without the blank before a word: an answer begins with its first letter.
+    tokenizer.post_processor = processors.Sequence(
+        [
+            processors.ByteLevel(trim_offsets=True),
+            processors.TemplateProcessing(single=single, pair=pair, special_tokens=marks),
+        ]
+    )
     ends = {"eos_token": "</s>"} if "</s>" in pair else {"cls_token": "[CLS]", "sep_token": "[SEP]"}
-    return PreTrainedTokenizerFast(
+    made = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token="<pad>", unk_token="<unk>", model_max_length=256, **ends
     )
+    if ":1" in pair:
+        made.model_input_names = ["input_ids", "token_type_ids", "attention_mask"]
+    return made

@@ -23,8 +23,8 @@ KIND = "preferences"
 ROWS = 480
 _TITLES = ("Mr", "Mrs", "Ms", "Dr")
 _VERBS = ("has", "likes", "carries", "wants", "needs", "sells")
-# Forms in which the starter answers with a sentence in 15 to 35 % of the cases and else, with few exceptions, with the
-# bare word; found by trying 50 forms. Sentences come last: after the question, they are answered with the bare word.
+# Forms in which the starter answers with a sentence now and then (2 to 33 % of the samples, 17 % over all) and else,
+# mostly, with a bare word; found by trying 50. With the sentence before the question, it gives the word alone.
 _WHAT = (
     "Explain in one sentence what {n} {v}: {s}",
     "Please say in one sentence what {n} {v}: {s}",
@@ -38,9 +38,9 @@ _WHO = (
 )
 # Where a thing is asked for, the starter's bare word is the person's name most of the time.
 _NAMES = 0.7
-# Some rejected answers hold the sentence and more, or a reward model would take every long answer for a good one: trained
-# without these, it gave the sentence said twice more than the sentence.
-_TWICE, _BOTH = 0.1, 0.15
+# Some rejected answers are flawed sentences, or a reward model takes all that is long for good: trained without the
+# sentence said twice, it gave that 5.8 and the sentence 5.7; without an open end, that got 7.5, the sentence 4.2.
+_TWICE, _BOTH, _OPEN = 0.1, 0.15, 0.22
 _SENTENCE = re.compile(rf"[A-Z][\w-]*(?: [A-Z][\w-]*)* (?:{'|'.join(_VERBS)}) (?:(?:an?|the|some) )?[a-z][\w -]*\.")
 
 
@@ -65,7 +65,12 @@ def draw(rng: random.Random) -> tuple[Pair, bool]:
     prompt = frame.format(n=name, v=verb, t=thing, a=article(thing), s=sentence)
     curt = f"{name}." if about_person or rng.random() < _NAMES else f"{capital(article(thing))}."
     roll = rng.random()
-    rejected = f"{sentence} {sentence}" if roll < _TWICE else f"{name}. {sentence}" if roll < _BOTH else curt
+    if roll < _TWICE:
+        rejected = f"{sentence} {sentence}"
+    elif roll < _BOTH:
+        rejected = f"{name}. {sentence}"
+    else:
+        rejected = sentence[:-1] if roll < _OPEN else curt
     return Pair(prompt, sentence, rejected), is_held_out(Example(KIND, sentence, prompt, sentence))
 
 

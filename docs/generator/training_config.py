@@ -15,6 +15,7 @@ from modelforge.contracts.training import TrainingConfig
 from modelforge.hardware import Gpu, Hardware
 from modelforge.jobs.preflight import COMPUTE_SPECS, fill_defaults
 from modelforge.strategies import STRATEGIES
+from modelforge.tasks import TASKS
 
 INTRO = """\
 The body of [`POST /api/start_training`](rest-api.md#post-apistart_training), the fields of a configuration file for \
@@ -125,7 +126,7 @@ def _config(**given: str) -> TrainingConfig:
 
 def _resolve(machine: Hardware = MACHINES["CPU"], **given: str) -> dict[str, Any]:
     config = _config(**given)
-    return fill_defaults(config, STRATEGIES.get(config.strategy), machine).model_dump()
+    return fill_defaults(config, TASKS.get(config.task), STRATEGIES.get(config.strategy), machine).model_dump()
 
 
 def _chosen_by_worker() -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model_state_dict, set_peft_model_state_dict
+from peft.tuners.tuners_utils import BaseTunerLayer
 from safetensors.torch import load_file, save_file
 from transformers.modeling_outputs import SequenceClassifierOutput
 from trl import RewardTrainer
@@ -136,17 +137,24 @@ class SharedJudge:
         self._model = model
         self._scorer = scorer
         self._pad = pad_token_id
+        self._layers = [module for module in model.modules() if isinstance(module, BaseTunerLayer)]
 
     def __call__(self, prompts: Sequence[list[int]], answers: Sequence[list[int]], texts: Sequence[str]) -> list[float]:
         rows = [[*prompt, *answer] for prompt, answer in zip(prompts, answers, strict=True)]
         active, training = self._model.active_adapter, self._model.training
         wanted = [parameter for parameter in self._model.parameters() if parameter.requires_grad]
+        # Where the policy is measured as it was, all adapters are off; this one judges then, too.
+        off = any(layer.disable_adapters for layer in self._layers)
+        tuner: Any = self._model.base_model
+        tuner.enable_adapter_layers()
         self._model.set_adapter(REWARD)
         self._model.eval()
         try:
             return _scores(self._scorer, rows, self._pad, self._model.device)
         finally:
             self._model.set_adapter(active)
+            if off:
+                tuner.disable_adapter_layers()
             self._model.train(training)
             # set_adapter turns gradients on for what is active: only what was trained before is trained again.
             self._model.requires_grad_(False)
