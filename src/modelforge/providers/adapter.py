@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 START_FOLDER = "start"
 """In the run's folder: the adapter as it started, where its start changed the base."""
 
-_PEFT_TASKS = {Head.CAUSAL: "CAUSAL_LM", Head.SEQ2SEQ: "SEQ_2_SEQ_LM", Head.SPAN: "QUESTION_ANS"}
+_PEFT_TASKS = {Head.CAUSAL: "CAUSAL_LM", Head.SEQ2SEQ: "SEQ_2_SEQ_LM", Head.SPAN: None}
+"""PEFT's own class for question answering drops ``token_type_ids``, which tell BERT the question from the context."""
 
 
 def attach(model: PreTrainedModel, config: TrainingConfig, head: Head) -> Any:

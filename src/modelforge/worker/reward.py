@@ -119,7 +119,8 @@ def load_reward_adapter(model: PeftModel, folder: Path) -> Scorer:
     scorer = Scorer(base)
     with torch.no_grad():
         scorer.score.weight.copy_(score)
-    return scorer.requires_grad_(False)
+    scorer.score.requires_grad_(False)  # the backbone is the policy's
+    return scorer
 
 
 class Judge(Protocol):
