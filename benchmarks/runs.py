@@ -63,15 +63,15 @@ _DPO = {
     **_PREFERENCES,
     "strategy": "dpo",
     "learning_rate": 5e-4,
-    "per_device_train_batch_size": 8,
-    "num_train_epochs": 2,
+    "per_device_train_batch_size": 4,
+    "num_train_epochs": 1,
 }
 _RLHF = {
     **_PREFERENCES,
     "strategy": "rlhf",
     "learning_rate": 5e-4,
     "per_device_train_batch_size": 4,
-    "max_steps": 60,
+    "max_steps": 30,
     "num_generations": 8,
     "kl_beta": 0.05,
     "reward_learning_rate": 1e-3,
