@@ -14,6 +14,7 @@ from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.providers import PROVIDERS
 from modelforge.tasks import TASKS
+from modelforge.tasks.base import Head
 from tests.tiny import make_tiny_tokenizer
 
 PROVIDER = PROVIDERS.get("huggingface")
@@ -66,10 +67,10 @@ def test_all_weights_can_be_tuned_after_an_adapter(tiny_model: Path, tmp_path: P
     from modelforge.worker.save import save_model
 
     spec = spec_of(tiny_model, tmp_path / "models" / "first")
-    model, tokenizer = PROVIDER.load(spec)
+    model, tokenizer = PROVIDER.load(spec, Head.CAUSAL)
     save_model(model, tokenizer, spec, {})
     spec = spec_of(tiny_model, tmp_path / "models" / "second", adapter=tmp_path / "models" / "first", use_lora=False)
-    model, tokenizer = PROVIDER.load(spec)
+    model, tokenizer = PROVIDER.load(spec, Head.CAUSAL)
     assert all(parameter.requires_grad for parameter in model.parameters())
     save_model(model, tokenizer, spec, {})
     assert (tmp_path / "models" / "second" / "model.safetensors").is_file()
@@ -86,7 +87,7 @@ def test_names_that_differ_in_files_are_read_back(tmp_path: Path) -> None:
     )
     folder = write(tmp_path / "neox", GPTNeoXForCausalLM(config))
     spec = spec_of(folder, tmp_path / "models" / "made", use_lora=False)
-    model, tokenizer = PROVIDER.load(spec)
+    model, tokenizer = PROVIDER.load(spec, Head.CAUSAL)
     save_model(model, tokenizer, spec, {})
     next(model.parameters()).data.add_(1)
     with pytest.raises(NotReadBack):
@@ -98,4 +99,4 @@ def test_the_warm_up_is_the_share_of_the_steps(tmp_path: Path, ratio: float, tot
     from modelforge.worker.train import training_arguments
 
     spec = spec_of(tmp_path, tmp_path, warmup_ratio=ratio)
-    assert training_arguments(spec, tmp_path, total, has_held_out=False)["warmup_steps"] == steps
+    assert training_arguments(spec, spec.config, tmp_path, total, has_held_out=False)["warmup_steps"] == steps

@@ -175,7 +175,7 @@ class TrainingConfig(Request):
     max_grad_norm: float = Field(0.3, gt=0, le=1_000_000)
     """Gradients are scaled down to this norm."""
     learning_rate: float | None = Field(None, gt=0, le=1)
-    """Peak learning rate. sft and qlora 2e-4; dpo 5e-4 and rlhf 5e-4 with an adapter; with all weights dpo 5e-7, rlhf
+    """Peak learning rate. sft and qlora 2e-4; dpo and rlhf 1e-4 with an adapter; with all weights dpo 5e-7, rlhf
     1.41e-5."""
     weight_decay: float = Field(0.001, ge=0, le=1)
     """Pull of every trained weight towards zero."""

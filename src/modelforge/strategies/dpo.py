@@ -40,7 +40,7 @@ class Dpo:
         losses = ["sigmoid", "sft"] if config.loss_type is None else _losses(config)
         weights = [1.0, 3.0] if config.loss_type is None else [1.0] * len(losses)
         return {
-            "learning_rate": 5e-4 if config.use_lora else 5e-7,
+            "learning_rate": 1e-4 if config.use_lora else 5e-7,
             "lora_dropout": 0.0,
             "beta": 0.1,
             "loss_type": losses,

@@ -52,7 +52,7 @@ class Rlhf:
 
     def defaults(self, config: TrainingConfig) -> dict[str, Any]:
         return {
-            "learning_rate": 5e-4 if config.use_lora else 1.41e-5,
+            "learning_rate": 1e-4 if config.use_lora else 1.41e-5,
             "lora_dropout": 0.0,
             "num_generations": 8,
             "kl_beta": 0.05,

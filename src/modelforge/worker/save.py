@@ -28,14 +28,14 @@ def save_model(
     tokenizer: PreTrainedTokenizerBase,
     spec: RunSpec,
     metrics: dict[str, float],
-    folders: Mapping[str, Path],
-    start: Path,
+    folders: Mapping[str, Path] | None = None,
+    start: Path | None = None,
 ) -> None:
     """Write adapter or weights, tokenizer, spec, metrics, card and more ``folders`` by their names to
     ``spec.output_dir``; it appears whole or not at all.
 
-    Where the adapter's ``start`` took weights out of the base, it is a folder, and what is saved is a plain adapter of
-    twice the rank for the base as it was. Raises NotReadBack when the files do not hold what was trained, OSError when
+    Where the adapter's start took weights out of the base, ``start`` is its folder, and what is saved is a plain adapter
+    of twice the rank for the base as it was. Raises NotReadBack when the files do not hold what was trained, OSError when
     the disk does not take them.
     """
     target = Path(spec.output_dir)
@@ -44,7 +44,7 @@ def save_model(
     partial.mkdir(parents=True)
     try:
         if isinstance(model, PeftModel):
-            mutated = str(start) if start.is_dir() else None
+            mutated = str(start) if start else None
             model.save_pretrained(
                 str(partial), selected_adapters=["default"], path_initial_model_for_weight_conversion=mutated
             )
@@ -54,15 +54,15 @@ def save_model(
         (partial / "spec.json").write_text(spec.model_dump_json(indent=2), encoding="utf-8")
         (partial / "metrics.json").write_text(json.dumps(metrics, indent=2), encoding="utf-8")
         (partial / "README.md").write_text(card(spec, metrics), encoding="utf-8")
-        for name, folder in folders.items():
+        for name, folder in (folders or {}).items():
             shutil.copytree(folder, partial / name)
-        _read_back(model, partial, converted=start.is_dir())
+        _read_back(model, partial, converted=start is not None)
         replace_folder(partial, target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _read_back(model: PreTrainedModel, folder: Path, *, converted: bool) -> None:
+def _read_back(model: PreTrainedModel, folder: Path, *, converted: bool = False) -> None:
     """Raises NotReadBack; of a ``converted`` adapter, A begins with what was trained, and so does B."""
     kept: dict[str, Any] = get_peft_model_state_dict(model) if isinstance(model, PeftModel) else model.state_dict()
     read: set[str] = set()

@@ -129,7 +129,8 @@ def run(run_dir: Path, report: Report) -> None:
     # Save.
     report.state(JobState.SAVING, "Saving the model")
     folders = {name: run_dir / name for name in strategy.keeps if (run_dir / name).is_dir()}
-    save.save_model(model, tokenizer, spec, metrics, folders, run_dir / adapter.START_FOLDER)
+    start = run_dir / adapter.START_FOLDER
+    save.save_model(model, tokenizer, spec, metrics, folders, start if start.is_dir() else None)
     shutil.rmtree(run_dir / "cache", ignore_errors=True)
     report.state(JobState.COMPLETED, "Training completed", metrics=metrics)
 
