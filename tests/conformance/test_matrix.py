@@ -70,7 +70,7 @@ def test_it_trains_and_answers(
     assert job["status"] == "completed", (job["error"], job["log_tail"][-20:])
     model = server.get(f"/api/models/{job['model_id']}")
     metrics = model["metrics"]
-    wanted = {"final_loss", "train_loss", "eval_loss", "train_tokens"} | OWN_METRICS[task]
+    wanted = {"final_loss", "perplexity", "train_loss", "eval_loss", "train_tokens"} | OWN_METRICS[task]
     wanted |= STRATEGY_METRICS.get(strategy, set())
     assert wanted <= set(metrics)
     assert {f"base_{name}" for name in OWN_METRICS[task] | {"final_loss"}} <= set(metrics)

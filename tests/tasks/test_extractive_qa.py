@@ -165,7 +165,6 @@ def test_which_models_can_point() -> None:
         assert TASK.head({"model_type": kind}, "m") is Head.SPAN
     with pytest.raises(InvalidRequest, match="no head for extractive question answering"):
         TASK.head({"model_type": "pegasus"}, "m")
-    assert TASK.loss_metrics(1.0) == {}
 
 
 def test_what_the_rows_tell() -> None:

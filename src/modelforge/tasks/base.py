@@ -102,6 +102,3 @@ class Task(Protocol):
     def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
         """The task's own metrics on held-out rows, beside the loss. Takes no part in the training: the model is in
         evaluation mode and gradients are off when it is called."""
-
-    def loss_metrics(self, loss: float) -> dict[str, float]:
-        """What follows from the loss on the held-out rows."""

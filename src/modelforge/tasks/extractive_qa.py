@@ -106,10 +106,6 @@ class ExtractiveQa:
         golds = [[right["text"] for right in row["answers"]] for row in rows]
         return squad.score([answer.text for answer in given], golds)
 
-    def loss_metrics(self, loss: float) -> dict[str, float]:
-        """None: the loss is the mean of two choices among positions, and its exponential is no perplexity."""
-        return {}
-
 
 def holds_unanswerable(rows: Sequence[Row]) -> bool:
     """Whether some question has no answer in its context: then the model learns to say so."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 BATCH = 8
-"""Texts that are summed up together where the configuration does not say."""
+"""Texts that are summed up together at least: generating takes far less memory than training."""
 
 
 class Summarization:
@@ -150,7 +150,7 @@ class Summarization:
         prompts = [self._prompt(tokenizer, head, row["input"], limit, config.source_prefix or "") for row in rows]
         # Those of like length together, so that less is padding.
         order = sorted(range(len(rows)), key=lambda at: len(prompts[at]))
-        size = config.per_device_eval_batch_size or BATCH
+        size = max(BATCH, config.per_device_eval_batch_size or 1)
         written = [""] * len(rows)
         for start in range(0, len(order), size):
             measured.check_stop()
@@ -161,10 +161,6 @@ class Summarization:
             ):
                 written[at] = str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
         return written
-
-    def loss_metrics(self, loss: float) -> dict[str, float]:
-        """Nothing: what a summary is worth is measured."""
-        return {}
 
 
 def _source_ids(tokenizer: PreTrainedTokenizerBase, text: str, limit: int) -> tuple[list[int], int]:

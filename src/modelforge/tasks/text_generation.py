@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -66,7 +65,3 @@ class TextGeneration:
     def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
         """Nothing beside the loss and what follows from it."""
         return {}
-
-    def loss_metrics(self, loss: float) -> dict[str, float]:
-        """``perplexity``, the exponential of the loss; capped at e^700, which a float still holds."""
-        return {"perplexity": math.exp(min(loss, 700.0))}

@@ -34,9 +34,9 @@ def save_model(
     """Write adapter or weights, tokenizer, spec, metrics, card and more ``folders`` by their names to
     ``spec.output_dir``; it appears whole or not at all.
 
-    Where the adapter's start took weights out of the base, ``start`` is its folder, and what is saved is a plain adapter
-    of twice the rank for the base as it was. Raises NotReadBack when the files do not hold what was trained, OSError when
-    the disk does not take them.
+    Where the adapter's start took weights out of the base, ``start`` is its folder, and what is saved is a plain
+    adapter of twice the rank for the base as it was. Raises NotReadBack when the files do not hold what was trained,
+    OSError when the disk does not take them.
     """
     target = Path(spec.output_dir)
     partial = target.with_name(f".{target.name}.{spec.job_id}.partial")

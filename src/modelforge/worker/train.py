@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -284,7 +285,12 @@ def _measure(trainer: OurTrainer, strategy: Strategy, shared: Run) -> dict[str, 
         measured = {"final_loss": measured["eval_loss"], **measured, **strategy.measure(shared, model)}
     if shared.held_out is None:
         del measured["eval_loss"]
-    return measured | shared.task.loss_metrics(measured["final_loss"])
+    return measured | _perplexity(measured)
+
+
+def _perplexity(measured: dict[str, float]) -> dict[str, float]:
+    """The exponential of the loss; capped at e^700, which a float still holds."""
+    return {"perplexity": math.exp(min(measured["final_loss"], 700.0))}
 
 
 def _measure_base(trainer: OurTrainer, strategy: Strategy, shared: Run) -> dict[str, float]:
@@ -294,7 +300,7 @@ def _measure_base(trainer: OurTrainer, strategy: Strategy, shared: Run) -> dict[
     if "final_loss" not in measured:
         measured = _measure(trainer, strategy, shared)
         measured.pop("eval_loss", None)
-    measured |= shared.task.loss_metrics(measured["final_loss"])
+    measured |= _perplexity(measured)
     return {f"base_{name}": value for name, value in measured.items()}
 
 
