@@ -59,23 +59,9 @@ class Run:
 
 _ADAPTER = {"lora_r": 16, "lora_alpha": 32, "lora_dropout": 0.0, "gradient_accumulation_steps": 1}
 _PREFERENCES = {**_ADAPTER, "task": "text-generation", "per_device_eval_batch_size": 16}
-_DPO = {
-    **_PREFERENCES,
-    "strategy": "dpo",
-    "learning_rate": 5e-4,
-    "per_device_train_batch_size": 4,
-    "num_train_epochs": 1,
-}
-_RLHF = {
-    **_PREFERENCES,
-    "strategy": "rlhf",
-    "learning_rate": 5e-4,
-    "per_device_train_batch_size": 4,
-    "max_steps": 30,
-    "num_generations": 8,
-    "kl_beta": 0.05,
-    "reward_learning_rate": 1e-3,
-}
+# Learning rates, losses and generations are the product's own defaults, which are to learn as they are.
+_DPO = {**_PREFERENCES, "strategy": "dpo", "per_device_train_batch_size": 4, "num_train_epochs": 1}
+_RLHF = {**_PREFERENCES, "strategy": "rlhf", "per_device_train_batch_size": 4, "max_steps": 60}
 _SUMMARIES = {"task": "summarization", "strategy": "sft", "per_device_eval_batch_size": 16}
 _QUESTIONS = {"task": "extractive-question-answering", "strategy": "sft", "per_device_eval_batch_size": 16}
 _STYLE = (Goal("preferred style", 0.9, most_before=0.4), Goal("whole sentences", 0.85))
@@ -118,7 +104,7 @@ RUNS = (
     Run(
         "summarization",
         "summarization.jsonl",
-        {**_SUMMARIES, **_ADAPTER, "learning_rate": 2e-3, "per_device_train_batch_size": 16, "num_train_epochs": 5},
+        {**_SUMMARIES, **_ADAPTER, "learning_rate": 3e-3, "per_device_train_batch_size": 8, "num_train_epochs": 2},
         scores.summaries,
         _SUMMARY,
         split_by="input",
@@ -143,7 +129,7 @@ RUNS = (
     Run(
         "extractive QA",
         "qa.jsonl",
-        {**_QUESTIONS, **_ADAPTER, "learning_rate": 2e-3, "per_device_train_batch_size": 16, "num_train_epochs": 10},
+        {**_QUESTIONS, **_ADAPTER, "learning_rate": 2e-3, "per_device_train_batch_size": 16, "num_train_epochs": 6},
         scores.answers,
         _ANSWER,
         split_by="context",
