@@ -73,5 +73,5 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) -c $(PINS) -e ".[dev]"
+	$(PIP) -c $(PINS) -e ".[dev,quantization]"
 	@touch $@
