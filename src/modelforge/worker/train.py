@@ -109,8 +109,8 @@ def run(run_dir: Path, report: Report) -> None:
             metrics |= stage.known()
             continue
         seconds = trained[-1][1].train_seconds if trained else checkpoints.seconds_so_far(run_dir / "checkpoints")
-        trainer, callback = _train(stage, shared, Pace.of(stages, number), seconds, report, lengths)
-        metrics |= stage.finish(trainer)
+        trainer, callback, found = _train(stage, shared, Pace.of(stages, number), seconds, report, lengths)
+        metrics |= found
         trained.append((trainer, callback))
 
     # Evaluate: what was trained and what it was trained from, on the same rows.
@@ -138,8 +138,8 @@ def run(run_dir: Path, report: Report) -> None:
 
 def _train(
     stage: Training, shared: Run, pace: Pace, seconds: float, report: Report, lengths: Sequence[int]
-) -> tuple[OurTrainer, ReportCallback]:
-    """One stage to its end, from its newest whole checkpoint if there is one."""
+) -> tuple[OurTrainer, ReportCallback, dict[str, float]]:
+    """One stage to its end, from its newest whole checkpoint if there is one; what was measured at its end."""
     config, spec = stage.config, shared.spec
     folder = shared.folder / "checkpoints" / stage.name
     checkpoint, left_out = checkpoints.latest_valid(folder)
@@ -171,13 +171,13 @@ def _train(
         callback.evaluate = evaluation
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        if callback.stopped:
+            raise StopRequested
+        return trainer, callback, stage.finish(trainer)
     except StopRequested:
         callback.tell_progress(trainer.state)
         _save_checkpoint(trainer, callback)
         raise
-    if callback.stopped:
-        raise StopRequested
-    return trainer, callback
 
 
 def training_arguments(
