@@ -10,6 +10,8 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
+from modelforge.strategies import STRATEGIES
+from modelforge.tasks import TASKS
 from tests.live import LiveServer, jsonl, rows, until
 
 UTC = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
@@ -138,8 +140,9 @@ def test_the_same_settings_are_in_the_spec_beside_the_model(server: LiveServer, 
     job = trained["job"]
     spec = json.loads((server.home / "models" / "first" / "spec.json").read_text())
     assert spec["frozen"] and spec["config"] == job["config"]
-    unresolved = [name for name, value in spec["config"].items() if value is None]
-    assert unresolved == ["warmup_steps"]
+    unresolved = {name for name, value in spec["config"].items() if value is None}
+    others = {name for variant in [*STRATEGIES, *TASKS] for name in variant.options}
+    assert unresolved - others == {"warmup_steps", "loraplus_lr_ratio", "early_stopping_patience"}
     assert spec["versions"]["torch"] and spec["dataset"]["num_examples"] == 40
 
 
@@ -222,11 +225,13 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"name": "first"}, 409, "name: a model 'first' exists already"),
     ({"name": "FIRST"}, 409, "exists already"),
     ({"task": "translation"}, 400, "task"),
-    ({"task": "summarization"}, 400, "task 'summarization' is not built yet"),
-    ({"strategy": "dpo"}, 400, "strategy 'dpo' is not built yet"),
+    ({"task": "extractive-question-answering"}, 400, "what is needed is context, question and answer"),
+    ({"strategy": "dpo"}, 400, "what is needed is prompt, chosen and rejected for the strategy dpo"),
+    ({"strategy": "rlhf", "beta": 0.2}, 400, "beta: it belongs to the strategy dpo"),
+    ({"rouge_language": "german"}, 400, "rouge_language: it belongs to the task summarization"),
     ({"strategy": "dpo", "task": "summarization"}, 400, "needs the task 'text-generation'"),
-    ({"strategy": "qlora"}, 400, "strategy 'qlora' is not built yet"),
-    ({"provider": "unsloth"}, 400, "provider 'unsloth' is not built yet"),
+    ({"strategy": "qlora", "use_8bit": True}, 400, "strategy 'qlora' means 4-bit"),
+    ({"provider": "unsloth"}, 400, "NVIDIA GPU"),
     ({"dataset": "row.jsonl"}, 404, "Did you mean 'rows.jsonl'"),
     ({"dataset": "/no/such/file.jsonl"}, 404, "/no/such/file.jsonl"),
     ({"dataset": "/dev/zero"}, 400, "/dev/zero"),
