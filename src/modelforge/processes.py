@@ -115,8 +115,10 @@ def signal_name(number: int) -> str:
 
 def training_environment(base: Mapping[str, str]) -> dict[str, str]:
     """``base`` with what every process that loads the training stack needs."""
+    token = {} if "HF_TOKEN" in base or "HUGGINGFACE_TOKEN" not in base else {"HF_TOKEN": base["HUGGINGFACE_TOKEN"]}
     return {
         **base,
+        **token,  # the hub's own library knows the first name alone
         # Spinning OpenMP threads slow a worker 5 to 8 times when another process wants a core (measured).
         "OMP_WAIT_POLICY": "PASSIVE",
         "TOKENIZERS_PARALLELISM": "false",

@@ -46,6 +46,7 @@ def test_what_the_hub_has_and_has_not(models: dict[str, Path], tmp_path: Path) -
         locked = ask("ada/locked", url, tmp_path)
         assert locked.startswith("403 model 'ada/locked' is gated") and "HF_TOKEN" in locked
         assert ask("ada/locked", url, tmp_path, HF_TOKEN=TOKEN) == COMMIT
+        assert ask("ada/locked", url, tmp_path, HUGGINGFACE_TOKEN=TOKEN) == COMMIT
         wrong = ask("ada/locked", url, tmp_path, HF_TOKEN="hf_wrong")
         assert wrong.startswith("403") and "hf_wrong" not in wrong
 
@@ -57,7 +58,7 @@ def test_a_hub_that_nobody_answers_for(tmp_path: Path) -> None:
 
 
 def test_a_model_of_the_hub_is_trained_and_then_needs_no_hub(models: dict[str, Path], tmp_path: Path) -> None:
-    cache = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0", "HF_TOKEN": TOKEN}
+    cache = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0", "HUGGINGFACE_TOKEN": TOKEN}
     config = {"task": "text-generation", "model_name": "ada/locked", "dataset": "rows.jsonl", "max_steps": 2}
     with small_hub(models, gated={"ada/locked"}) as (url, asked):
         server = LiveServer(tmp_path / "home", **cache, HF_ENDPOINT=url).start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def find_revision(model_id: str) -> str:
     what = f"model '{model_id}'"
     nowhere = f"{what} is no model of this registry, no bundled model, and no folder of this machine"
     try:
-        found = get_hf_file_metadata(hf_hub_url(model_id, "config.json"), timeout=TIMEOUT)
+        found = get_hf_file_metadata(hf_hub_url(model_id, "config.json"), token=_token(), timeout=TIMEOUT)
         if found.commit_hash:
             return found.commit_hash
         why = "the hub did not say which revision it is"
@@ -69,13 +70,19 @@ def find_config(model_id: str, revision: str) -> dict[str, Any]:
     from huggingface_hub import hf_hub_download  # noqa: PLC0415
 
     try:
-        path = hf_hub_download(model_id, "config.json", revision=revision, etag_timeout=TIMEOUT)
+        path = hf_hub_download(model_id, "config.json", revision=revision, token=_token(), etag_timeout=TIMEOUT)
     except OSError:  # of which the hub's own errors are
         return {}
     except _transport_errors():
         return {}
     config = read_json_or_none(Path(path))
     return config if isinstance(config, dict) else {}
+
+
+def _token() -> str | None:
+    """HUGGINGFACE_TOKEN, which the hub's own library does not know; None leaves it to that library to find HF_TOKEN or
+    a stored login."""
+    return None if "HF_TOKEN" in os.environ else os.environ.get("HUGGINGFACE_TOKEN")
 
 
 def _transport_errors() -> tuple[type[Exception], ...]:

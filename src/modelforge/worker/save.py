@@ -89,14 +89,27 @@ def _compare(name: str, written: torch.Tensor, trained: torch.Tensor) -> None:
         raise NotReadBack(f"tensor {name} on the disk is not what was trained; is the disk sound?")
 
 
+PIPELINES = {"extractive-question-answering": "question-answering"}
+"""What the hub calls tasks otherwise (huggingface.co/tasks)."""
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"
+
+
 def card(spec: RunSpec, metrics: dict[str, float]) -> str:
     """A model card with the front matter that the hub reads."""
     config = spec.config
     library = "peft" if config.use_lora else "transformers"
-    front = ["---", f"library_name: {library}", f"pipeline_tag: {config.task}", "tags:", "- modelforge"]
+    pipeline = PIPELINES.get(config.task, config.task)
+    front = ["---", f"library_name: {library}", f"pipeline_tag: {pipeline}", "tags:", "- modelforge"]
     if spec.model.source == "hub":
         front.append(f"base_model: {spec.model.path}")
-    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in metrics.items())
+    rows = "\n".join(
+        f"| {name} | {_figure(metrics.get(f'base_{name}'))} | {_figure(value)} |"
+        for name, value in metrics.items()
+        if not name.startswith("base_")
+    )
     settings = "\n".join(
         f"| {name} | {value} |" for name, value in config.model_dump(exclude_defaults=True).items() if value is not None
     )
@@ -110,8 +123,8 @@ def card(spec: RunSpec, metrics: dict[str, float]) -> str:
             f"({spec.dataset.num_examples} examples, sha256 `{spec.dataset.sha256[:12]}…`) with ModelForge "
             f"{spec.modelforge_version}.",
             "",
-            "| measured | value |",
-            "| --- | --- |",
+            "| measured | before | after |",
+            "| --- | --- | --- |",
             rows,
             "",
             "| setting | value |",
