@@ -43,7 +43,7 @@ def test_what_cannot_be_trained_is_refused(tmp_path: Path, config: Any, files: l
 def test_an_adapter_is_told_to_go_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(InvalidRequest, match="is an adapter without its base model"):
-        check_folder(tmp_path, "m")
+        check_folder(tmp_path, "m", use_safetensors=True)
 
 
 def test_the_playground_asks_for_a_tokenizer_too(tmp_path: Path) -> None:
