@@ -29,9 +29,9 @@ from transformers import (
 )
 
 from modelforge.errors import InvalidRequest
+from modelforge.inference.spans import answer
 from modelforge.tasks.base import Head, Measured
 from modelforge.tasks.extractive_qa import ExtractiveQa, answer_length, holds_unanswerable, lora_targets, span_head
-from modelforge.tasks.spans import answer
 from modelforge.tasks.windows import passage, read
 from starter.questions import rows as notes
 from tests.tasks.readers import FILLER, KINDS, PLACES, QUESTION, make_reader

@@ -18,9 +18,9 @@ from transformers import GenerationConfig, PreTrainedTokenizerBase, StoppingCrit
 from modelforge.architectures import COUNTS_FROM_PADDING
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InferenceFault, InvalidRequest
+from modelforge.inference import spans
 from modelforge.inference.protocol import Generate, ModelTarget
 from modelforge.inference.shelf import LoadedModel, Shelf
-from modelforge.tasks import spans
 from modelforge.tasks.base import Head
 from modelforge.tasks.extractive_qa import ANSWER_LENGTH
 from modelforge.tasks.rendering import end_ids, prompt_ids

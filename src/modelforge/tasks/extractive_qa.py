@@ -54,7 +54,7 @@ class ExtractiveQa:
         window has no room for the context, or no window holds all of the answer. ``cut`` counts tokens of the question
         that were left out. Raises InvalidRequest for a tokenizer without offsets."""
         # Here and not above: the api process knows the tasks, and never loads torch.
-        from modelforge.tasks.spans import window_columns  # noqa: PLC0415
+        from modelforge.inference.spans import window_columns  # noqa: PLC0415
 
         assert config.max_seq_length is not None
         reading = read(
@@ -82,13 +82,13 @@ class ExtractiveQa:
 
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[list[dict[str, Any]]], dict[str, Any]]:
         """Makes batches of the columns that ``encode`` gives."""
-        from modelforge.tasks.spans import pad_windows  # noqa: PLC0415
+        from modelforge.inference.spans import pad_windows  # noqa: PLC0415
 
         return lambda examples: pad_windows(tokenizer, examples)
 
     def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
         """``exact_match`` and ``f1`` in percent, by SQuAD's rules: 2.0's where a row is unanswerable."""
-        from modelforge.tasks.spans import answers  # noqa: PLC0415
+        from modelforge.inference.spans import answers  # noqa: PLC0415
 
         config = measured.config
         assert config.max_seq_length is not None

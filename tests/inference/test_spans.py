@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modelforge.tasks.spans import Answer, answer, answers, search
+from modelforge.inference.spans import Answer, answer, answers, search
 from modelforge.tasks.windows import Window, read
 from tests.tasks.readers import FILLER, KINDS, PLACES, QUESTION, make_reader
 
