@@ -94,8 +94,10 @@ def test_operations_explains_every_cause() -> None:
 def test_data_explains_every_message_about_a_line() -> None:
     text = (DOCS / "guide" / "data.md").read_text(encoding="utf-8")
     constants = [value.kind for value in vars(rows).values() if isinstance(value, rows.BadLine)]
-    source = (ROOT / "src" / "modelforge" / "datasets" / "formats.py").read_text(encoding="utf-8")
-    told = re.findall(r'(?:return|else|if row.* else) "((?:is|holds|the|chosen)[^"]+)"', source)
+    datasets = ROOT / "src" / "modelforge" / "datasets"
+    source = "".join((datasets / f"{name}.py").read_text(encoding="utf-8") for name in ("answers", "conversations"))
+    told = re.findall(r'Problem\("([^"]+)"', source)
+    told += re.findall(r'return "((?:is|holds)[^"]+)"', (datasets / "problems.py").read_text(encoding="utf-8"))
     assert len(constants) >= 3
-    assert len(told) >= 4
+    assert len(told) >= 14
     assert [words for words in [*constants, *told] if words not in text] == []
