@@ -37,6 +37,8 @@ MADE = {"t5": scratch.make_t5, "bert": scratch.make_bert}
 """Models that are made here, of random weights."""
 
 
+PERCENT = ("f1", "exact_match")
+"""The job's names for figures from 0 to 100, as SQuAD defines them; here all are from 0 to 1."""
 JOB_METRICS = {"F1": "f1", "exact match": "exact_match", "ROUGE-L": "rougeL"}
 """The job's names for the figures that the playground's answers give, too; the base's are there when it isn't asked."""
 
@@ -76,10 +78,11 @@ class Bench:
         after = run.probe(partial(self.product.ask, trained.model), trained_rows, held_out)
         for goal in run.goals:
             metric = JOB_METRICS.get(goal.what, goal.what)
+            scale = 100 if metric in PERCENT else 1
             if goal.what not in after:
-                after[goal.what] = trained.metrics[metric]
+                after[goal.what] = trained.metrics[metric] / scale
             if goal.what not in before and f"base_{metric}" in trained.metrics:
-                before[goal.what] = trained.metrics[f"base_{metric}"]
+                before[goal.what] = trained.metrics[f"base_{metric}"] / scale
         self.console.print(f"{run.name}, seed {seed}: {trained.seconds:.0f} s, {_said(after)}")
         if trained.lineage:
             self.console.print(f"  from {' → '.join(trained.lineage)}")

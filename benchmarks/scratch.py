@@ -51,7 +51,7 @@ def make_bert(folder: Path, texts: Iterable[str]) -> Path:
         BertConfig(
             vocab_size=len(tokenizer),
             hidden_size=128,
-            num_hidden_layers=3,
+            num_hidden_layers=2,
             num_attention_heads=4,
             intermediate_size=256,
             max_position_embeddings=256,

@@ -57,6 +57,11 @@ def is_encoder_decoder(config: Mapping[str, Any]) -> bool:
     return bool(config.get("is_encoder_decoder"))
 
 
+def has_experts(config: Mapping[str, Any]) -> bool:
+    """Whether the model's layers are mixtures of experts, whose weights lie in one block."""
+    return any(config.get(name) for name in ("num_local_experts", "num_experts", "n_routed_experts"))
+
+
 def require_causal(config: Mapping[str, Any], name: str, task: str) -> None:
     """Raises InvalidRequest for a model that does not generate text from left to right."""
     kind = config.get("model_type")

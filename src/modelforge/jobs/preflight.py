@@ -14,7 +14,7 @@ from typing import Any
 
 from anyio import to_thread
 
-from modelforge.architectures import require_exact_packing
+from modelforge.architectures import has_experts, require_exact_packing
 from modelforge.catalogue import BUNDLED_MODELS
 from modelforge.contracts.job import DatasetRef, ModelRef
 from modelforge.contracts.model import Ancestor
@@ -79,6 +79,9 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
         provider.check_head(task.head(described, config.model_name), config.model_name)
         if config.max_seq_length is None:
             resolved = _within_model(resolved, described)
+        if config.lora_dropout is None and has_experts(described):
+            # PEFT's adapters on a block of experts know no dropout.
+            resolved = resolved.model_copy(update={"lora_dropout": 0.0})
     _check_limits(resolved, model, described)
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, settings, database)
     dataset, warnings = await _find_dataset(resolved, task, strategy, settings, database)

@@ -120,9 +120,9 @@ class Summarization:
         return prompt_ids(tokenizer, _beginning(tokenizer, text, lambda t: len(prompt_ids(tokenizer, t)), limit)[0])
 
     def measure(self, measured: Measured, rows: Sequence[Row]) -> dict[str, float]:
-        """Summaries of the rows' texts against those of the rows: ``rouge1``, ``rouge2`` and ``rougeL`` (F1),
-        ``exact_match`` (share of those that are the same but for white space), all from 0 to 1; and ``summary_length``,
-        the mean number of words, as ROUGE counts them, in what the model wrote."""
+        """Summaries of the rows' texts against those of the rows: ``rouge1``, ``rouge2`` and ``rougeL`` (F1, 0 to 1),
+        ``exact_match`` (per cent that are the same but for white space, as in question answering), and
+        ``summary_length``, the mean number of words, as ROUGE counts them, in what the model wrote."""
         if not rows:
             return {}
         language = measured.config.rouge_language or "english"
@@ -131,7 +131,7 @@ class Summarization:
         same = sum(one.split() == other.split() for one, other in zip(written, wanted, strict=True))
         return {
             **rouge(written, wanted, language),
-            "exact_match": same / len(rows),
+            "exact_match": 100 * same / len(rows),
             "summary_length": sum(len(split(text)) for text in written) / len(rows),
         }
 
