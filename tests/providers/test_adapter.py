@@ -1,0 +1,140 @@
+"""Adapters of every kind: what is saved is a plain adapter for the base as it was, and the base can be had back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from modelforge.contracts.base import now
+from modelforge.contracts.job import DatasetRef, ModelRef, RunSpec
+from modelforge.contracts.training import TrainingConfig
+from modelforge.providers import PROVIDERS, adapter
+from modelforge.tasks.base import Head
+from tests.providers.test_quantization import logits, moved
+
+PROVIDER = PROVIDERS.get("huggingface")
+
+
+def spec_of(folder: Path, output: Path, earlier: Path | None = None, **fields: Any) -> RunSpec:
+    config = TrainingConfig(
+        task="text-generation", model_name=str(folder), dataset="d", bf16=False, fp16=False, lora_r=4, **fields
+    )
+    return RunSpec(
+        job_id="train_x", name="made", created_at=now(), config=config, device="cpu", output_dir=str(output),
+        dataset=DatasetRef(name="d", path="/d", sha256="0" * 64, num_examples=10, shape="input_output"),
+        model=ModelRef(name="m", source="folder", path=str(folder), adapter=str(earlier) if earlier else None),
+        modelforge_version="0",
+    )  # fmt: skip
+
+
+def base_of(folder: Path) -> Any:
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("start", ["pissa", "olora"])
+def test_a_start_that_changes_the_base_is_saved_as_a_plain_adapter(
+    tiny_model: Path, tmp_path: Path, start: str
+) -> None:
+    import torch
+    from peft import PeftModel
+
+    from modelforge.worker.save import save_model
+    from modelforge.worker.start import as_it_was
+
+    untouched = logits(base_of(tiny_model))
+    spec = spec_of(tiny_model, tmp_path / "models" / "made", init_lora_weights=start)
+    model, tokenizer = PROVIDER.load(spec, Head.CAUSAL)
+    torch.testing.assert_close(logits(model), untouched, rtol=1e-4, atol=1e-4)
+    adapter.keep_start(model, spec.config, tmp_path / "start")
+    trained = logits(moved(model))
+    assert not torch.allclose(trained, untouched, atol=1e-3)
+    with as_it_was(model, tmp_path / "start", lambda: model):
+        torch.testing.assert_close(logits(model), untouched, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(logits(model), trained)
+    save_model(model, tokenizer, spec, {}, start=tmp_path / "start")
+    plain = PeftModel.from_pretrained(base_of(tiny_model), spec.output_dir)
+    assert plain.peft_config["default"].r == 8 and plain.peft_config["default"].init_lora_weights is True
+    torch.testing.assert_close(logits(plain), trained, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"init_lora_weights": "gaussian"}, {"init_lora_weights": "orthogonal"}, {"use_rslora": True}, {"use_dora": True}],
+)
+def test_other_starts_change_nothing_at_first_and_can_be_turned_off(
+    tiny_model: Path, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    import torch
+
+    from modelforge.worker.start import as_it_was
+
+    untouched = logits(base_of(tiny_model))
+    spec = spec_of(tiny_model, tmp_path / "models" / "made", **fields)
+    model, _ = PROVIDER.load(spec, Head.CAUSAL)
+    adapter.keep_start(model, spec.config, tmp_path / "start")
+    assert not (tmp_path / "start").exists()
+    if fields != {"init_lora_weights": "orthogonal"}:  # whose A and B cancel each other out but for rounding
+        torch.testing.assert_close(logits(model), untouched)
+    trained = logits(moved(model))
+    with as_it_was(model, None, lambda: model):
+        torch.testing.assert_close(logits(model), untouched)
+    torch.testing.assert_close(logits(model), trained)
+
+
+def test_what_an_earlier_adapter_made_is_what_the_run_started_from(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+
+    from modelforge.worker.save import save_model
+    from modelforge.worker.start import as_it_was
+
+    first = spec_of(tiny_model, tmp_path / "models" / "first")
+    model, tokenizer = PROVIDER.load(first, Head.CAUSAL)
+    earlier = logits(moved(model))
+    save_model(model, tokenizer, first, {})
+    folder = Path(first.output_dir)
+    model, _ = PROVIDER.load(spec_of(tiny_model, tmp_path / "models" / "second", folder), Head.CAUSAL)
+    torch.testing.assert_close(logits(model), earlier)
+    assert any(parameter.requires_grad for parameter in model.parameters())
+    for name, parameter in model.named_parameters():
+        if "lora_B" in name:
+            parameter.data.mul_(2)
+    later = logits(model)
+    with as_it_was(model, folder, lambda: model):
+        torch.testing.assert_close(logits(model), earlier)
+    torch.testing.assert_close(logits(model), later)
+
+
+def test_all_weights_change_places_with_those_of_the_start(tiny_model: Path, tmp_path: Path) -> None:
+    import torch
+
+    from modelforge.worker.start import as_it_was
+
+    spec = spec_of(tiny_model, tmp_path / "made", use_lora=False)
+    model, _ = PROVIDER.load(spec, Head.CAUSAL)
+    untouched = logits(model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.01)
+    trained = logits(model)
+    with as_it_was(model, None, lambda: PROVIDER.load_start(spec, Head.CAUSAL)):
+        torch.testing.assert_close(logits(model), untouched)
+    torch.testing.assert_close(logits(model), trained)
+
+
+def test_loraplus_learns_b_faster(tiny_model: Path, tmp_path: Path) -> None:
+    from transformers import TrainingArguments
+
+    from modelforge.worker.trainers import OurTrainer
+
+    model, _ = PROVIDER.load(spec_of(tiny_model, tmp_path / "made"), Head.CAUSAL)
+    arguments = TrainingArguments(output_dir=str(tmp_path), learning_rate=1e-3, use_cpu=True, report_to="none")
+    trainer = OurTrainer(model=model, args=arguments)
+    trainer.loraplus_lr_ratio = 16
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for group in trainer.create_optimizer().param_groups:
+        for parameter in group["params"]:
+            assert group["lr"] == pytest.approx(1.6e-2 if "lora_B" in names[id(parameter)] else 1e-3)
