@@ -50,3 +50,30 @@ def test_grouping_pads_less_and_still_mixes() -> None:
     means = [sum(lengths[row] for row in grouped[at : at + 4]) / 4 for at in range(0, 1000, 4)]
     falls = sum(a > b for a, b in itertools.pairwise(means))
     assert 0.35 < falls / len(means) < 0.65
+
+
+def test_prompts_come_several_times_and_batches_as_often_as_they_are_fetched() -> None:
+    from modelforge.worker.order import PromptOrder
+
+    order = PromptOrder(rows=10, prompts=4, answers=3, fetches=2, seed=1)
+    drawn = list(order)
+    assert len(drawn) == len(order) == 3 * 4 * 3 * 2
+    batches = [drawn[at : at + 12] for at in range(0, len(drawn), 12)]
+    assert batches[0::2] == batches[1::2]
+    prompts = [batch[0::3] for batch in batches[0::2]]
+    assert all(batch[n::3] == batch[0::3] for batch in batches for n in range(3))
+    # Each of the ten once, and the last batch filled up from the start.
+    assert sorted(prompts[0] + prompts[1] + prompts[2][:2]) == list(range(10))
+    assert prompts[2][2:] == prompts[0][:2]
+
+
+def test_epochs_differ_and_can_be_had_again() -> None:
+    from modelforge.worker.order import PromptOrder
+
+    order = PromptOrder(rows=3, prompts=8, answers=2, fetches=1, seed=1)
+    first = list(order)
+    assert len(first) == 16
+    order.set_epoch(1)
+    assert list(order) != first
+    order.set_epoch(0)
+    assert list(order) == first

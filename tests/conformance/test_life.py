@@ -1,0 +1,124 @@
+"""What becomes of a run and its model: the best of its checkpoints, what descends from it, the run once more."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance.data import GENERATE, POINT
+from tests.conformance.test_matrix import request
+from tests.conformance.test_resume import weights
+from tests.live import LiveServer, until
+
+BEST = {
+    "max_steps": 24,
+    "eval_steps": 2,
+    "logging_steps": 1,
+    "load_best_model_at_end": True,
+    "learning_rate": 0.3,  # it gets better, then much worse
+    "lr_scheduler_type": "constant",
+    "max_grad_norm": 100.0,
+}
+
+
+def finished(server: LiveServer, body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The job and the model of a run that is to be completed."""
+    job = server.wait(server.post("/api/start_training", body)["job_id"])
+    assert job["status"] == "completed", (job["error"], job["log_tail"][-20:])
+    return job, server.get(f"/api/models/{job['model_id']}")
+
+
+def eval_losses(server: LiveServer, job_id: str) -> list[float]:
+    points = server.get(f"/api/jobs/{job_id}/metrics")["metrics"]
+    return [point["eval_loss"] for point in points if "eval_loss" in point]
+
+
+def test_the_best_checkpoint_is_kept(server: LiveServer, models: dict[str, Path]) -> None:
+    job, model = finished(server, request("sft", GENERATE, models["llama"], name="best", **BEST))
+    losses = eval_losses(server, job["id"])
+    assert len(losses) == 12 and min(losses) < losses[-1] * 0.95
+    assert model["metrics"]["final_loss"] == pytest.approx(min(losses), rel=1e-5)
+
+
+def test_patience_ends_a_run_and_a_stop_in_between_changes_nothing(server: LiveServer, models: dict[str, Path]) -> None:
+    body = request("sft", GENERATE, models["llama"], **BEST, early_stopping_patience=3)
+    whole, _ = finished(server, {**body, "name": "patient"})
+    assert whole["current_step"] < 24
+    losses = eval_losses(server, whole["id"])
+    assert losses.index(min(losses)) == len(losses) - 4
+    broken = server.post("/api/start_training", {**body, "name": "patient-broken"})["job_id"]
+    until(lambda: (server.get("/api/training_status")["current_step"] or 0) >= 3, 120)
+    server.post("/api/stop_training")
+    server.post(f"/api/jobs/{broken}/resume")
+    resumed = server.wait(broken)
+    assert resumed["status"] == "completed", resumed["error"]
+    assert eval_losses(server, broken) == losses
+    first, second = weights(server, "patient"), weights(server, "patient-broken")
+    assert all((first[key] == second[key]).all() for key in first)
+
+
+def test_a_chain_of_models(server: LiveServer, models: dict[str, Path]) -> None:
+    _, first = finished(server, request("sft", GENERATE, models["llama"], name="chain-1", lora_r=2))
+    again = request("sft", GENERATE, models["llama"], name="chain-2", model_name="chain-1")
+    del again["lora_r"]
+    _, second = finished(server, again)
+    # The same rows are held out: what the second started from is what the first became.
+    assert second["metrics"]["base_final_loss"] == pytest.approx(first["metrics"]["final_loss"], rel=1e-5)
+    assert second["training_params"]["lora_r"] == 2
+    refused = server.post("/api/start_training", {**again, "name": "no", "lora_r": 8}, status=400)
+    assert "lora_r: model 'chain-1' has an adapter with lora_r 2" in refused["detail"]
+    _, third = finished(
+        server, {**request("dpo", GENERATE, models["llama"], name="chain-3"), "model_name": "chain-2", "lora_r": 2}
+    )
+    _, fourth = finished(
+        server, {**request("rlhf", GENERATE, models["llama"], name="chain-4"), "model_name": "chain-3", "lora_r": 2}
+    )
+    chain = [(ancestor["name"], ancestor["strategy"]) for ancestor in fourth["lineage"]]
+    assert chain == [(str(models["llama"]), None), ("chain-1", "sft"), ("chain-2", "sft"), ("chain-3", "dpo")]
+    assert third["metrics"]["base_final_loss"] != first["metrics"]["base_final_loss"]
+    # Its reward model can be used again, on the same base and on another.
+    for family, name in (("llama", "judged-1"), ("qwen2", "judged-2")):
+        body = request("rlhf", GENERATE, models[family], name=name, reward_model="chain-4")
+        del body["reward_num_train_epochs"]
+        job, _ = finished(server, body)
+        assert job["total_steps"] == 4
+    _, whole = finished(server, {**again, "name": "chain-whole", "use_lora": False, "learning_rate": 1e-4})
+    assert whole["metrics"]["base_final_loss"] == pytest.approx(first["metrics"]["final_loss"], rel=1e-4)
+    refused = server.post(
+        "/api/start_training",
+        {**request("sft", POINT, models["llama"]), "model_name": "chain-1", "lora_r": 2},
+        status=400,
+    )
+    assert "an adapter for text-generation" in refused["detail"]
+
+
+@pytest.mark.parametrize("strategy", ["sft", "dpo"])
+def test_a_spec_repeats_its_run(server: LiveServer, models: dict[str, Path], strategy: str) -> None:
+    body = request(strategy, GENERATE, models["qwen2"], name=f"once-{strategy}", logging_steps=1, lora_dropout=0.1)
+    job, model = finished(server, body)
+    spec = server.home / "models" / f"once-{strategy}" / "spec.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "modelforge", "train", str(spec), "--json", "--name", f"again-{strategy}"],
+        env={**os.environ, "MODELFORGE_HOME": str(server.home), "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    again = json.loads(done.stdout.splitlines()[-1])
+
+    def curve(job_id: str) -> list[tuple[Any, ...]]:
+        points = server.get(f"/api/jobs/{job_id}/metrics")["metrics"]
+        return [(point["step"], point.get("loss"), point.get("eval_loss")) for point in points]
+
+    assert again["id"] != job["id"] and curve(again["id"]) == curve(job["id"])
+    timed = ("seconds", "_s", "memory_mb", "per_second")
+    for name, value in model["metrics"].items():
+        if not name.endswith(timed):
+            assert again["metrics"][name] == value, name
