@@ -147,11 +147,13 @@ def test_there_are_commands_in_guides() -> None:
 
 
 def test_bodies_of_curl_are_valid() -> None:
-    code = "\n".join([
-        block
-        for page in ("guide/http.md", "guide/training.md", "reference/rest-api.md")
-        for block in blocks(DOCS / page, "bash")
-    ])
+    code = "\n".join(
+        [
+            block
+            for page in ("guide/http.md", "guide/training.md", "reference/rest-api.md")
+            for block in blocks(DOCS / page, "bash")
+        ]
+    )
     calls = re.findall(r"localhost:8000(/\S+)[^\n]*?(?:\s*\\\n[^\n]*?)*?-d '(\{.*?\})'", code, re.DOTALL)
     assert len(calls) >= 4
     for path, body in calls:

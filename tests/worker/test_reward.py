@@ -49,15 +49,13 @@ def saved(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def alone(tiny_model: Path, saved: Path) -> list[float]:
+def alone(saved: Path) -> list[float]:
     """The scores by transformers and PEFT alone."""
     import torch
-    from peft import PeftModel
-    from transformers import AutoModelForSequenceClassification
+    from peft import AutoPeftModelForSequenceClassification
 
-    base = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=1)
-    base.config.pad_token_id = 0
-    model = PeftModel.from_pretrained(base, saved).eval()
+    model = AutoPeftModelForSequenceClassification.from_pretrained(saved, num_labels=1).eval()
+    model.config.pad_token_id = 0
     with torch.no_grad():
         rows = [torch.tensor([p + a]) for p, a in zip(PROMPTS, ANSWERS, strict=True)]
         return [float(model(input_ids=row).logits[0, 0]) for row in rows]
@@ -71,7 +69,7 @@ def test_the_shared_judge_scores_as_the_model_alone(tiny_model: Path, saved: Pat
     assert trained and all(".default." in name for name in trained)
     scorer = reward.load_reward_adapter(model, saved)
     judge = reward.SharedJudge(model, scorer, 0)
-    expected = alone(tiny_model, saved)
+    expected = alone(saved)
     assert abs(expected[0] - expected[1]) > 1e-3
     for _ in range(2):
         assert judge(PROMPTS, ANSWERS, TEXTS) == pytest.approx(expected, abs=1e-5)

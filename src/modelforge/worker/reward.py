@@ -101,6 +101,8 @@ def save_reward_model(model: PeftModel, scorer: Scorer, tokenizer: PreTrainedTok
     config.task_type = "SEQ_CLS"
     config.modules_to_save = ["score"]
     config.inference_mode = True
+    base: Any = model.get_base_model()
+    config.base_model_name_or_path = base.config._name_or_path
     config.save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
 
