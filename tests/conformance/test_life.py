@@ -17,13 +17,13 @@ from tests.conformance.test_resume import weights
 from tests.live import LiveServer, until
 
 BEST = {
-    "max_steps": 24,
+    "max_steps": 12,
     "eval_steps": 2,
     "logging_steps": 1,
     "load_best_model_at_end": True,
-    "learning_rate": 0.3,  # it gets better, then much worse
+    "use_lora": False,
+    "learning_rate": 0.1,  # it gets better, then much worse
     "lr_scheduler_type": "constant",
-    "max_grad_norm": 100.0,
 }
 
 
@@ -40,18 +40,18 @@ def eval_losses(server: LiveServer, job_id: str) -> list[float]:
 
 
 def test_the_best_checkpoint_is_kept(server: LiveServer, models: dict[str, Path]) -> None:
-    job, model = finished(server, request("sft", GENERATE, models["llama"], name="best", **BEST))
+    job, model = finished(server, request("sft", GENERATE, models["llama"], name="best", **{**BEST, "max_steps": 4}))
     losses = eval_losses(server, job["id"])
-    assert len(losses) == 12 and min(losses) < losses[-1] * 0.95
+    assert len(losses) == 2 and losses[0] < losses[1] * 0.95
     assert model["metrics"]["final_loss"] == pytest.approx(min(losses), rel=1e-5)
 
 
 def test_patience_ends_a_run_and_a_stop_in_between_changes_nothing(server: LiveServer, models: dict[str, Path]) -> None:
-    body = request("sft", GENERATE, models["llama"], **BEST, early_stopping_patience=3)
+    body = request("sft", GENERATE, models["llama"], **BEST, early_stopping_patience=2)
     whole, _ = finished(server, {**body, "name": "patient"})
-    assert whole["current_step"] < 24
+    assert whole["current_step"] < 12
     losses = eval_losses(server, whole["id"])
-    assert losses.index(min(losses)) == len(losses) - 4
+    assert losses.index(min(losses)) == len(losses) - 3
     broken = server.post("/api/start_training", {**body, "name": "patient-broken"})["job_id"]
     until(lambda: (server.get("/api/training_status")["current_step"] or 0) >= 3, 120)
     server.post("/api/stop_training")
