@@ -49,7 +49,7 @@ def test_a_worker_needs_no_web_and_no_database() -> None:
         "import modelforge.worker.__main__, modelforge.inference.protocol\n"
         "from modelforge.worker import choices, data, report, checkpoints\n"
         "from modelforge.providers import PROVIDERS\n"
-        "print(sorted(PROVIDERS.built()))\n"
+        "print(sorted(PROVIDERS.names()))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

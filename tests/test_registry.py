@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from modelforge.errors import InvalidRequest, NotBuilt
+from modelforge.errors import InvalidRequest
 from modelforge.registry import Registry
 
 
@@ -16,19 +16,16 @@ class Thing:
 
 
 def test_a_name_registers_once() -> None:
-    registry = Registry("thing", Thing("one"), planned=["two"])
+    registry = Registry("thing", Thing("one"), Thing("two"))
     for taken in ("one", "two"):
         with pytest.raises(ValueError, match=f"thing '{taken}' is registered already"):
             registry.register(Thing(taken))
     registry.register(Thing("three"))
-    assert registry.names() == ["one", "three", "two"]
-    assert registry.built() == ["one", "three"]
+    assert registry.names() == ["one", "two", "three"]
 
 
 def test_what_is_not_there_is_said() -> None:
-    registry = Registry("thing", Thing("one"), planned=["two"])
+    registry = Registry("thing", Thing("one"), Thing("two"))
     assert registry.get("one") == Thing("one")
-    with pytest.raises(NotBuilt, match="thing 'two' is not built yet in this version; built: one"):
-        registry.get("two")
     with pytest.raises(InvalidRequest, match=r"thing 'onne' does not exist.*Did you mean 'one'"):
         registry.get("onne")

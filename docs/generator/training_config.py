@@ -99,7 +99,7 @@ def _filled() -> Iterator[str]:
     fields = list(next(iter(COMPUTE_SPECS.values())))
     yield _values(fields, {specs: _resolve(compute_specs=specs) for specs in COMPUTE_SPECS})
     yield "By the strategy:"
-    names = STRATEGIES.built()
+    names = STRATEGIES.names()
     by_strategy = {name: _resolve(strategy=name) for name in names}
     own = [field for name in names for field in STRATEGIES.get(name).defaults(_config(strategy=name))]
     yield _values(list(dict.fromkeys(own)), by_strategy)

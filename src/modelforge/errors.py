@@ -4,8 +4,7 @@
 
     ModelForgeError            500  internal error
     ├── InvalidRequest         400  a parameter, or a combination of them, cannot work
-    │   ├── InvalidDataset     400  the data cannot be trained on
-    │   └── NotBuilt           400  listed, but not in this version yet
+    │   └── InvalidDataset     400  the data cannot be trained on
     ├── Forbidden              403  a foreign origin or host; a gated model
     ├── NotFound               404  no such model, dataset, job or path
     ├── MethodNotAllowed       405  the path is there, but does not take this method
@@ -46,10 +45,6 @@ class InvalidRequest(ModelForgeError):
 
 class InvalidDataset(InvalidRequest):
     error = "Invalid dataset"
-
-
-class NotBuilt(InvalidRequest):
-    error = "Not built yet"
 
 
 class Forbidden(ModelForgeError):

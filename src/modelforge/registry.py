@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Generic, Protocol, TypeVar
 
-from modelforge.errors import InvalidRequest, NotBuilt, did_you_mean
+from modelforge.errors import InvalidRequest, did_you_mean
 
 
 class Named(Protocol):
@@ -19,15 +19,11 @@ T = TypeVar("T", bound=Named)
 
 
 class Registry(Generic[T]):
-    """Variants of one kind (``what``: strategy, task, provider, runner). A name registers once.
+    """Variants of one kind (``what``: strategy, task, provider, runner). A name registers once."""
 
-    ``planned`` are names of the public contract that this version lists and refuses.
-    """
-
-    def __init__(self, what: str, *variants: T, planned: Sequence[str] = ()) -> None:
+    def __init__(self, what: str, *variants: T) -> None:
         self.what = what
         self._variants: dict[str, T] = {}
-        self._planned = list(planned)
         for variant in variants:
             self.register(variant)
 
@@ -38,20 +34,14 @@ class Registry(Generic[T]):
         self._variants[variant.name] = variant
 
     def get(self, name: str) -> T:
-        """The variant of that name. Raises NotBuilt for a planned one, InvalidRequest that names the nearest else."""
+        """The variant of that name. Raises InvalidRequest that names the nearest where there is none."""
         if name in self._variants:
             return self._variants[name]
-        if name in self._planned:
-            raise NotBuilt(f"{self.what} '{name}' is not built yet in this version; built: {', '.join(self.built())}")
         hint = did_you_mean(name, self.names())
         raise InvalidRequest(f"{self.what} '{name}' does not exist; there are: {', '.join(self.names())}.{hint}")
 
     def names(self) -> list[str]:
-        """All names, the planned ones last."""
-        return [*self._variants, *self._planned]
-
-    def built(self) -> list[str]:
-        """The names that ``get`` answers."""
+        """All names, in the order of their registration."""
         return list(self._variants)
 
     def __iter__(self) -> Iterator[T]:

@@ -127,13 +127,19 @@ def percent(progress: float) -> str:
 
 
 def measures(metrics: dict[str, float] | None) -> dict[str, str]:
-    """What was measured, named for people: ``Peak memory (MB)`` for ``peak_memory_mb``."""
+    """What was measured, named for people: ``Peak memory (MB)`` for ``peak_memory_mb``, with what the base had."""
     named = {}
-    for name, value in (metrics or {}).items():
+    metrics = metrics or {}
+    for name, value in metrics.items():
+        if name.startswith("base_"):
+            continue
         stem, unit = next(
             ((name.removesuffix(end), f" ({unit})") for end, unit in UNITS if name.endswith(end)), (name, "")
         )
-        named[stem.replace("_", " ").capitalize() + unit] = number(value)
+        words = stem.replace("_", " ")
+        before = metrics.get(f"base_{name}")
+        was = "" if before is None else f" (before: {number(before)})"
+        named[words[0].upper() + words[1:] + unit] = number(value) + was
     return named
 
 

@@ -199,19 +199,13 @@ def _variants() -> Iterator[Check]:
     from modelforge.tasks import TASKS  # noqa: PLC0415
 
     names = {
-        "Tasks": (TASKS.names(), TASKS.built()),
-        "Strategies": (STRATEGIES.names(), STRATEGIES.built()),
-        "Providers": (PROVIDERS.names(), PROVIDERS.built()),
+        "Tasks": TASKS.names(),
+        "Strategies": STRATEGIES.names(),
+        "Providers": PROVIDERS.names(),
     }
-    for group, (every, built) in names.items():
+    for group, every in names.items():
         for name in every:
-            there = name in built
-            yield Check(
-                group=group,
-                name=name,
-                value="available" if there else "not built yet in this version",
-                state="ok" if there else "note",
-            )
+            yield Check(group=group, name=name, value="available", state="ok")
     for model in BUNDLED_MODELS:
         there = (bundled_model(model) / "config.json").is_file()
         yield Check(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import types
@@ -48,10 +49,16 @@ def given(model: type[BaseModel], flags: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that were given, as values of the model's fields; a list is written ``q_proj,v_proj``."""
     values = {name: value for name, value in flags.items() if value is not None}
     for name, value in values.items():
-        if _takes_list(model.model_fields[name].annotation) and isinstance(value, str):
-            parts = value.split(",")
-            # Names of layers make a list; anything else (all-linear, a regular expression) stays one text.
-            values[name] = parts if all(part.isidentifier() for part in parts) else value
+        items = _items(model.model_fields[name].annotation)
+        if items is None or not isinstance(value, str):
+            continue
+        parts = value.split(",")
+        if items is float:
+            with contextlib.suppress(ValueError):  # the API says what is wrong with it
+                values[name] = [float(part) for part in parts]
+        # Names of layers make a list; anything else (all-linear, a regular expression) stays one text.
+        elif all(part.isidentifier() for part in parts):
+            values[name] = parts
     return values
 
 
@@ -81,8 +88,9 @@ def _help(field: FieldInfo, plain: Any) -> str:
 
 
 def _metavar(field: FieldInfo, plain: Any) -> str | None:
-    if _takes_list(field.annotation):
-        return "NAME,NAME…"
+    items = _items(field.annotation)
+    if items is not None:
+        return "NUMBER,NUMBER…" if items is float else "NAME,NAME…"
     return "CHOICE" if get_origin(plain) is Literal else None
 
 
@@ -95,9 +103,12 @@ def _members(annotation: Any) -> list[Any]:
     return [annotation]
 
 
-def _takes_list(annotation: Any) -> bool:
-    members = _members(annotation)
-    return str in members and any(get_origin(member) is list for member in members)
+def _items(annotation: Any) -> Any:
+    """What a list in a field holds: ``float`` for numbers, ``str`` for names; None for a field without lists."""
+    lists = [member for member in _members(annotation) if get_origin(member) is list]
+    if not lists:
+        return None
+    return float if _members(get_args(lists[0])[0]) == [float] else str
 
 
 def _plain(annotation: Any) -> Any:

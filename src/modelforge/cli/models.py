@@ -49,6 +49,7 @@ def show(ctx: typer.Context, model: Model, json: Json = False) -> None:
             "Name": detail.name,
             "Id": detail.id,
             "Base model": detail.base_model,
+            "Descends from": " → ".join(ancestor.name for ancestor in detail.lineage),
             "Task": detail.task,
             "Strategy": f"{detail.strategy} ({detail.provider})",
             "Dataset": detail.dataset,

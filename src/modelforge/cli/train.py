@@ -21,6 +21,11 @@ PANELS = {
     "num_train_epochs": "Length, batches and optimizer",
     "eval_split": "Evaluation and checkpoints",
     "seed": "Repeating and naming",
+    "trust_remote_code": "Models that bring code or pickles",
+    "doc_stride": "Extractive question answering",
+    "max_target_length": "Summarization",
+    "beta": "dpo",
+    "num_generations": "rlhf",
 }
 """The first field of each group of flags."""
 

@@ -9,17 +9,6 @@ from pydantic import ConfigDict
 from modelforge.contracts.base import Contract
 
 
-class Available(Contract):
-    """What of it is built in this version."""
-
-    providers: list[str]
-    """Those that a training can name now."""
-    strategies: list[str]
-    """Those that a training can name now."""
-    tasks: list[str]
-    """Those that a training can name now."""
-
-
 class Info(Contract):
     """What this server is and can do."""
 
@@ -31,7 +20,6 @@ class Info(Contract):
                     "strategies": ["sft", "qlora", "rlhf", "dpo"],
                     "tasks": ["text-generation", "summarization", "extractive-question-answering"],
                     "version": "v2",
-                    "available": {"providers": ["huggingface"], "strategies": ["sft"], "tasks": ["text-generation"]},
                 }
             ]
         }
@@ -45,8 +33,6 @@ class Info(Contract):
     """What the API lets a model be taught to do."""
     version: Literal["v2"]
     """The version of the API."""
-    available: Available
-    """What of it is built in this version; the rest is refused with 400."""
 
 
 class Health(Contract):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from modelforge.contracts.base import Request
 
@@ -77,7 +77,21 @@ PreferenceLoss = Literal[
     "sft",
 ]
 
-ModelName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=96)]
+DEVICE_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
+"""Names that mean a device on Windows, whatever ending follows."""
+
+
+def _a_folders_name(name: str) -> str:
+    if name.endswith(".") or DEVICE_NAME.match(name):
+        raise ValueError("is no name that a folder can have on every system: no dot at its end, and not CON, NUL, …")
+    return name
+
+
+ModelName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=96),
+    AfterValidator(_a_folders_name),
+]
 """A name that is a folder's name on every operating system and part of a URL without quoting."""
 
 CHANGES_THE_BASE = ("pissa", "olora")

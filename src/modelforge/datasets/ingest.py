@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from modelforge.contracts.dataset import Validation
+from modelforge.contracts.training import DEVICE_NAME
 from modelforge.datasets.formats import ENDINGS, MIN_EXAMPLES, Form, Shape, look
 from modelforge.datasets.rows import open_regular, read_rows
 from modelforge.datasets.validate import READABLE, Report
@@ -42,8 +43,6 @@ _REFUSALS: dict[str, type[ModelForgeError]] = {
 }
 _MAX_NAME = 255
 """Bytes of a file's name on nearly every file system."""
-_RESERVED = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])\s*(\.|$)", re.IGNORECASE)
-"""Names that mean a device on Windows, whatever ending follows."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 """What cannot stand in a name on Windows."""
 _FORMS = 100
@@ -67,7 +66,7 @@ def safe_filename(raw: str) -> str:
     name = _EDGES.sub("", name)
     if not name:
         raise InvalidRequest("the file has no name that it could be kept under; give it one, such as data.jsonl")
-    if _RESERVED.match(name):
+    if DEVICE_NAME.match(name):
         name = f"_{name}"
     if len(name.encode()) > _MAX_NAME:
         stem, dot, ending = name.rpartition(".")

@@ -69,7 +69,7 @@ class InferenceClient:
     async def generate(self, target: ModelTarget, request: GenerateRequest, timeout: float) -> GenerateReply:
         """Answer a request; ``timeout`` seconds after the model is loaded, with what there is by then.
 
-        Raises what the model or the request gives cause for (InvalidRequest, NotFound, Forbidden, NotBuilt), and
+        Raises what the model or the request gives cause for (InvalidRequest, NotFound, Forbidden), and
         InferenceFault where the process failed; the next request gets a new one then. Cancelling ends the generation.
         """
         try:

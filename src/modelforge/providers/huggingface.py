@@ -320,4 +320,6 @@ def explained(ref: ModelRef) -> Iterator[None]:
             ) from error
         if isinstance(error, RepositoryNotFoundError) or isinstance(error.__cause__, RepositoryNotFoundError):
             raise NotFound(f"{what} is not on the hub, or is private") from error
-        raise InvalidRequest(f"{what} cannot be loaded: {error}") from error
+        # transformers goes on for paragraphs, with advice to install itself anew.
+        why = " ".join(str(error).split("\n\n")[0].split())
+        raise InvalidRequest(f"{what} cannot be loaded: {why}") from error

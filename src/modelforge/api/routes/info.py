@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from modelforge.api.errors import replies
-from modelforge.contracts.info import Available, Health, Info
+from modelforge.contracts.info import Health, Info
 from modelforge.providers import PROVIDERS
 from modelforge.strategies import STRATEGIES
 from modelforge.tasks import TASKS
@@ -15,13 +15,12 @@ router = APIRouter(prefix="/api", tags=["info"], responses=replies())
 
 @router.get("/info", summary="What this server can do")
 async def info() -> Info:
-    """All providers, strategies and tasks of the API; ``available`` names those that this version has."""
+    """All providers, strategies and tasks."""
     return Info(
         providers=PROVIDERS.names(),
         strategies=STRATEGIES.names(),
         tasks=TASKS.names(),
         version="v2",
-        available=Available(providers=PROVIDERS.built(), strategies=STRATEGIES.built(), tasks=TASKS.built()),
     )
 
 
