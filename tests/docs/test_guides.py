@@ -71,6 +71,14 @@ def test_the_whole_way_by_http_in_python(server: LiveServer, tiny_model: Path, t
     assert re.search(r"^final loss \d", told, re.MULTILINE)
 
 
+def test_training_from_python(tiny_model: Path, tmp_path: Path) -> None:
+    (script,) = blocks(DOCS / "guide" / "training.md", "python")
+    script = script.replace("modelforge-starter", str(tiny_model)).replace("num_train_epochs=30", "max_steps=2")
+    script = script.replace("ModelForge()", f"ModelForge({str(tmp_path / 'home')!r})")
+    (tmp_path / "faq.jsonl").write_bytes(jsonl(rows(12)))
+    assert "→" in run(script, tmp_path)
+
+
 def test_the_websocket_listener_in_python(server: LiveServer, tiny_model: Path, tmp_path: Path) -> None:
     (script,) = blocks(DOCS / "reference" / "websocket.md", "python")
     config = {"task": "text-generation", "model_name": str(tiny_model), "dataset": "rows.jsonl", "max_steps": 5}
