@@ -222,6 +222,9 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"fp16": True, "bf16": True}, 400, "fp16 and bf16"),
     ({"name": "a/b"}, 400, "name"),
     ({"name": "../up"}, 400, "name"),
+    ({"name": "x."}, 400, "name: is no name that a folder can have on every system"),
+    ({"name": "NUL.txt"}, 400, "name: is no name that a folder can have on every system"),
+    ({"name": "con"}, 400, "name: is no name that a folder can have on every system"),
     ({"name": "first"}, 409, "name: a model 'first' exists already"),
     ({"name": "FIRST"}, 409, "exists already"),
     ({"task": "translation"}, 400, "task"),
@@ -240,6 +243,9 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"model_name": "nobody/such-model"}, 404, "nobody/such-model"),
     ({"model_name": "/etc"}, 400, "config.json"),
     ({"target_modules": ""}, 400, "target_modules names no layer"),
+    ({"target_modules": 1}, 400, "target_modules: must be a valid string or be a valid list, not 1"),
+    ({"target_modules": ["q_proj", 1]}, 400, "target_modules.1: must be a valid string, not 1"),
+    ({"strategy": "dpo", "loss_type": ["best"]}, 400, "loss_type.0: must be 'sigmoid'"),
     ({"model_name": ""}, 400, "model_name: must have at least 1 character"),
 ]
 

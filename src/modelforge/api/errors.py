@@ -158,8 +158,27 @@ async def _invalid_socket(socket: WebSocket, error: WebSocketRequestValidationEr
 
 
 def _explain_all(problems: Any, known: list[str]) -> str:
-    told = [_explain(one, known) for one in problems]
+    told = [_explain(one, known) for one in _fitting_best(problems)]
     return "; ".join(told[:10]) + (f"; and {len(told) - 10} more problems" if len(told) > 10 else "")
+
+
+def _fitting_best(problems: Any) -> list[Any]:
+    """Of a field that may be one thing or another, pydantic tells of each why it does not fit; here the one is left
+    that fits best, or all in one."""
+    fields: dict[Any, list[Any]] = {}
+    for problem in problems:
+        fields.setdefault(problem["loc"][:2], []).append(problem)
+    left: dict[Any, Any] = {}
+    for field, told in fields.items():
+        deepest = max(len(problem["loc"]) for problem in told)
+        for problem in told:
+            if len(problem["loc"]) < deepest:
+                continue
+            place = (*field, *(part for part in problem["loc"][2:] if isinstance(part, int)))
+            before = left.get(place)
+            message = _SHOULD.sub("", problem["msg"])
+            left[place] = {**before, "msg": f"{before['msg']} or {message}"} if before else {**problem, "loc": place}
+    return list(left.values())
 
 
 def _explain(problem: Any, known: list[str]) -> str:
@@ -176,7 +195,7 @@ def _explain(problem: Any, known: list[str]) -> str:
         return "the body must be a JSON object, sent with Content-Type: application/json"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if kind == "value_error":
-        return message
+        return f"{field}: {message}" if field else message
     given = problem.get("input")
     shown = "" if isinstance(given, (dict, list)) else f", not {_short(given)}"
     # "Input should be greater than …", "String should have at least …"
