@@ -114,6 +114,8 @@ def check_options(config: TrainingConfig, task: Task, strategy: Strategy) -> Non
                 f"init_lora_weights: '{config.init_lora_weights}' takes the adapter's start out of the base weights, "
                 "which cannot be done to 4-bit ones; use default, gaussian or orthogonal"
             )
+    if config.init_lora_weights == "orthogonal" and config.lora_r % 2 and config.use_lora:
+        raise InvalidRequest(f"lora_r: init_lora_weights 'orthogonal' needs an even number, not {config.lora_r}")
     if not config.use_lora:
         for field, off in (("use_rslora", False), ("use_dora", False), ("loraplus_lr_ratio", None)):
             if getattr(config, field) is not off:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,10 +61,14 @@ def lora_config(model: PreTrainedModel, config: TrainingConfig, head: Head) -> A
 
 def keep_start(model: PreTrainedModel, config: TrainingConfig, folder: Path) -> None:
     """Write down how the adapter started, where its start took weights out of the base model: what is saved later is
-    made of the difference, and what the run started from is the two together."""
+    made of the difference, and what the run started from is the two together.
+
+    Raises InvalidRequest for layers whose start cannot be undone.
+    """
     if not config.use_lora or config.init_lora_weights not in CHANGES_THE_BASE or folder.exists():
         return
     tuned: PeftModel = model  # type: ignore[assignment]
+    _require_layers(tuned, config)
     own = tuned.peft_config["default"]
     # Loaded with its way of starting, PEFT would start anew and take out of the base a second time.
     own.init_lora_weights = True  # type: ignore[attr-defined]
@@ -71,3 +76,35 @@ def keep_start(model: PreTrainedModel, config: TrainingConfig, folder: Path) -> 
     tuned.save_pretrained(str(partial))
     own.init_lora_weights = config.init_lora_weights  # type: ignore[attr-defined]
     partial.replace(folder)
+
+
+def _require_layers(model: PeftModel, config: TrainingConfig) -> None:
+    """Raises InvalidRequest for layers that PEFT would start otherwise than it says, or change others with."""
+    from peft.tuners.lora import LoraLayer  # noqa: PLC0415
+    from torch import nn  # noqa: PLC0415
+    from transformers.pytorch_utils import Conv1D  # noqa: PLC0415
+
+    start, advice = config.init_lora_weights, "use default, gaussian or orthogonal"
+    uses = Counter(id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False))
+    for name, layer in model.named_modules():
+        if not isinstance(layer, LoraLayer):
+            continue
+        own: Any = layer.get_base_layer()
+        short = name.removeprefix("base_model.model.")
+        # OLoRA takes Conv1D's weights, which lie the other way round, for a linear layer's.
+        if not isinstance(own, nn.Linear) and not (isinstance(own, Conv1D) and start == "pissa"):
+            raise InvalidRequest(
+                f"init_lora_weights: '{start}' is not for layers of the kind {type(own).__name__}, and {short} is one; "
+                f"{advice}"
+            )
+        if uses[id(own.weight)] > 1:
+            raise InvalidRequest(
+                f"init_lora_weights: '{start}' would change other layers that share the weights of {short}; {advice}, "
+                "or leave it out of target_modules"
+            )
+        factors: Any = layer.lora_A["default"]
+        if factors.weight.shape[0] < config.lora_r:
+            raise InvalidRequest(
+                f"lora_r: '{start}' finds only {factors.weight.shape[0]} directions in the weights of {short}, not "
+                f"{config.lora_r}; give no more, or {advice} for init_lora_weights"
+            )

@@ -320,6 +320,11 @@ def explained(ref: ModelRef) -> Iterator[None]:
             ) from error
         if isinstance(error, RepositoryNotFoundError) or isinstance(error.__cause__, RepositoryNotFoundError):
             raise NotFound(f"{what} is not on the hub, or is private") from error
+        if "trust_remote_code" in str(error):
+            raise InvalidRequest(
+                f"{what} comes with Python code of its own, which is not run unless trust_remote_code is true: set it "
+                "only if you trust where the model comes from"
+            ) from error
         # transformers goes on for paragraphs, with advice to install itself anew.
         why = " ".join(str(error).split("\n\n")[0].split())
         raise InvalidRequest(f"{what} cannot be loaded: {why}") from error

@@ -37,6 +37,10 @@ _RENAMED = {
 _LEFT_OUT = ("epoch", "num_tokens", "total_flos", "_runtime", "_per_second", "step_time")
 
 
+class NothingLeft(Exception):
+    """What a run goes on with had come to its end already: it was stopped after its last step."""
+
+
 @dataclass(frozen=True)
 class Pace:
     """Where a stage stands among all of a run's."""
@@ -109,9 +113,12 @@ class ReportCallback(TrainerCallback):
         )
         self.tell_progress(state)
         evaluated = any("eval_loss" in entry and entry["step"] == state.global_step for entry in state.log_history)
-        due = state.global_step > 0 and state.global_step % int(args.eval_steps or 1) == 0
+        ended = state.global_step >= state.max_steps
+        due = ended or (state.global_step > 0 and state.global_step % int(args.eval_steps or 1) == 0)
         if self.evaluate is not None and due and not evaluated:
             self.evaluate()  # the stop came before it
+        if ended or self._enough(state):
+            raise NothingLeft
 
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
@@ -163,14 +170,18 @@ class ReportCallback(TrainerCallback):
         }
         if values:
             self._report.metrics(self._pace.done + state.global_step, float(state.epoch or 0.0), values)
-        # By the history, which a resume knows, too.
+        if "eval_loss" in logs and self._enough(state):
+            self._report.message(
+                f"The loss on the held-out rows has not fallen for {self._patience} evaluations: that is enough"
+            )
+            self.tell_progress(state)
+            control.should_training_stop = control.should_save = True
+
+    def _enough(self, state: TrainerState) -> bool:
+        """Whether the patience is at its end; by the history, which a resume knows, too."""
         losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
         waited = len(losses) - 1 - losses.index(min(losses)) if losses else 0
-        if self._patience is not None and "eval_loss" in logs and waited >= self._patience:
-            self._report.message(
-                f"The loss on the held-out rows has not fallen for {waited} evaluations: that is enough"
-            )
-            control.should_training_stop = control.should_save = True
+        return self._patience is not None and waited >= self._patience
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         _check_finite(kwargs["model"], state.global_step)

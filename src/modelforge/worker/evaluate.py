@@ -58,8 +58,11 @@ class Evaluation:
         if self._also is not None:
             with quiet(model):
                 measured |= self._also(model)
-        self._trainer.log(dict(measured))
-        self._trainer._determine_best_metric(measured, trial=None)
+        trainer = self._trainer
+        trainer.log(dict(measured))
+        trainer._determine_best_metric(measured, trial=None)
+        # Else the end of an epoch, where one is due at that step, would evaluate once more.
+        trainer.control = trainer.callback_handler.on_evaluate(trainer.args, trainer.state, trainer.control, measured)
         return measured
 
     def measure(self, rows: Dataset | None = None) -> dict[str, float]:

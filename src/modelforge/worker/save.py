@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from peft import PeftModel, get_peft_model_state_dict
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from modelforge.contracts.job import RunSpec
 from modelforge.files import replace_folder
@@ -44,10 +44,7 @@ def save_model(
     partial.mkdir(parents=True)
     try:
         if isinstance(model, PeftModel):
-            mutated = str(start) if start else None
-            model.save_pretrained(
-                str(partial), selected_adapters=["default"], path_initial_model_for_weight_conversion=mutated
-            )
+            _save_adapter(model, partial, start)
         else:
             model.save_pretrained(str(partial))
         tokenizer.save_pretrained(str(partial))
@@ -62,13 +59,27 @@ def save_model(
         shutil.rmtree(partial, ignore_errors=True)
 
 
+def _save_adapter(model: PeftModel, folder: Path, start: Path | None) -> None:
+    mutated = str(start) if start else None
+    model.save_pretrained(str(folder), selected_adapters=["default"], path_initial_model_for_weight_conversion=mutated)
+    if start is None:
+        return
+    # PEFT converts A and B, and leaves out what is trained whole: the head of a span model.
+    path = folder / "adapter_model.safetensors"
+    written = load_file(path)
+    whole = {name: each for name, each in get_peft_model_state_dict(model).items() if name not in written}
+    if whole:
+        tensors = {name: each.detach().cpu().contiguous() for name, each in whole.items()}
+        save_file({**written, **tensors}, path, metadata={"format": "pt"})
+
+
 def _read_back(model: PreTrainedModel, folder: Path, *, converted: bool = False) -> None:
     """Raises NotReadBack; of a ``converted`` adapter, A begins with what was trained, and so does B."""
     kept: dict[str, Any] = get_peft_model_state_dict(model) if isinstance(model, PeftModel) else model.state_dict()
     read: set[str] = set()
     for path in sorted(folder.glob("*.safetensors")):
         for name, tensor in load_file(path).items():
-            if name in kept and converted:
+            if name in kept and converted and ".lora_" in name:
                 rank_first = "lora_A" in name
                 trained = kept[name].shape[0 if rank_first else 1]
                 tensor = tensor[:trained] if rank_first else tensor[:, :trained]

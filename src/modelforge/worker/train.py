@@ -23,7 +23,7 @@ from modelforge.strategies.base import Run, Strategy
 from modelforge.strategies.stage import Training
 from modelforge.tasks import TASKS
 from modelforge.worker import checkpoints, choices, data, save
-from modelforge.worker.callback import Pace, ReportCallback
+from modelforge.worker.callback import NothingLeft, Pace, ReportCallback
 from modelforge.worker.evaluate import Evaluation, quiet
 from modelforge.worker.order import EpochOrder, lengths_of
 from modelforge.worker.report import Report, StopRequested
@@ -170,7 +170,11 @@ def _train(
     if shared.held_out is not None:
         callback.evaluate = evaluation
     try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except NothingLeft:
+            if arguments["load_best_model_at_end"]:
+                trainer._load_best_model()
         if callback.stopped:
             raise StopRequested
         return trainer, callback, stage.finish(trainer)

@@ -82,9 +82,11 @@ class OurTrainer(Trainer):
         load_trained(whole, Path(resume_from_checkpoint))
 
     def _load_best_model(self) -> None:
-        assert self.state.best_model_checkpoint is not None
         assert self.model is not None
-        load_trained(self.model, Path(self.state.best_model_checkpoint))
+        # transformers notes the folder at the next save only, which an evaluation made up for after a stop may not see.
+        best = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.best_global_step}"
+        if best.is_dir():
+            load_trained(self.model, best)
 
 
 def load_trained(model: torch.nn.Module, folder: Path) -> None:
