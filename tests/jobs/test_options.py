@@ -41,6 +41,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"strategy": "dpo", "loss_weights": [1.0]}, "loss_weights: 1 weights for 2 losses"),
     ({"strategy": "dpo", "loss_type": ["ipo", "ipo"]}, "loss_type: a loss is named twice"),
     ({"strategy": "dpo", "label_smoothing": 0.1}, "label_smoothing: it is for the losses"),
+    ({"strategy": "dpo", "loss_type": "exo_pair", "label_smoothing": 0.0}, "label_smoothing: the loss exo_pair"),
+    ({"init_lora_weights": "orthogonal", "lora_r": 5}, "lora_r: .* even number, not 5"),
     ({"strategy": "dpo", "packing": True}, "packing: pairs"),
     ({"strategy": "rlhf", "reward_model": "r", "reward_learning_rate": 1e-3}, "reward_learning_rate: no reward model"),
 ]

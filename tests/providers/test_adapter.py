@@ -10,11 +10,14 @@ import pytest
 from modelforge.contracts.base import now
 from modelforge.contracts.job import DatasetRef, ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
+from modelforge.errors import InvalidRequest
 from modelforge.providers import PROVIDERS, adapter
 from modelforge.tasks.base import Head
 from tests.providers.test_quantization import logits, moved
+from tests.tiny import make_tiny_tokenizer
 
 PROVIDER = PROVIDERS.get("huggingface")
+SPAN_TASK = "extractive-question-answering"
 
 
 def spec_of(folder: Path, output: Path, earlier: Path | None = None, **fields: Any) -> RunSpec:
@@ -138,3 +141,52 @@ def test_loraplus_learns_b_faster(tiny_model: Path, tmp_path: Path) -> None:
     for group in trainer.create_optimizer().param_groups:
         for parameter in group["params"]:
             assert group["lr"] == pytest.approx(1.6e-2 if "lora_B" in names[id(parameter)] else 1e-3)
+
+
+@pytest.mark.parametrize("start", ["pissa", "olora"])
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"target_modules": ["q_proj", "embed_tokens"]}, "^init_lora_weights: .*embed_tokens, a Embedding"),
+        ({"target_modules": ["q_proj", "lm_head"]}, "^init_lora_weights: .* share the weights of lm_head"),
+        ({"lora_r": 17}, "^lora_r: .* 16 directions in the weights of .*k_proj, not 17"),
+    ],
+)
+def test_a_start_that_could_not_be_undone_is_refused(
+    tiny_model: Path, tmp_path: Path, start: str, fields: dict[str, Any], said: str
+) -> None:
+    spec = spec_of(tiny_model, tmp_path / "made", **{"init_lora_weights": start, **fields})
+    model, _ = PROVIDER.load(spec, Head.CAUSAL)
+    with pytest.raises(InvalidRequest, match=said):
+        adapter.keep_start(model, spec.config, tmp_path / "start")
+
+
+@pytest.mark.parametrize("start", ["default", "pissa", "olora"])
+def test_a_span_models_head_is_saved_whole(tmp_path: Path, start: str) -> None:
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    from modelforge.tasks import TASKS
+    from modelforge.worker.save import save_model
+
+    config = BertConfig(
+        vocab_size=500, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32
+    )
+    BertForMaskedLM(config).save_pretrained(tmp_path / "bert")
+    make_tiny_tokenizer().save_pretrained(tmp_path / "bert")
+    spec = spec_of(tmp_path / "bert", tmp_path / "models" / "made", init_lora_weights=start)
+    spec = spec.model_copy(update={"config": spec.config.model_copy(update={"task": SPAN_TASK})})
+    model, tokenizer = PROVIDER.load(spec, Head.SPAN)
+    adapter.keep_start(model, spec.config, tmp_path / "start")
+    moved(model)
+    for name, parameter in model.named_parameters():
+        if "qa_outputs.modules_to_save" in name:
+            parameter.data.add_(0.1)
+    inputs = {"input_ids": torch.tensor([[5, 6, 7, 8]]), "token_type_ids": torch.tensor([[0, 0, 1, 1]])}
+    with torch.no_grad():
+        expected = model.eval()(**inputs).start_logits
+        other = model(**{**inputs, "token_type_ids": torch.zeros(1, 4, dtype=torch.long)}).start_logits
+        assert not torch.allclose(expected, other, atol=1e-4)  # what tells the question from the context is heeded
+        save_model(model, tokenizer, spec, {}, start=tmp_path / "start" if start != "default" else None)
+        loaded = PROVIDER.load_trained(spec.output_dir, TASKS.get(SPAN_TASK), "cpu")
+        torch.testing.assert_close(loaded.model(**inputs).start_logits, expected, rtol=1e-4, atol=1e-4)

@@ -45,7 +45,7 @@ class Dpo:
             "beta": 0.1,
             "loss_type": losses,
             "loss_weights": weights,
-            "label_smoothing": next((SMOOTHED[loss] for loss in losses if loss in SMOOTHED), None),
+            "label_smoothing": max((SMOOTHED[loss] for loss in losses if loss in SMOOTHED), default=None),
         }
 
     def check(self, config: TrainingConfig) -> None:
@@ -59,6 +59,8 @@ class Dpo:
             )
         if len(set(losses)) < len(losses):
             raise InvalidRequest("loss_type: a loss is named twice")
+        if config.label_smoothing == 0 and "exo_pair" in losses:
+            raise InvalidRequest("label_smoothing: the loss exo_pair needs some, 0.001 for example")
         if config.label_smoothing is not None and not set(losses) & set(SMOOTHED):
             raise InvalidRequest(f"label_smoothing: it is for the losses {', '.join(SMOOTHED)} alone")
 

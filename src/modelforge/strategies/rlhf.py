@@ -51,13 +51,12 @@ class Rlhf:
         return preferences.SHAPES
 
     def defaults(self, config: TrainingConfig) -> dict[str, Any]:
-        return {
-            "learning_rate": 1e-4 if config.use_lora else 1.41e-5,
-            "lora_dropout": 0.0,
-            "num_generations": 8,
-            "kl_beta": 0.05,
-            "reward_learning_rate": 1e-3 if config.use_lora else 1e-4,
-        }
+        own = {"learning_rate": 1e-4, "reward_learning_rate": 1e-3}
+        if not config.use_lora:
+            own = {"learning_rate": 1.41e-5, "reward_learning_rate": 1e-4}
+        if config.reward_model is not None:
+            del own["reward_learning_rate"]
+        return {**own, "lora_dropout": 0.0, "num_generations": 8, "kl_beta": 0.05}
 
     def check(self, config: TrainingConfig) -> None:
         """Raises InvalidRequest for what would leave the policy without a reference or a judge."""

@@ -35,9 +35,11 @@ class TextGeneration:
         assert config.max_seq_length is not None
         if "text" in row:
             ids = [*text_ids(tokenizer, row["text"]), end_id(tokenizer)]
-            parts = [ids[at : at + config.max_seq_length] for at in range(0, len(ids), config.max_seq_length)]
-            # Nothing is predicted from a single token.
-            return [Example({"input_ids": part, "labels": part}) for part in parts if len(part) > 1]
+            # They share a token, which is not learnt twice: the first of each is only gone on from.
+            step = config.max_seq_length - 1
+            starts = range(0, len(ids) - 1, step) if step else []
+            parts = [ids[at : at + config.max_seq_length] for at in starts]
+            return [Example({"input_ids": part, "labels": part}) for part in parts]
         if "messages" in row:
             written = render_chat(tokenizer, row["messages"])
         else:
