@@ -326,7 +326,9 @@ def explained(ref: ModelRef) -> Iterator[None]:
                 "only if you trust where the model comes from"
             ) from error
         if "ignore_mismatched_sizes" in str(error):
-            raise InvalidRequest(f"{what}: its weights are of other sizes than its config.json says") from error
+            raise InvalidRequest(
+                f"{what} cannot be loaded: its weights are of other sizes than its config.json says"
+            ) from error
         # transformers goes on for paragraphs, with advice to install itself anew.
         why = " ".join(str(error).split("\n\n")[0].split())
         raise InvalidRequest(f"{what} cannot be loaded: {why}") from error
