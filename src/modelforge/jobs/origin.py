@@ -101,6 +101,23 @@ def lineage_of(config: TrainingConfig, model: ModelRef, database: Database) -> l
     return [*before, Ancestor(name=earlier.name, strategy=earlier.strategy, job_id=earlier.job_id)]
 
 
+def check_start(run_dir: Path) -> None:
+    """Raises NotFound where the earlier model that a run started from is gone, or its folder is another model's now: a
+    resume would go on over other weights."""
+    spec = _spec_of(run_dir)
+    if spec is None:
+        raise NotFound(f"the run folder {run_dir} is gone or not whole, so job {run_dir.name} cannot be resumed")
+    earlier = spec.lineage[-1] if spec.lineage else None
+    if earlier is None or earlier.job_id is None:
+        return
+    there = _spec_of(Path(spec.model.adapter or spec.model.path))
+    if there is None or there.job_id != earlier.job_id:
+        raise NotFound(
+            f"model '{earlier.name}', which job {spec.job_id} started from, is deleted, so the job cannot be resumed; "
+            "start a new one from another model"
+        )
+
+
 def _spec_of(folder: Path) -> RunSpec | None:
     text = read_text_or_none(folder / "spec.json")
     try:

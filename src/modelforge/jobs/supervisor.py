@@ -19,12 +19,13 @@ from modelforge import __version__
 from modelforge.contracts.base import now
 from modelforge.contracts.job import OPEN_STATES, Cause, JobState, RunSpec, TrainingStatus
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import Conflict, Fault, ModelForgeError, NotFound, StoreFault
-from modelforge.files import read_text_or_none, write_atomic
+from modelforge.errors import Conflict, Fault, ModelForgeError, StoreFault
+from modelforge.files import write_atomic
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.ledger import Ledger
+from modelforge.jobs.origin import check_start
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
 from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
@@ -183,8 +184,7 @@ class Supervisor:
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id
-        if read_text_or_none(run_dir / "spec.json") is None:
-            raise NotFound(f"the run folder {run_dir} is gone or not whole, so job {job_id} cannot be resumed")
+        await to_thread.run_sync(check_start, run_dir)
         token = secrets.token_hex(16)
         (run_dir / "stop").unlink(missing_ok=True)
         status = await self._write(lambda: self._ledger.requeue(job_id, token))
