@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from modelforge.cli.console import duration, number, print_error, print_fields, print_json, print_table, size
+from modelforge.cli.console import (
+    duration,
+    number,
+    print_error,
+    print_fields,
+    print_json,
+    print_measures,
+    print_table,
+    size,
+)
 from modelforge.cli.demo import Comparison, Row, compared, one_per_answer, spread
-from modelforge.cli.progress import Speed, curve
+from modelforge.cli.progress import Speed, _Figures, curve, flowed
+from modelforge.contracts.job import JobDetail, MetricPoint
 
 LONG = "a-model-with-a-name-of-many-words-" * 3 + "[red]and-brackets[/red]"
 
@@ -91,3 +102,74 @@ def test_the_demo_shows_different_answers_from_all_over_its_data() -> None:
     assert [row.question for row in single] == [f"phrasing 0 of {n}" for n in range(10)]
     assert [row.answer for row in spread(single, 3)] == ["answer 0", "answer 3", "answer 6"]
     assert spread(single, 99) == single
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "120"])
+def test_before_and_after_are_two_columns(
+    columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    metrics = {"final_loss": 0.5, "base_final_loss": 2.25, "rougeL": 0.875, "base_rougeL": 0.125, "base_kl": 3.0}
+    print_measures({**metrics, "train_tokens": 123456.0, "peak_memory_mb": 512.5})
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    cells = [line.split() for line in lines]
+    assert ["Measured", "Before", "After"] in cells
+    assert ["Final", "loss", "2.25", "0.5"] in cells and ["ROUGE-L", "0.125", "0.875"] in cells
+    assert ["KL", "3", "–"] in cells  # nothing that was measured is left out
+    assert ["Train", "tokens", "123456"] in cells and ["Peak", "memory", "(MB)", "512.5"] in cells
+
+
+def test_without_a_before_there_is_no_table(capsys: pytest.CaptureFixture[str]) -> None:
+    print_measures({"final_loss": 0.5})
+    assert capsys.readouterr().out.split() == ["Final", "loss", "0.5"]
+    print_measures(None)
+    assert not capsys.readouterr().out.strip()
+
+
+def a_job(**more: Any) -> JobDetail:
+    """One in training, with what a test says of it."""
+    [shown] = JobDetail.model_config["json_schema_extra"]["examples"]  # type: ignore[call-overload, index]
+    return JobDetail.model_validate({**shown, **more})
+
+
+def a_point(step: int, **values: Any) -> MetricPoint:
+    return MetricPoint(seq=step, job_id="train_x", attempt=1, step=step, **values)
+
+
+def test_a_policy_is_shown_by_its_reward_and_not_by_the_reward_models_figures() -> None:
+    figures = _Figures()
+    job = a_job(loss=0.4, eval_loss=0.6, current_step=2, total_steps=5, eta_seconds=3.0)
+    figures.take(job, [a_point(1, loss=0.7), a_point(2, loss=0.5, eval_loss=0.6, reward_model_accuracy=0.75)])
+    assert figures.parts(job) == ["step 2 of 5", "loss 0.5", "eval loss 0.6", "accuracy 0.75", "3s left"]
+    assert figures.shape() == "loss █▁"
+
+    # The job still tells the reward model's loss on the held-out rows: no other was measured yet.
+    job = a_job(loss=0.0, eval_loss=0.6, current_step=4, total_steps=5, eta_seconds=1.0)
+    figures.take(job, [a_point(3, loss=0.0, reward=-1.0, kl=0.01), a_point(4, loss=0.0, reward=1.0, kl=0.02)])
+    told = figures.parts(job)
+    assert [part for part in told if "steps/s" not in part] == ["step 4 of 5", "reward 1", "KL 0.02", "1s left"]
+    assert figures.shape() == "reward ▁█"
+    figures.take(job, [a_point(4, eval_loss=2.5, reward=1.0)])
+    assert "eval loss 2.5" in figures.parts(job)
+
+
+def test_a_point_that_comes_again_is_one_point_of_the_curve() -> None:
+    figures, job = _Figures(), a_job()
+    figures.take(job, [a_point(1, loss=2.0), a_point(2, loss=1.0)])
+    figures.take(job, [a_point(2, loss=1.0, rougeL=0.5)])
+    assert figures.shape() == "loss █▁" and "ROUGE-L 0.5" in figures.parts(job)
+
+
+def test_no_time_is_left_when_all_steps_are_done() -> None:
+    """The model is measured then, which no estimate covers."""
+    assert not [part for part in _Figures().parts(a_job(current_step=5, total_steps=5)) if "left" in part]
+
+
+def test_figures_are_broken_between_parts_only() -> None:
+    parts = ["step 5 of 27", "loss 0.6444", "eval loss 0.6578", "3.6 steps/s", "8s left"]
+    for width in (16, 40, 80, 120):
+        lines = flowed(parts, width)
+        assert max(map(len, lines)) <= width
+        assert " · ".join(lines).split(" · ") == parts
+    assert len(flowed(parts, 120)) == 1 and flowed([], 40) == []

@@ -13,6 +13,8 @@ from modelforge.cli.flags import flag_of, given
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.settings import Settings
+from modelforge.strategies import STRATEGIES
+from modelforge.tasks import TASKS
 
 
 def options(command: str) -> dict[str, typing.Any]:
@@ -59,3 +61,29 @@ def test_a_flag_that_is_not_given_is_not_sent() -> None:
 )
 def test_names_of_layers_make_a_list_and_an_expression_stays_text(text: str, value: str | list[str]) -> None:
     assert given(TrainingConfig, {"target_modules": text}) == {"target_modules": value}
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "value"),
+    [
+        ("loss_type", "sigmoid", ["sigmoid"]),
+        ("loss_type", "sigmoid,sft", ["sigmoid", "sft"]),
+        ("loss_weights", "1,3", [1.0, 3.0]),
+        ("loss_weights", "0.5", [0.5]),
+        ("loss_weights", "1,a", "1,a"),  # the API says what is wrong with it
+    ],
+)
+def test_losses_and_their_weights_are_lists(field: str, text: str, value: object) -> None:
+    assert given(TrainingConfig, {field: text}) == {field: value}
+
+
+def test_options_stand_in_the_panel_of_their_strategy_or_task() -> None:
+    panels = {name: option.rich_help_panel for name, option in options("train").items()}
+    for strategy in STRATEGIES:
+        assert {panels[flag_of(field)] for field in strategy.options} <= {strategy.name}
+    for task in TASKS:
+        wanted = task.name.replace("-", " ").capitalize()
+        assert {panels[flag_of(field)] for field in task.options} <= {wanted}
+    assert panels["--lora-r"] == panels["--use-dora"] == panels["--loraplus-lr-ratio"] == "Adapter"
+    assert panels["--load-best-model-at-end"] == "Evaluation and checkpoints"
+    assert panels["--seed"] == panels["--name"] == "Repeating and naming"

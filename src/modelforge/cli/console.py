@@ -25,6 +25,22 @@ COLUMN_WIDTH = 16
 
 UNITS = (("_mb", "MB"), ("_seconds", "s"), ("_s", "s"))
 """Endings of the names of measures, and the units that they stand for."""
+TITLES = {
+    "kl": "KL",
+    "f1": "F1",
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "has_ans_exact": "Exact, answerable",
+    "has_ans_f1": "F1, answerable",
+    "no_ans_exact": "Exact, unanswerable",
+    "no_ans_f1": "F1, unanswerable",
+}
+"""Measures whose names are not said as they are written."""
+BEFORE = "base_"
+"""What the name of a measure begins with that is of the model from which a training started."""
+WHOLE = 10_000
+"""From here on a measure is a count: of tokens, of MB."""
 
 
 def out() -> Console:
@@ -126,21 +142,30 @@ def percent(progress: float) -> str:
     return f"{int(progress)} %"
 
 
-def measures(metrics: dict[str, float] | None) -> dict[str, str]:
-    """What was measured, named for people: ``Peak memory (MB)`` for ``peak_memory_mb``, with what the base had."""
-    named = {}
+def title(measure: str) -> str:
+    """A measure's name for people: ``Peak memory (MB)`` for ``peak_memory_mb``."""
+    if measure in TITLES:
+        return TITLES[measure]
+    stem, unit = next(
+        ((measure.removesuffix(end), f" ({unit})") for end, unit in UNITS if measure.endswith(end)), (measure, "")
+    )
+    words = stem.replace("_", " ")
+    return words[:1].upper() + words[1:] + unit
+
+
+def print_measures(metrics: dict[str, float] | None) -> None:
+    """What was measured: a table of what there is of the model and of what it was trained from, then the rest."""
     metrics = metrics or {}
-    for name, value in metrics.items():
-        if name.startswith("base_"):
-            continue
-        stem, unit = next(
-            ((name.removesuffix(end), f" ({unit})") for end, unit in UNITS if name.endswith(end)), (name, "")
+    before = {name.removeprefix(BEFORE): value for name, value in metrics.items() if name.startswith(BEFORE)}
+    if before:
+        print_table(
+            ["Measured", "Before", "After"],
+            [(title(name), value, metrics.get(name)) for name, value in before.items()],
+            numbers=["Before", "After"],
         )
-        words = stem.replace("_", " ")
-        before = metrics.get(f"base_{name}")
-        was = "" if before is None else f" (before: {number(before)})"
-        named[words[0].upper() + words[1:] + unit] = number(value) + was
-    return named
+        out().print()
+    alone = {name: value for name, value in metrics.items() if name not in before and not name.startswith(BEFORE)}
+    print_fields({title(name): f"{value:.0f}" if value >= WHOLE else value for name, value in alone.items()})
 
 
 def duration(seconds: float) -> str:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 import typer
 from rich.text import Text
 
-from modelforge.cli.console import duration, err, measures, note, print_fields, print_json, say, show_command
+from modelforge.cli.console import (
+    duration,
+    err,
+    note,
+    print_fields,
+    print_json,
+    print_measures,
+    say,
+    show_command,
+)
 from modelforge.cli.progress import View, view_for
 from modelforge.contracts.job import JobDetail, JobState, MetricList, MetricPoint, TrainingStarted, TrainingStopped
 from modelforge.errors import Conflict
@@ -152,7 +161,9 @@ def print_end(job: JobDetail, program: str) -> None:
     if job.status == JobState.COMPLETED:
         took = duration((job.ended_at - job.started_at).total_seconds()) if job.ended_at and job.started_at else None
         say(f"\nTrained {job.name}{f' in {took}' if took else ''}.", "bold green")
-        print_fields({"Model id": job.model_id, "Folder": job.model_path, **measures(job.metrics)})
+        print_fields({"Model id": job.model_id, "Folder": job.model_path})
+        say("")
+        print_measures(job.metrics)
         say("")
         show_command("Talk to it", f'{program} generate {job.name} "…"')
         return

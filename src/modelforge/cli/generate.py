@@ -27,7 +27,10 @@ def generate(
     json: Json = False,
     **flags: Any,
 ) -> None:
-    """Let a model answer."""
+    """Let a model answer, sum up, or find an answer in a text.
+
+    Example: modelforge generate notes "Who lives in Rome?" --context "Ada lives in Rome."
+    """
     which = {"model_id": int(model)} if model.isdecimal() else {"model_name": model_reference(model)}
     options = {**which, **given(GenerateRequest, flags)}
     with client_of(ctx) as client:
@@ -39,9 +42,7 @@ def generate(
                 return
             say(reply.generated_text)
             if sys.stdout.isatty():
-                rate = reply.tokens_generated / max(reply.generation_time_ms, 1) * 1000
-                ended = {"stop": "", "length": ", cut at max-new-tokens", "timeout": ", cut at the timeout"}
-                note(f"{reply.tokens_generated} tokens, {number(rate)}/s{ended[reply.finish_reason]}", "dim")
+                note(_about(reply), "dim")
 
         if prompt is not None:
             answer(prompt)
@@ -51,6 +52,16 @@ def generate(
             for line in sys.stdin:
                 if line.strip():
                     answer(line.rstrip("\n"))
+
+
+def _about(reply: GenerateReply) -> str:
+    """What is worth knowing of an answer beside it."""
+    if reply.score is not None:
+        place = "no answer in the context" if reply.answer_start is None else f"at character {reply.answer_start}"
+        return f"{place}, score {number(reply.score)}"
+    rate = reply.tokens_generated / max(reply.generation_time_ms, 1) * 1000
+    ended = {"stop": "", "length": ", cut at max-new-tokens", "timeout": ", cut at the timeout"}
+    return f"{reply.tokens_generated} tokens, {number(rate)}/s{ended[reply.finish_reason]}"
 
 
 def _converse(model: str, answer: Any) -> None:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelforge.cli.console import measures, percent, print_fields, print_json, print_table, say, show_command
+from modelforge.cli.console import percent, print_fields, print_json, print_measures, print_table, say, show_command
 from modelforge.cli.follow import ENDED, run_to_end
 from modelforge.cli.session import Json, client_of, program_of
 from modelforge.cli.train import Detach
 from modelforge.contracts.job import (
     JobDetail,
+    JobEvent,
     JobList,
     JobLog,
     TrainingStarted,
@@ -83,13 +84,24 @@ def show(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
             "Exit code": detail.exit_code,
             "Signal": detail.signal,
             "Files": detail.run_dir,
-            **measures(detail.metrics),
         }
     )
+    if detail.metrics:
+        say("")
+        print_measures(detail.metrics)
+    samples = [event for event in detail.events if event.kind == "sample"]
     say("\nWhat happened", "bold")
-    print_fields([(event.at.astimezone().strftime("%H:%M:%S"), event.text) for event in detail.events])
+    print_fields([(_clock(event), event.text) for event in detail.events if event.kind != "sample"])
+    if samples:
+        say("\nWhat the model said", "bold")
+        # A prompt may have many lines; an answer is to be found at a glance.
+        print_fields([(_clock(event), " ".join(event.text.split())) for event in samples])
     say("\nConfiguration", "bold")
     print_fields(detail.config)
+
+
+def _clock(event: JobEvent) -> str:
+    return event.at.astimezone().strftime("%H:%M:%S")
 
 
 @app.command()

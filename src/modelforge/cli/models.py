@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelforge.cli.console import measures, print_fields, print_json, print_table, say, size
+from modelforge.cli.console import print_fields, print_json, print_measures, print_table, say, size
 from modelforge.cli.session import Json, client_of
 from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList, ModelSummary
 from modelforge.errors import NotFound, did_you_mean
@@ -49,7 +49,7 @@ def show(ctx: typer.Context, model: Model, json: Json = False) -> None:
             "Name": detail.name,
             "Id": detail.id,
             "Base model": detail.base_model,
-            "Descends from": " → ".join(ancestor.name for ancestor in detail.lineage),
+            "Lineage": _descent(detail),
             "Task": detail.task,
             "Strategy": f"{detail.strategy} ({detail.provider})",
             "Dataset": detail.dataset,
@@ -57,12 +57,21 @@ def show(ctx: typer.Context, model: Model, json: Json = False) -> None:
             "Size": size(detail.size_mb),
             "Folder": detail.path,
             "Job": detail.job_id,
-            **measures(detail.metrics),
         }
     )
+    if detail.metrics:
+        say("")
+        print_measures(detail.metrics)
     say("\nSettings", "bold")
     settings = detail.training_params.model_dump(mode="json")
     print_fields({name: value for name, value in settings.items() if value is not None})
+
+
+def _descent(detail: ModelDetail) -> str | None:
+    """``starter → notes (sft) → polite (dpo)``, the model itself last; None where its beginning is not known."""
+    chain = [(ancestor.name, ancestor.strategy) for ancestor in detail.lineage]
+    steps = [name if strategy is None else f"{name} ({strategy})" for name, strategy in chain]
+    return " → ".join([*steps, f"{detail.name} ({detail.strategy})"]) if steps else None
 
 
 @app.command()

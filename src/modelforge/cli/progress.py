@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -22,6 +23,16 @@ SPEED_WINDOW = 10.0
 LINE_INTERVAL = 10.0
 """Seconds between lines where there is no terminal; a tenth of the run makes a line too."""
 CURVE_WIDTH = 16
+LOOKED_AT = {
+    "reward": "reward",
+    "kl": "KL",
+    "reward_accuracy": "accuracy",
+    "reward_model_accuracy": "accuracy",
+    "rougeL": "ROUGE-L",
+    "f1": "F1",
+}
+"""Measures of strategies and tasks that are shown while a run goes on, and how they are called there."""
+BETWEEN = " · "
 BLOCKS = "▁▂▃▄▅▆▇█"
 
 
@@ -76,21 +87,26 @@ class _Figures:
 
     def __init__(self) -> None:
         self.speed = Speed()
-        self.losses: list[float] = []
+        self._curves: dict[str, dict[int, float]] = {"loss": {}, "reward": {}}
+        self._newest: dict[str, float] = {}
 
     def take(self, job: JobDetail, points: list[MetricPoint]) -> None:
         self.speed.add(job.current_step)
-        self.losses += [point.loss for point in points if point.loss is not None]
+        for point in points:
+            measured = {**(point.model_extra or {}), "loss": point.loss, "eval_loss": point.eval_loss}
+            if "reward" in measured and "reward" not in self._newest:
+                self._newest.clear()  # the reward model is trained: its figures are not the policy's
+            known = {name: value for name, value in measured.items() if isinstance(value, int | float)}
+            self._newest |= known
+            for name in self._curves.keys() & known.keys():
+                self._curves[name][point.step] = known[name]  # a point comes again where something was added to it
 
     def parts(self, job: JobDetail) -> list[str]:
         parts = []
         if job.current_step is not None and job.total_steps is not None:
             parts.append(f"step {job.current_step} of {job.total_steps}")
-        if job.loss is not None:
-            parts.append(f"loss {number(job.loss)}")
-        if job.eval_loss is not None:
-            parts.append(f"eval loss {number(job.eval_loss)}")
-        running = job.status == JobState.TRAINING
+        parts += [f"{name} {number(value)}" for name, value in self._measured(job)]
+        running = job.status == JobState.TRAINING and job.current_step != job.total_steps
         if running and self.speed.steps_per_second is not None:
             parts.append(f"{self.speed.steps_per_second:.1f} steps/s")
         if running and job.eta_seconds is not None:
@@ -98,6 +114,24 @@ class _Figures:
         if job.stalled:
             parts.append("silent for long")
         return parts
+
+    def shape(self) -> str:
+        """The curve of what the training is after, with its name; empty while there are no two points of it."""
+        name = "reward" if self._curves["reward"] else "loss"
+        drawn = curve([value for _, value in sorted(self._curves[name].items())])
+        return f"{name} {drawn}" if drawn else ""
+
+    def _measured(self, job: JobDetail) -> Iterator[tuple[str, float]]:
+        """The loss, or where a policy is after a reward, that; then what else people look at."""
+        by_reward = "reward" in self._newest
+        loss, eval_loss = self._newest.get("loss", job.loss), self._newest.get("eval_loss", job.eval_loss)
+        if loss is not None and not by_reward:
+            yield "loss", loss
+        if eval_loss is not None and (not by_reward or "eval_loss" in self._newest):
+            yield "eval loss", eval_loss
+        for name, words in LOOKED_AT.items():
+            if name in self._newest:
+                yield words, self._newest[name]
 
 
 def curve(values: list[float], width: int = CURVE_WIDTH) -> str:
@@ -110,6 +144,17 @@ def curve(values: list[float], width: int = CURVE_WIDTH) -> str:
     low, high = min(means), max(means)
     scale = (len(BLOCKS) - 1) / (high - low) if high > low else 0.0
     return "".join(BLOCKS[round((mean - low) * scale)] for mean in means)
+
+
+def flowed(parts: list[str], width: int) -> list[str]:
+    """The parts in lines of at most ``width`` columns, none of them broken."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(BETWEEN) + len(part) <= width:
+            lines[-1] += BETWEEN + part
+        else:
+            lines.append(part)
+    return lines
 
 
 WORDS = {
@@ -157,10 +202,9 @@ class LiveView:
         if not waiting:
             title.append(f"  {percent(job.progress)}", "bold green" if job.status == JobState.COMPLETED else "bold")
         bar = ProgressBar(total=100, completed=job.progress, pulse=waiting, finished_style="green")
-        figures = Text(" · ".join(self._figures.parts(job)), style="dim", overflow="fold")
-        shape = curve(self._figures.losses)
-        if shape:
-            figures.append(f"\nloss {shape}")
+        lines = flowed(self._figures.parts(job), self._live.console.width)
+        shape = self._figures.shape()
+        figures = Text("\n".join([*lines, shape] if shape else lines), style="dim", overflow="fold")
         return Group(title, Padding(bar, 0), figures)  # the bar itself ends no line
 
 
