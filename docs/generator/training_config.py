@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,9 @@ from modelforge.contracts.training import TrainingConfig
 from modelforge.hardware import Gpu, Hardware
 from modelforge.jobs.preflight import COMPUTE_SPECS, fill_defaults
 from modelforge.strategies import STRATEGIES
+from modelforge.strategies.rlhf import REWARD_STEPS
 from modelforge.tasks import TASKS
+from modelforge.tasks.extractive_qa import ANSWER_LENGTH
 
 INTRO = """\
 The body of [`POST /api/start_training`](rest-api.md#post-apistart_training), the fields of a configuration file for \
@@ -28,6 +31,9 @@ FILLED = """\
 Fields whose default is `null` are filled in before the run. The request wins over what `compute_specs` sets, and that \
 over the other defaults. The values that were filled in are in the job's `config` and in the `spec.json` beside the \
 model."""
+OWN = """\
+These belong to one strategy or task each, and are refused with any other. Those filled in with `null` here are chosen \
+when model and data are known, or mean what their description says."""
 UNDER_WAY = """\
 The rest is filled in when the worker has loaded model and data:
 
@@ -35,10 +41,18 @@ The rest is filled in when the worker has loaded model and data:
 - `packing`: false.
 - `gradient_checkpointing`: true where the activations of a batch of the longest rows would not fit into memory.
 - `logging_steps`: such that the loss curve has about {POINTS} points. `save_steps`: such that there are about \
-{CHECKPOINTS} checkpoints; more come by time. `eval_steps`: two to ten evaluations, more for more epochs.
+{CHECKPOINTS} checkpoints, and with `load_best_model_at_end` one at every evaluation; more come by time, the first \
+after {FIRST_SAVE_SECONDS:.0f} seconds, then every {SAVE_SECONDS:.0f}. `eval_steps`: two to ten evaluations, more for \
+more epochs.
+- `max_completion_length`: the longest answer in the data and a quarter more, at least 8 tokens more.
+- `reward_num_train_epochs`: stays null; the reward model gets at least {REWARD_STEPS} optimizer steps, and one epoch.
+- `max_answer_length`: {ANSWER_LENGTH} tokens, or the longest answer in the data. `source_prefix`: by the model's own \
+`config.json`.
 - `name`: `my-<base model>-finetuned`, with a number where that is taken.
 - `warmup_steps` stays null: `warmup_ratio` counts."""
-CHOICES = Path(modelforge.__file__).parent / "worker" / "choices.py"
+WORKER = Path(modelforge.__file__).parent / "worker"
+READ = ("choices.py", "callback.py")
+"""Modules of the worker whose constants the page tells."""
 
 MACHINES = {
     "CPU": Hardware(system="", cpu_count=8, memory_gb=16, device="cpu", fast_bf16=False, compute_specs="low_end"),
@@ -98,15 +112,21 @@ def _filled() -> Iterator[str]:
     yield "By `compute_specs`:"
     fields = list(next(iter(COMPUTE_SPECS.values())))
     yield _values(fields, {specs: _resolve(compute_specs=specs) for specs in COMPUTE_SPECS})
+    options = {field for variant in (*STRATEGIES, *TASKS) for field in variant.options}
+    by_strategy = {name: _resolve(strategy=name) for name in STRATEGIES.names()}
+    own = [field for each in STRATEGIES for field in each.defaults(_config(strategy=each.name))]
+    shared = [field for field in dict.fromkeys(own) if field not in options]
     yield "By the strategy:"
-    names = STRATEGIES.names()
-    by_strategy = {name: _resolve(strategy=name) for name in names}
-    own = [field for name in names for field in STRATEGIES.get(name).defaults(_config(strategy=name))]
-    yield _values(list(dict.fromkeys(own)), by_strategy)
+    yield _values(shared, by_strategy)
+    yield "and with `use_lora` false:"
+    whole = [each.name for each in STRATEGIES if not each.defaults(_config(strategy=each.name)).get("use_4bit")]
+    yield _values(["learning_rate"], {name: _resolve(strategy=name, use_lora=False) for name in whole})
+    yield OWN
+    yield table(("option", "of", "filled in with"), _own())
     yield "By the hardware:"
     by_machine = {title: _resolve(machine) for title, machine in MACHINES.items()}
     some = by_machine["CPU"]
-    done = {*fields, *own, "compute_specs"}
+    done = {*fields, *own, *options, "compute_specs"}
     open_fields = [name for name, field in TrainingConfig.model_fields.items() if field.default is None]
     yield _values([name for name in open_fields if name not in done and some[name] is not None], by_machine)
     yield (
@@ -115,25 +135,37 @@ def _filled() -> Iterator[str]:
     )
 
 
+def _own() -> Iterator[tuple[str, str, str]]:
+    """The options of single strategies and tasks: of which, and what they are filled in with."""
+    by_name = {each.name: (each.options, _resolve(strategy=each.name)) for each in STRATEGIES}
+    by_name |= {each.name: (each.options, _resolve(task=each.name)) for each in TASKS}
+    for field in TrainingConfig.model_fields:
+        for name, (options, filled) in by_name.items():
+            if field in options:
+                yield f"`{field}`", f"`{name}`", literal(filled[field])
+
+
 def _values(fields: list[str], columns: dict[str, dict[str, Any]]) -> str:
     rows = [(f"`{name}`", *(literal(column[name]) for column in columns.values())) for name in fields]
     return table(("field", *columns), rows)
 
 
-def _config(**given: str) -> TrainingConfig:
+def _config(**given: Any) -> TrainingConfig:
     return TrainingConfig.model_validate({"task": "text-generation", "model_name": "m", "dataset": "d", **given})
 
 
-def _resolve(machine: Hardware = MACHINES["CPU"], **given: str) -> dict[str, Any]:
+def _resolve(machine: Hardware = MACHINES["CPU"], **given: Any) -> dict[str, Any]:
     config = _config(**given)
     return fill_defaults(config, TASKS.get(config.task), STRATEGIES.get(config.strategy), machine).model_dump()
 
 
 def _chosen_by_worker() -> str:
     """The worker's constants are read from its source: importing it would load torch."""
-    constants: dict[str, Any] = {}
-    for node in ast.parse(CHOICES.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.Dict):
-            constants[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+    constants: dict[str, Any] = {"REWARD_STEPS": REWARD_STEPS, "ANSWER_LENGTH": ANSWER_LENGTH}
+    for name in READ:
+        for node in ast.parse((WORKER / name).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.Dict):
+                with contextlib.suppress(ValueError):  # a dictionary of something else than constants
+                    constants[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
     lengths = ", ".join(f"{tokens} ({specs})" for specs, tokens in constants["LENGTH_WITHIN_MEMORY"].items())
     return UNDER_WAY.format_map({**constants, "LENGTH_WITHIN_MEMORY": lengths})
