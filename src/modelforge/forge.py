@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from modelforge.cli.client import connect
+from modelforge.cli.configfile import absolute_paths
 from modelforge.contracts.dataset import DatasetUploaded
 from modelforge.contracts.job import OPEN_STATES, JobDetail, TrainingStarted
 from modelforge.contracts.model import ModelDetail, ModelList, ModelSummary
@@ -55,10 +56,7 @@ class ModelForge:
         Relative paths are this process's. Raises what a start is refused with, and Fault where the run did not
         complete; what it left can be resumed.
         """
-        for field in ("dataset", "model_name"):
-            if field in config and Path(str(config[field])).exists():
-                config[field] = str(Path(str(config[field])).absolute())
-        started = self._client.post("/api/start_training", TrainingStarted, config)
+        started = self._client.post("/api/start_training", TrainingStarted, absolute_paths(config))
         seq = -1
         while True:
             job = self._client.get(f"/api/jobs/{started.job_id}", JobDetail)

@@ -103,8 +103,8 @@ class Rlhf:
         return [reward, policy]
 
     def measure(self, run: Run, model: PreTrainedModel) -> dict[str, float]:
-        """``final_loss`` of the chosen answers, ``preference_accuracy``, and ``reward``, ``kl`` and
-        ``completion_length`` of the answers that the model gives to held-out prompts."""
+        """``final_loss`` of the chosen answers, ``preference_accuracy``, and ``reward`` and ``completion_length`` of
+        the answers that the model gives to held-out prompts."""
         from modelforge.tasks.rendering import end_ids  # noqa: PLC0415
         from modelforge.worker.pairs import measure_pairs  # noqa: PLC0415
         from modelforge.worker.policy import measure_policy  # noqa: PLC0415

@@ -104,7 +104,7 @@ def measure_policy(
     check_stop: Callable[[], None],
 ) -> dict[str, float]:
     """``reward`` and ``completion_length`` (tokens, the end token left out) of the likeliest answers to the first
-    ``limit`` prompts, and ``kl``: nats by which those answers are likelier than where the policy started, per token."""
+    ``limit`` prompts."""
     rows = rows.select(range(min(limit, len(rows))))
     reward, length, answered = 0.0, 0, 0
     for at in range(0, len(rows), batch_size):
