@@ -12,7 +12,7 @@ TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve test test-conformance test-stacks lint docs bench-learning clean
+.PHONY: help demo serve test test-faults test-conformance test-stacks lint docs bench-learning clean
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,7 +24,10 @@ serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
 	@$(VENV)/bin/modelforge serve
 
 test: lint  ## Everything that a change must pass
-	$(VENV)/bin/python -m pytest --ignore tests/conformance --ignore tests/stacks
+	$(VENV)/bin/python -m pytest --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
+
+test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that no run is lost
+	$(VENV)/bin/python -m pytest tests/faults
 
 test-conformance: $(VENV)/.installed-dev  ## Train every strategy, task and family of models that go together
 	$(VENV)/bin/python -m pytest tests/conformance
