@@ -53,7 +53,8 @@ def test_the_search_is_the_double_loop(
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
     windows = []
-    for at in range(0, max(1, tokens - share), max(1, room - share)):
+    share = min(share, room - 1)  # else the windows do not reach the last token
+    for at in range(0, max(1, tokens - share), room - share):
         size = min(room, tokens - at)
         null = -1 + lead + size + 1 if seed % 2 else 0
         windows.append(Window([0] * (lead + size + 1), None, null, lead, at, size))
