@@ -120,7 +120,9 @@ def _filled() -> Iterator[str]:
     yield _values(shared, by_strategy)
     yield "and with `use_lora` false:"
     whole = [each.name for each in STRATEGIES if not each.defaults(_config(strategy=each.name)).get("use_4bit")]
-    yield _values(["learning_rate"], {name: _resolve(strategy=name, use_lora=False) for name in whole})
+    yield _values(
+        ["learning_rate", "reward_learning_rate"], {name: _resolve(strategy=name, use_lora=False) for name in whole}
+    )
     yield OWN
     yield table(("option", "of", "filled in with"), _own())
     yield "By the hardware:"

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 import modelforge as package
+from modelforge.cli.flags import flag_of
+from modelforge.cli.help import WIDE
+from modelforge.cli.train import PANELS
+from modelforge.contracts.training import TrainingConfig
+from modelforge.settings import Settings
 from tests.cli.program import modelforge
 
 
@@ -22,9 +29,25 @@ def test_help_is_complete_and_plain_in_a_pipe(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_help_on_a_narrow_terminal_names_every_flag_in_full(tmp_path: Path) -> None:
-    shown = modelforge("train", "--help", home=tmp_path, COLUMNS="40").stdout
-    assert "--gradient-accumulation-steps" in shown and "--bnb-4bit-compute-dtype" in shown
+@pytest.mark.parametrize("columns", [40, 80, WIDE - 1, WIDE, 120])
+@pytest.mark.parametrize(("command", "model"), [("train", TrainingConfig), ("serve", Settings)])
+def test_help_names_every_flag_in_full_on_every_terminal(
+    command: str, model: type[BaseModel], columns: int, tmp_path: Path
+) -> None:
+    shown = modelforge(command, "--help", home=tmp_path, COLUMNS=str(columns)).stdout
+    named = set(re.findall(r"--[a-z0-9-]+(?![a-z0-9…-])", shown))
+    assert {flag_of(name) for name in model.model_fields} <= named
+    switches = [name for name, field in model.model_fields.items() if field.annotation in (bool, bool | None)]
+    assert {f"--no-{flag_of(name)[2:]}" for name in switches} <= named
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_help_of_train_has_its_groups_on_every_terminal(columns: int, tmp_path: Path) -> None:
+    shown = modelforge("train", "--help", home=tmp_path, COLUMNS=str(columns)).stdout
+    titles = "|".join(map(re.escape, PANELS.values()))
+    found = re.findall(rf"^(?:╭─ ({titles}) ─.*|({titles}):)$", shown, re.MULTILINE)
+    assert [boxed or plain for boxed, plain in found] == list(PANELS.values())
+    assert "discopop" in shown and "bco_pair" in shown  # the losses that the list takes
 
 
 def test_version(tmp_path: Path) -> None:

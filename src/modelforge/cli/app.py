@@ -18,6 +18,7 @@ from typer.exceptions import Abort, TyperException
 from modelforge import __version__
 from modelforge.cli import datasets, demo, doctor, generate, jobs, models, providers, serve, train
 from modelforge.cli.console import print_error, print_failure
+from modelforge.cli.help import Grouped
 from modelforge.errors import ModelForgeError
 
 NARROW = 64
@@ -53,8 +54,8 @@ def _before(
 
 
 app.command()(demo.demo)
-app.command()(serve.serve)
-app.command()(train.train)
+app.command(cls=Grouped)(serve.serve)
+app.command(cls=Grouped)(train.train)
 app.command()(generate.generate)
 app.command()(doctor.doctor)
 app.add_typer(datasets.app, name="datasets")

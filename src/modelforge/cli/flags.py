@@ -79,8 +79,9 @@ def _parameter(name: str, field: FieldInfo, panel: str | None) -> inspect.Parame
 
 def _help(field: FieldInfo, plain: Any) -> str:
     parts = [" ".join((field.description or "").split())]
-    if get_origin(plain) is Literal:
-        parts.append(f"One of {', '.join(get_args(plain))}.")
+    choices = _choices(field.annotation)
+    if choices:
+        parts.append(f"{'One' if get_origin(plain) is Literal else 'Any'} of {', '.join(choices)}.")
     default = None if field.is_required() else field.get_default()
     if default not in (None, "", PydanticUndefined):
         parts.append(f"Default: {default if isinstance(default, str) else json.dumps(default)}.")
@@ -109,6 +110,16 @@ def _items(annotation: Any) -> Any:
     if not lists:
         return None
     return float if _members(get_args(lists[0])[0]) == [float] else str
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The values that a field takes, or the items of a list in it, where they are a choice."""
+    for member in _members(annotation):
+        items = _members(get_args(member)[0]) if get_origin(member) is list else [member]
+        for item in items:
+            if get_origin(item) is Literal:
+                return get_args(item)
+    return ()
 
 
 def _plain(annotation: Any) -> Any:

@@ -17,17 +17,17 @@ from modelforge.contracts.training import TrainingConfig
 PANELS = {
     "task": "What to train",
     "lora_r": "Adapter",
+    "trust_remote_code": "Models that bring code or pickles",
     "use_4bit": "Precision and memory",
     "num_train_epochs": "Length, batches and optimizer",
     "eval_split": "Evaluation and checkpoints",
     "seed": "Repeating and naming",
-    "trust_remote_code": "Models that bring code or pickles",
     "doc_stride": "Extractive question answering",
     "max_target_length": "Summarization",
     "beta": "dpo",
     "num_generations": "rlhf",
 }
-"""The first field of each group of flags."""
+"""The first field of each group of flags, in the order of the fields."""
 
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when the run has begun; it goes on by itself.")]
 

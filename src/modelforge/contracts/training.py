@@ -258,7 +258,7 @@ class TrainingConfig(Request):
     """rlhf: a reward model to use instead of training one: an earlier rlhf model of this registry, a local folder, or
     an id on the hub."""
     reward_learning_rate: float | None = Field(None, gt=0, le=1)
-    """rlhf: peak learning rate of the reward model."""
+    """rlhf: peak learning rate of the reward model. 1e-3; 1e-4 where use_lora is false."""
     reward_num_train_epochs: int | None = Field(None, ge=1, le=1000)
     """rlhf: how often the reward model goes through the pairs. By their number."""
 
