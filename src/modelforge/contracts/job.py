@@ -385,6 +385,10 @@ class RunSpec(Contract):
     frozen: bool = False
     """Whether the worker has filled in the rest, by the run's length and the model."""
     device: Literal["cuda", "mps", "cpu"]
+    row_tokens: int | None = None
+    """Tokens of a row that the engine lays documents end to end in; None where the plain trainer trains."""
+    compiled: bool = False
+    """Whether the engine's layers are compiled: for a run that is long enough to pay for it."""
     dataset: DatasetRef
     model: ModelRef
     lineage: list[Ancestor] = Field(default_factory=list)

@@ -70,6 +70,10 @@ class Strategy(Protocol):
         """Fields of the training configuration that not every strategy takes, and this one does."""
 
     @property
+    def packs(self) -> bool:
+        """Whether it trains causal models by the engine, which lays rows end to end."""
+
+    @property
     def keeps(self) -> Sequence[str]:
         """Folders of the run that go with the finished model."""
 

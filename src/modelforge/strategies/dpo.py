@@ -31,6 +31,7 @@ class Dpo:
 
     name: ClassVar[str] = "dpo"
     options: ClassVar[frozenset[str]] = frozenset({"beta", "loss_type", "loss_weights", "label_smoothing"})
+    packs: ClassVar[bool] = False
     keeps: ClassVar[Sequence[str]] = ()
 
     def shapes(self, task: Task) -> Sequence[str]:

@@ -45,6 +45,7 @@ class Rlhf:
             "reward_num_train_epochs",
         }
     )
+    packs: ClassVar[bool] = False
     keeps: ClassVar[Sequence[str]] = (REWARD_FOLDER,)
 
     def shapes(self, task: Task) -> Sequence[str]:

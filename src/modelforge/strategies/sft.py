@@ -23,12 +23,13 @@ ROWS_BETWEEN = 16
 class Sft:
     """LoRA by default, every weight with ``use_lora: false``; the loss is on the answer alone.
 
-    TRL's SFTTrainer for causal models, transformers' Seq2SeqTrainer for encoder-decoder models and its Trainer for
-    extractive question answering.
+    Our engine for causal models, or TRL's SFTTrainer for those that it does not know; transformers' Seq2SeqTrainer for
+    encoder-decoder models and its Trainer for extractive question answering.
     """
 
     name: str = "sft"
     options: ClassVar[frozenset[str]] = frozenset()
+    packs: ClassVar[bool] = True
     keeps: ClassVar[Sequence[str]] = ()
 
     def shapes(self, task: Task) -> Sequence[str]:
@@ -74,9 +75,8 @@ def _measure(run: Run, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str,
 
 def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
     from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainingArguments, TrainingArguments  # noqa: PLC0415
-    from trl import SFTConfig  # noqa: PLC0415
 
-    from modelforge.worker.trainers import AnswerTrainer, SpanTrainer, SummaryTrainer  # noqa: PLC0415
+    from modelforge.worker.trainers import SpanTrainer, SummaryTrainer  # noqa: PLC0415
 
     shared: dict[str, Any] = {
         "model": run.model,
@@ -91,6 +91,19 @@ def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallbac
     if run.head is Head.SPAN:
         collator = run.task.collator(run.tokenizer)
         return SpanTrainer(args=TrainingArguments(**arguments), data_collator=collator, **shared)
+    if run.spec.row_tokens is not None:
+        from modelforge.worker.packed import PackedTrainer, for_whole_steps  # noqa: PLC0415
+
+        return PackedTrainer(
+            row_tokens=run.spec.row_tokens,
+            compiled=run.spec.compiled,
+            args=TrainingArguments(**for_whole_steps(arguments)),
+            **shared,
+        )
+    from trl import SFTConfig  # noqa: PLC0415 - seconds, that the engine does not need
+
+    from modelforge.worker.answers import AnswerTrainer  # noqa: PLC0415
+
     return AnswerTrainer(
         args=SFTConfig(
             **arguments,

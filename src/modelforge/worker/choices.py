@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -47,10 +48,7 @@ def model_limits(
     if config.packing:
         require_exact_packing(text.to_dict(), config.model_name)
     within_memory = LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"]
-    return {
-        "max_seq_length": asked or min(longest or within_memory, within_memory),
-        "packing": bool(config.packing),
-    }
+    return {"max_seq_length": asked or min(longest or within_memory, within_memory)}
 
 
 def _positions(text: PreTrainedConfig) -> int | None:
@@ -105,6 +103,16 @@ def intervals(config: TrainingConfig, rows: int) -> dict[str, int]:
 def rows_a_step(config: TrainingConfig) -> int:
     """Examples of one optimizer step."""
     return (config.per_device_train_batch_size or 1) * (config.gradient_accumulation_steps or 1)
+
+
+ROW_TOKENS = 1024
+"""Tokens of a row: products with more rows are hardly faster on a CPU, and what a row keeps for its gradient grows."""
+
+
+def training_tokens(config: TrainingConfig, lengths: Sequence[int]) -> float:
+    """Tokens that a training goes through, about, by the lengths of its examples."""
+    rows = len(lengths)
+    return sum(lengths) / rows * total_steps(config, rows) * min(rows, rows_a_step(config))
 
 
 def needs_checkpointing(spec: RunSpec, model: PreTrainedModel, longest_row: int) -> bool:

@@ -15,6 +15,8 @@ from transformers import set_seed
 
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
+from modelforge.engine.cost import compiler_missing, compiling_pays
+from modelforge.engine.engine import refusal
 from modelforge.errors import InvalidRequest
 from modelforge.files import write_atomic
 from modelforge.providers import PROVIDERS, adapter
@@ -22,6 +24,7 @@ from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Run, Strategy
 from modelforge.strategies.stage import Training
 from modelforge.tasks import TASKS
+from modelforge.tasks.base import Head
 from modelforge.worker import checkpoints, choices, data, save
 from modelforge.worker.callback import NothingLeft, Pace, ReportCallback
 from modelforge.worker.evaluate import Evaluation, quiet
@@ -81,7 +84,7 @@ def run(run_dir: Path, report: Report) -> None:
     lengths = lengths_of(rows.train)
     if not spec.frozen:
         chosen = choices.answer_limit(config, rows.train) | task.by_data(config, tokenizer, rows.held_out_rows)
-        spec = _frozen(_with(spec, chosen), model, rows, max(lengths), report)
+        spec = _frozen(_with(spec, chosen), strategy, head, model, rows, lengths, report)
         write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
         config = spec.config
 
@@ -164,7 +167,11 @@ def _train(
     in_full_precision(trainer.model)
     trainer.loraplus_lr_ratio = config.loraplus_lr_ratio
     trainer.order = EpochOrder(
-        lengths, choices.rows_a_step(config), config.seed, group_by_length=config.group_by_length
+        lengths,
+        choices.rows_a_step(config),
+        config.seed,
+        # Rows of the engine pad nothing, and a random order learns better.
+        group_by_length=config.group_by_length and spec.row_tokens is None,
     )
     evaluation = Evaluation(trainer, report.check_stop, stage.between)
     if shared.held_out is not None:
@@ -240,16 +247,48 @@ def _with(spec: RunSpec, chosen: dict[str, Any]) -> RunSpec:
     return spec.model_copy(update={"config": config})
 
 
-def _frozen(spec: RunSpec, model: PreTrainedModel, rows: data.Prepared, longest: int, report: Report) -> RunSpec:
+def _frozen(
+    spec: RunSpec,
+    strategy: Strategy,
+    head: Head,
+    model: PreTrainedModel,
+    rows: data.Prepared,
+    lengths: Sequence[int],
+    report: Report,
+) -> RunSpec:
     """The spec with all that was left to the model and the length of the run."""
     config = spec.config
     chosen: dict[str, Any] = choices.intervals(config, len(rows.train))
     if config.gradient_checkpointing is None:
-        chosen["gradient_checkpointing"] = choices.needs_checkpointing(spec, model, longest)
+        chosen["gradient_checkpointing"] = choices.needs_checkpointing(spec, model, max(lengths))
         if chosen["gradient_checkpointing"]:
             report.message("Activations would not fit into memory: gradient checkpointing is on")
     dataset = spec.dataset.model_copy(update={"unanswerable": rows.unanswerable})
-    return _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions(), "dataset": dataset})
+    spec = _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions(), "dataset": dataset})
+    if not strategy.packs or head is not Head.CAUSAL:
+        return _with(spec, {"packing": bool(config.packing)})
+    why = "packing is off" if config.packing is False else refusal(model)
+    if why is not None:
+        report.message(f"Trained the plain way, not by the fast engine: {why}")
+        return _with(spec, {"packing": bool(config.packing)})
+    return _with(spec, {"packing": True}).model_copy(
+        update={
+            "row_tokens": max(choices.ROW_TOKENS, *lengths),
+            "compiled": _compiled(spec.config, model, lengths, report),
+        }
+    )
+
+
+def _compiled(config: TrainingConfig, model: PreTrainedModel, lengths: Sequence[int], report: Report) -> bool:
+    """Whether the engine compiles the model's layers."""
+    if config.gradient_checkpointing or not compiling_pays(model, choices.training_tokens(config, lengths)):
+        return False
+    missing = compiler_missing(model.device)
+    if missing is not None:
+        report.message(f"With {missing} on this machine, training would be about a quarter faster")
+        return False
+    report.message("The first steps compile the model's layers, which takes some seconds")
+    return True
 
 
 def _tell(report: Report, rows: data.Prepared, max_seq_length: int) -> None:

@@ -1,5 +1,4 @@
-"""The trainers of transformers and TRL, with what all of ours share: what a checkpoint holds, and how a batch is
-measured."""
+"""The trainers of transformers, with what all of ours share: what a checkpoint holds, and how a batch is measured."""
 
 from __future__ import annotations
 
@@ -10,7 +9,6 @@ import torch
 from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
 from transformers import Seq2SeqTrainer, Trainer
-from trl import SFTTrainer
 
 from modelforge.tasks.base import IGNORED
 
@@ -102,21 +100,6 @@ def in_full_precision(model: torch.nn.Module) -> None:
     for parameter in model.parameters():
         if parameter.requires_grad and parameter.is_floating_point():
             parameter.data = parameter.data.float()
-
-
-class AnswerTrainer(OurTrainer, SFTTrainer):
-    """TRL's SFTTrainer, over rows of ``input_ids`` and ``labels``: causal models."""
-
-    def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
-        # The first token of a row is never predicted.
-        learnt = int((inputs["labels"][..., 1:] != IGNORED).sum())
-        loss: Any = self.compute_loss(model, inputs)  # type: ignore[no-untyped-call]
-        measured = {"loss": Tally(float(loss) * learnt, learnt)}
-        # Unsloth's version of this trainer makes no logits, and so knows no accuracy.
-        for accuracy in self._metrics["eval"]["mean_token_accuracy"][-1:]:
-            measured["token_accuracy"] = Tally(accuracy * learnt, learnt)
-        self._metrics["eval"].clear()
-        return measured
 
 
 class SummaryTrainer(OurTrainer, Seq2SeqTrainer):

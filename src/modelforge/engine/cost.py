@@ -1,0 +1,56 @@
+"""Whether compiling a model's layers pays for a run of some length on this machine."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import time
+
+import torch
+from peft.tuners.lora import LoraLayer
+from torch import nn
+
+COMPILING_SECONDS = 16.0
+"""What compiling costs on two cores, when nothing of it lies in the cache …"""
+GAIN = 0.2
+"""… and the share of the training's time that it saves (both measured, benchmarks/LOG.md)."""
+EAGER_SHARE = 0.45
+"""Of the rate of large products, that a training comes to which is not compiled (measured)."""
+
+
+def compiling_pays(model: nn.Module, tokens: float) -> bool:
+    """Whether a training on so many tokens ends sooner with the layers compiled."""
+    weight = next(parameter for parameter in model.parameters() if not parameter.requires_grad)
+    dtype = weight.dtype if weight.is_floating_point() else torch.bfloat16
+    # A product forwards, and one for the gradient of its input; what is frozen has no gradient of its own.
+    seconds = tokens * 4 * _weights(model) / (EAGER_SHARE * product_rate(weight.device, dtype))
+    return seconds * GAIN > COMPILING_SECONDS
+
+
+def _weights(model: nn.Module) -> int:
+    """Those of all linear layers, the adapters' left out."""
+    total = 0
+    for name, module in model.named_modules():
+        if hasattr(module, "in_features") and not isinstance(module, LoraLayer) and "lora_" not in name:
+            total += int(module.in_features) * int(module.out_features)
+    return total
+
+
+def product_rate(device: torch.device, dtype: torch.dtype, size: int = 1024) -> float:
+    """Floating-point operations a second of square products, the best of a few; takes about 50 ms on a CPU."""
+    left, right = (torch.ones(size, size, device=device, dtype=dtype) for _ in range(2))
+    best = float("inf")
+    for _ in range(4):
+        start = time.perf_counter()
+        float((left @ right)[0, 0])  # waits for an accelerator
+        best = min(best, time.perf_counter() - start)
+    return 2.0 * size**3 / best
+
+
+def compiler_missing(device: torch.device) -> str | None:
+    """What torch.compile lacks on this machine; None where it has all."""
+    if device.type == "cuda":
+        return None if importlib.util.find_spec("triton") else "the package triton"
+    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
+    return None if found else "a C++ compiler (g++ or clang++)"

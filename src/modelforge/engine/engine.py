@@ -1,0 +1,134 @@
+"""A causal model with a LoRA adapter, run over documents that lie end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from modelforge.engine import attention, loss
+from modelforge.engine.families import FAMILIES
+from modelforge.engine.projections import forwards
+
+if TYPE_CHECKING:
+    pass
+
+ALL_ATTENTION_FUNCTIONS.register(attention.NAME, attention.attention)
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Some documents, end to end."""
+
+    input_ids: Tensor
+    """Of shape (tokens,), as all of these but the lengths."""
+    targets: Tensor
+    """The token that each place is to predict, or a negative number where nothing is learnt."""
+    position_ids: Tensor
+    lengths: Tensor
+    """Of each document, int64, on the CPU."""
+
+
+class Engine:
+    """Runs the model's own layers, with what is slow about them replaced for as long as ``at_work`` lasts."""
+
+    def __init__(self, model: PeftModel, *, compiled: bool = False) -> None:
+        """The model must be one that ``refusal`` says nothing against, where it is to stay."""
+        causal: Any = model.get_base_model()
+        self.model = model
+        self.backbone: Any = getattr(causal, causal.base_model_prefix)
+        family = FAMILIES[causal.config.model_type]
+        head = causal.get_output_embeddings()
+        scale, cap = family.logits(causal.config)
+        self.head = loss.OutputLayer(head.weight, head.bias, scale, cap)
+        self._config: Any = self.backbone.config
+        self._layers: list[nn.Module] = list(self.backbone.layers)
+        self._forwards: list[tuple[nn.Module, Any]] = []
+        self._programs: list[tuple[nn.Module, Any]] = []
+        self._step: Any = None
+        self._attention = _attention_on(self.head.weight.device)
+        for layer in self._layers:
+            for names in family.projections:
+                self._forwards += forwards([layer.get_submodule(name) for name in names])
+        if compiled:
+            self._compile()
+
+    def _compile(self) -> None:
+        # One program for all layers of a class; sizes of rows differ from step to step.
+        programs: dict[type, Any] = {}
+        for layer in self._layers:
+            kind = type(layer)
+            if kind not in programs:
+                programs[kind] = torch.compile(kind.forward, dynamic=True)
+            self._programs.append((layer, programs[kind].__get__(layer)))
+        self._step = torch.compile(loss.cross_entropy, dynamic=True)
+
+    @contextmanager
+    def at_work(self, *, compiled: bool = True) -> Iterator[None]:
+        """Outside of it the model is what transformers and PEFT made it. ``compiled: False`` leaves the programs out:
+        without gradients they would be others, which a short measurement does not pay for."""
+        before = self._config._attn_implementation
+        self._config._attn_implementation = self._attention
+        replaced = self._forwards + (self._programs if compiled else [])
+        self.head.step = self._step if compiled else None
+        for module, forward in replaced:
+            module.forward = forward
+        try:
+            with torch.autocast(self.head.weight.device.type, enabled=False):
+                yield
+        finally:
+            self._config._attn_implementation = before
+            for module, _ in replaced:
+                del module.forward
+
+    def hidden(self, documents: Documents) -> Tensor:
+        """The last layer's output, of shape (tokens, width)."""
+        device = self.head.weight.device
+        inputs = self.backbone.get_input_embeddings()(documents.input_ids[None].to(device))
+        # Else the first layer would be a program of its own.
+        inputs = inputs.detach().requires_grad_(torch.is_grad_enabled())
+        more: dict[str, Any] = {"lengths": documents.lengths} if self._attention == attention.NAME else {}
+        outputs = self.backbone(
+            inputs_embeds=inputs,
+            position_ids=documents.position_ids[None].to(device),
+            use_cache=False,
+            **more,
+        )
+        hidden: Tensor = outputs[0][0]
+        return hidden
+
+    def loss(self, documents: Documents) -> tuple[Tensor, Tensor, int]:
+        """The summed loss of what is learnt in nats, how many of those tokens were the likeliest, and their number."""
+        learnt = documents.targets >= 0
+        device = self.head.weight.device
+        hidden = self.hidden(documents)[learnt.to(device)]
+        total, right = loss.summed_loss(hidden, documents.targets[learnt].to(device), self.head)
+        return total, right, int(learnt.sum())
+
+
+def _attention_on(device: torch.device) -> str:
+    if device.type == "cpu":
+        return attention.NAME
+    return "sdpa"
+
+
+def refusal(model: nn.Module) -> str | None:
+    """Why the engine cannot train this model; None where it can."""
+    if not isinstance(model, PeftModel):
+        return "all weights are tuned"
+    causal: Any = model.get_base_model()
+    kind = causal.config.model_type
+    if kind not in FAMILIES:
+        return f"{kind} is not among the model families that it knows"
+    head = causal.get_output_embeddings()
+    if type(head) is not nn.Linear:
+        return "its output layer has an adapter or is quantized"
+    if head.weight.requires_grad:
+        return "its output layer is tuned"
+    return None
