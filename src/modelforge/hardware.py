@@ -13,6 +13,7 @@ from typing import Literal
 import psutil
 from pydantic import Field
 
+from modelforge.computing import threads
 from modelforge.contracts.base import Contract
 from modelforge.contracts.training import ComputeSpecs
 from modelforge.files import read_text_or_none
@@ -37,7 +38,9 @@ class Hardware(Contract):
     system: str
     """Operating system and processor family."""
     cpu_count: int
-    """Cores that this process may use."""
+    """Processors that this process may use."""
+    threads: int
+    """Threads that compute: one for each core of those, and no more than a container's share of time allows."""
     memory_gb: float
     """Main memory, in units of 1 000 000 000 bytes."""
     gpus: list[Gpu] = Field(default_factory=list)
@@ -121,6 +124,7 @@ def detect() -> Hardware:
     return Hardware(
         system=f"{platform.system()} {platform.machine()}",
         cpu_count=cores,
+        threads=threads(),
         memory_gb=ram_gb,
         gpus=gpus,
         device=device,

@@ -111,18 +111,3 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-
-
-def training_environment(base: Mapping[str, str]) -> dict[str, str]:
-    """``base`` with what every process that loads the training stack needs."""
-    token = {} if "HF_TOKEN" in base or "HUGGINGFACE_TOKEN" not in base else {"HF_TOKEN": base["HUGGINGFACE_TOKEN"]}
-    return {
-        **base,
-        **token,  # the hub's own library knows the first name alone
-        # Spinning OpenMP threads slow a worker 5 to 8 times when another process wants a core (measured).
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "TOKENIZERS_PARALLELISM": "false",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "PYTHONUNBUFFERED": "1",
-    }

@@ -23,6 +23,7 @@ from modelforge import __version__
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.cli.console import out, print_json, say, size
 from modelforge.cli.session import Json, settings_of
+from modelforge.computing import allocator, cxx
 from modelforge.hardware import Hardware, detect
 from modelforge.settings import Settings
 
@@ -170,7 +171,10 @@ def _torch_build(group: str, hardware: Hardware) -> Iterator[Check]:
 
 def _machine(hardware: Hardware, settings: Settings) -> Iterator[Check]:
     group = "This machine"
-    yield Check(group=group, name="System", value=f"{hardware.system}, {hardware.cpu_count} cores")
+    yield Check(group=group, name="System", value=f"{hardware.system}, {hardware.cpu_count} processors")
+    yield Check(group=group, name="Threads", value=f"{hardware.threads} compute")
+    yield _allocator(group)
+    yield _compiler(group)
     free = psutil.virtual_memory().available / 1e9
     yield Check(group=group, name="Memory", value=f"{hardware.memory_gb:.1f} GB, {free:.1f} GB of it free")
     for gpu in hardware.gpus:
@@ -186,6 +190,29 @@ def _machine(hardware: Hardware, settings: Settings) -> Iterator[Check]:
     disk = shutil.disk_usage(_nearest(settings.home)).free / 1e9
     low = f"checkpoints and models need room; {LOW_DISK_GB:.0f} GB are a start" if disk < LOW_DISK_GB else None
     yield Check(group=group, name="Free disk", value=f"{disk:.1f} GB", state="note" if low else "ok", advice=low)
+
+
+def _allocator(group: str) -> Check:
+    name = "Memory allocator"
+    found = os.environ.get("LD_PRELOAD") or allocator()
+    if found or sys.platform != "linux":
+        return Check(group=group, name=name, value=found or "the system's")
+    advice = (
+        "training is 10 to 20 % faster with tcmalloc: apt-get install libtcmalloc-minimal4, or your system's package"
+    )
+    return Check(group=group, name=name, value="the C library's", state="note", advice=advice)
+
+
+def _compiler(group: str) -> Check:
+    found = cxx()
+    advice = "long runs are a quarter faster with one: apt-get install g++, or your system's package"
+    return Check(
+        group=group,
+        name="C++ compiler",
+        value=found or "none",
+        state="ok" if found else "note",
+        advice=None if found else advice,
+    )
 
 
 def _nearest(path: Path) -> Path:

@@ -8,7 +8,9 @@ scores. So each document goes the way that its length asks for. Neither sees a t
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -18,6 +20,9 @@ NAME = "modelforge"
 """In transformers' registry of attention functions; a model of that name is given no mask."""
 LONGEST_BY_PRODUCTS = 512
 """Tokens of the longest document whose scores are written down."""
+
+GROUP_SCORES = 256 * 1024
+"""Scores of a head, at most, for documents that are multiplied together: what the caches of a core hold."""
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -33,20 +38,82 @@ def _mask(length: int, repeats: int, window: int, dtype: torch.dtype) -> Tensor:
     return torch.zeros(length, length, dtype=dtype).masked_fill_(hidden, -math.inf).repeat(repeats, 1)[None]
 
 
-def _by_heads(rows: Tensor, heads: int) -> Tensor:
-    """(length, heads · repeats, width) as (heads, repeats · length, width)."""
-    length, _, width = rows.shape
-    return rows.reshape(length, heads, -1, width).permute(1, 2, 0, 3).reshape(heads, -1, width)
+@dataclass(frozen=True)
+class _Group:
+    """Documents of about the same length, which are multiplied together, each padded to the longest."""
+
+    number: int
+    length: int
+    tokens: Tensor
+    """Where each place of the padded documents is in the row, of shape (number · length,)."""
+    places: Tensor | None
+    """The places that are no padding; None where all are."""
+
+    def gather(self, rows: Tensor, heads: int) -> Tensor:
+        """(tokens of the row, heads · repeats, width) as (number · heads, repeats · length, width)."""
+        width = rows.shape[2]
+        padded = rows.index_select(0, self.tokens).view(self.number, self.length, heads, -1, width)
+        return padded.permute(0, 2, 3, 1, 4).reshape(self.number * heads, -1, width)
+
+    def put(self, rows: Tensor, target: Tensor) -> None:
+        """The way back, into their places of ``target``."""
+        width = rows.shape[2]
+        heads = len(rows) // self.number
+        padded = (
+            rows.view(self.number, heads, -1, self.length, width).permute(0, 3, 1, 2, 4).reshape(-1, *target.shape[1:])
+        )
+        tokens = self.tokens
+        if self.places is not None:
+            padded, tokens = padded.index_select(0, self.places), tokens.index_select(0, self.places)
+        target.index_copy_(0, tokens, padded)
+
+    def silence(self, rows: Tensor) -> Tensor:
+        """Gathered gradients, made 0 in the padding: what nobody asked for teaches nothing."""
+        if self.places is None:
+            return rows
+        real = torch.zeros(self.number * self.length, dtype=rows.dtype)
+        real[self.places] = 1.0
+        heads = len(rows) // self.number
+        return (
+            rows.view(self.number, heads, -1, self.length, rows.shape[2])
+            .mul(real.view(self.number, 1, 1, self.length, 1))
+            .view_as(rows)
+        )
 
 
-def _by_tokens(rows: Tensor, length: int) -> Tensor:
-    """The way back."""
-    heads, _, width = rows.shape
-    return rows.view(heads, -1, length, width).permute(2, 0, 1, 3).reshape(length, -1, width)
+@lru_cache(maxsize=16)
+def _groups(lengths: tuple[int, ...]) -> list[_Group]:
+    """The documents in groups, none of which is padded by more than a fifth of its length or eight tokens, or has more
+    scores than ``GROUP_SCORES`` for each head."""
+    starts = [0, *accumulate(lengths)]
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    groups: list[list[int]] = []
+    for at in order:
+        length = lengths[at]
+        group = groups[-1] if groups else []
+        fits = group and length <= max(1.2 * lengths[group[0]], lengths[group[0]] + 8)
+        if fits and (len(group) + 1) * length**2 <= GROUP_SCORES:
+            group.append(at)
+        else:
+            groups.append([at])
+    found = []
+    for group in groups:
+        longest = lengths[group[-1]]
+        within = torch.arange(longest)
+        sizes = torch.tensor([lengths[at] for at in group])[:, None]
+        begin = torch.tensor([starts[at] for at in group])[:, None]
+        real = within < sizes
+        tokens = (begin + torch.minimum(within, sizes - 1)).flatten()
+        places = None if bool(real.all()) else real.flatten().nonzero()[:, 0]
+        found.append(_Group(len(group), longest, tokens, places))
+    return found
 
 
 def _scores(query: Tensor, key: Tensor, length: int, window: int, cap: float) -> tuple[Tensor, Tensor | None]:
-    """Probabilities of shape (heads, repeats · length, length); with a cap also tanh(score / cap)."""
+    """Probabilities of shape (heads, repeats · length, length); with a cap also tanh(score / cap).
+
+    What pads a document lies behind it, where the mask hides it.
+    """
     repeats = query.shape[1] // length
     mask = _mask(length, repeats, window if window < length else 0, query.dtype)
     if cap == 0.0:
@@ -73,18 +140,16 @@ def attend(
     heads = key.shape[1]
     out = torch.empty(query.shape, dtype=query.dtype)
     sums = torch.empty(query.shape[1], query.shape[0], dtype=torch.float32)
-    start = 0
-    for length in lengths.tolist():
-        here = slice(start, start + length)
-        if _by_products(length, window, cap):
-            likely, _ = _scores(_by_heads(query[here] * scale, heads), _by_heads(key[here], heads), length, window, cap)
-            out[here] = _by_tokens(torch.bmm(likely, _by_heads(value[here], heads)), length)
+    scaled = query * scale
+    for group in _groups(tuple(lengths.tolist())):
+        if _by_products(group.length, window, cap):
+            likely, _ = _scores(group.gather(scaled, heads), group.gather(key, heads), group.length, window, cap)
+            group.put(torch.bmm(likely, group.gather(value, heads)), out)
         else:
-            each = [_repeated(rows[here], query.shape[1]) for rows in (query, key, value)]
+            each = [_repeated(rows[group.tokens], query.shape[1]) for rows in (query, key, value)]
             found, total = _flash(*each, 0.0, True, scale=scale)
-            out[here] = found[0].transpose(0, 1)
-            sums[:, here] = total.reshape(query.shape[1], length)
-        start += length
+            out[group.tokens] = found[0].transpose(0, 1)
+            sums[:, group.tokens] = total.reshape(query.shape[1], group.length)
     return out, sums
 
 
@@ -118,26 +183,24 @@ def attend_backward(
     else that a layer keeps."""
     heads = key.shape[1]
     by_query, by_key, by_value = (torch.empty(rows.shape, dtype=rows.dtype) for rows in (query, key, value))
-    start = 0
-    for length in lengths.tolist():
-        here = slice(start, start + length)
-        if _by_products(length, window, cap):
-            asked, known, told, wanted = (
-                _by_heads(rows, heads) for rows in (query[here] * scale, key[here], value[here], grad[here])
-            )
-            likely, bent = _scores(asked, known, length, window, cap)
-            by_value[here] = _by_tokens(torch.bmm(likely.transpose(1, 2), wanted), length)
+    scaled = query * scale
+    for group in _groups(tuple(lengths.tolist())):
+        if _by_products(group.length, window, cap):
+            asked, known, told = group.gather(scaled, heads), group.gather(key, heads), group.gather(value, heads)
+            wanted = group.silence(group.gather(grad, heads))
+            likely, bent = _scores(asked, known, group.length, window, cap)
+            group.put(torch.bmm(likely.transpose(1, 2), wanted), by_value)
             by_score = torch._softmax_backward_data(torch.bmm(wanted, told.transpose(1, 2)), likely, -1, likely.dtype)
             if bent is not None:
                 by_score.mul_(1 - bent.square())
-            by_query[here] = _by_tokens(torch.bmm(by_score, known).mul_(scale), length)
-            by_key[here] = _by_tokens(torch.bmm(by_score.transpose(1, 2), asked), length)
+            group.put(torch.bmm(by_score, known).mul_(scale), by_query)
+            group.put(torch.bmm(by_score.transpose(1, 2), asked), by_key)
         else:
-            each = [_repeated(rows[here], query.shape[1]) for rows in (grad, query, key, value, out)]
-            found = _flash_backward(*each, sums[None, :, here].contiguous(), 0.0, True, scale=scale)
+            each = [_repeated(rows[group.tokens], query.shape[1]) for rows in (grad, query, key, value, out)]
+            found = _flash_backward(*each, sums[None, :, group.tokens].contiguous(), 0.0, True, scale=scale)
             for target, rows in zip((by_query, by_key, by_value), found, strict=True):
-                target[here] = rows[0].transpose(0, 1).reshape(length, target.shape[1], -1, target.shape[2]).sum(2)
-        start += length
+                shape = (group.length, target.shape[1], -1, target.shape[2])
+                target[group.tokens] = rows[0].transpose(0, 1).reshape(shape).sum(2)
     return by_query, by_key, by_value
 
 

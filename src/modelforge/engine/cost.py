@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 import time
 
 import torch
 from peft.tuners.lora import LoraLayer
 from torch import nn
+
+from modelforge.computing import cxx
 
 COMPILING_SECONDS = 16.0
 """What compiling costs on two cores, when nothing of it lies in the cache …"""
@@ -52,5 +52,4 @@ def compiler_missing(device: torch.device) -> str | None:
     """What torch.compile lacks on this machine; None where it has all."""
     if device.type == "cuda":
         return None if importlib.util.find_spec("triton") else "the package triton"
-    found = os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
-    return None if found else "a C++ compiler (g++ or clang++)"
+    return None if cxx() else "a C++ compiler (g++ or clang++)"

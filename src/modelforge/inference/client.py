@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from modelforge import errors
+from modelforge.computing import computing_environment
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InferenceFault, ModelForgeError
 from modelforge.inference.protocol import (
@@ -25,7 +26,7 @@ from modelforge.inference.protocol import (
     Refused,
     Started,
 )
-from modelforge.processes import signal_name, training_environment
+from modelforge.processes import signal_name
 
 LOADING_S = 600.0
 """The longest that loading may take, a download from the hub included."""
@@ -156,7 +157,7 @@ class _Child:
             process = await asyncio.create_subprocess_exec(
                 # -P: a file of the user's named like a library, in the folder that the server was started in, is none.
                 *(sys.executable, "-P", "-m", "modelforge.inference", *arguments),
-                env=training_environment(os.environ),
+                env=computing_environment(os.environ, log_path.parent),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from modelforge.processes import training_environment
+from modelforge.computing import computing_environment
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def worker_environment(base: Mapping[str, str], home: Path, token: str, attempt:
     and no secret of the server's."""
     own = {name: value for name, value in base.items() if name != "MODELFORGE_DATABASE_URL"}
     return {
-        **training_environment(own),
+        **computing_environment(own, home),
         "PYTHONSAFEPATH": "1",  # what lies in the folder that the server was started in is none of ours
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts
         "CUDA_VISIBLE_DEVICES": base.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0],
