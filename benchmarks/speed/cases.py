@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, Literal
 
+from modelforge.catalogue import STARTER
+
 Environment = Literal["own", "llama-factory", "unsloth"]
 Unit = Literal["tokens", "steps"]
 
@@ -37,10 +39,10 @@ class Case:
 
     name: str
     model: str
-    """One of ``models.MODELS``."""
-    rivals: tuple[Rival, ...]
+    """One of ``models.MODELS``, or one that comes with ModelForge."""
+    rivals: tuple[Rival, ...] = ()
     data: str = "instructions"
-    """One of ``rows.KINDS``."""
+    """One of ``rows.KINDS``, or a file that comes with ModelForge."""
     steps: int = 34
     """Optimizer steps; the rows are as many as that takes, so that each is seen once."""
     task: str = "text-generation"
@@ -57,6 +59,8 @@ class Case:
     """No training: so many requests at a time, each of 64 tokens, for 128 more."""
     share: bool = False
     """Whether the share of the arithmetic limit is told."""
+    first_step: tuple[float, float] | None = None
+    """Without rivals: seconds from the request to the first step's end, at most and as the aim."""
     quantized: bool = False
     """The base model in 4 bits."""
 
@@ -96,7 +100,7 @@ CASES = (
         "rlhf",
         "135M",
         (Rival("TRL RLOOTrainer", "trl_rloo", 2, 4),),
-        data="preferences",
+        data="choices",
         steps=6,
         strategy="rlhf",
         learning_rate=1e-4,
@@ -125,6 +129,7 @@ CASES = (
         settings={"max_seq_length": 384},
         unit="steps",
     ),
+    Case("start", STARTER, data="demo.jsonl", steps=2, first_step=(8, 4)),
     Case("decode-1", "135M", (Rival("generate, batch 1", "generate", 1.8, 4),), decode=1, batch=1),
     Case("decode-8", "135M", (Rival("generate, batch 8", "generate", 2, 4),), decode=8, batch=8),
 )

@@ -1,5 +1,10 @@
 """Those who are timed: ModelForge through its own command line and server, and the others as scripts of their own.
 
+Seconds are counted from the first step's start to the last step's end, on every side: what is compiled then counts,
+loading and tokenizing do not, and neither do ModelForge's evaluation and checkpoint, which come after the last step.
+Memory is that of the process that trains. The first step's time counts from the start of a peer's process, and from the
+request that reached ModelForge.
+
 Each run is a process that starts from nothing. ModelForge's home folder is new each time, and so is the cache of what
 torch compiled, unless ``keep_caches``.
 """
@@ -23,6 +28,7 @@ from benchmarks.speed import models, rows
 from benchmarks.speed.cases import ANSWER_TOKENS, EVAL_SPLIT, GENERATIONS, Case, Rival, Unit
 from benchmarks.speed.machine import ROOT, allocators
 from benchmarks.speed.peers.order import Order
+from modelforge.catalogue import ASSETS
 from modelforge.environments import foreign_environment
 
 SEED = 42
@@ -30,6 +36,12 @@ LOOK_EVERY = 2.0
 """Seconds between two looks at what a process has loaded."""
 PROMPT_TOKENS, NEW_TOKENS, ROUNDS = 64, 128, 3
 """Of decoding; a round before these warms up."""
+
+
+INSTALL = {
+    "llama-factory": "make .venv-llamafactory/.installed",
+    "unsloth": "modelforge providers install unsloth",
+}
 
 
 class Failed(Exception):
@@ -92,7 +104,9 @@ class Bench:
         if rival.environment != "own":
             python = self.pythons[rival.environment]
             if not python.exists():
-                raise Failed(f"its environment is not installed: there is no {python}")
+                raise Failed(
+                    f"its environment is not installed: there is no {python}. {INSTALL[rival.environment]} makes it"
+                )
             environment = foreign_environment(environment)
         output = self.folder / f"peer-{self._runs}"
         order = Order(
@@ -145,10 +159,12 @@ class Bench:
 
     def shape(self, case: Case) -> str:
         """The name of the model that a case is run with."""
-        return self.model if self.model and isinstance(models.MODELS[case.model], models.Llama) else case.model
+        return self.model if self.model and isinstance(models.MODELS.get(case.model), models.Llama) else case.model
 
     def data(self, case: Case) -> Path:
         """The file of the case's rows."""
+        if case.data not in rows.KINDS:
+            return ASSETS / "datasets" / case.data
         if case.decode:
             count = case.decode * (ROUNDS + 1)
             file = self.folder / f"prompts-{count}.jsonl"
@@ -157,7 +173,9 @@ class Bench:
         file = self.folder / f"{case.data}-{count}.jsonl"
         return file if file.exists() else rows.write(rows.KINDS[case.data](count, SEED), file)
 
-    def _model(self, case: Case) -> Path:
+    def _model(self, case: Case) -> Path | str:
+        if case.model not in models.MODELS:
+            return case.model
         return models.make(self.shape(case), self.folder)
 
     def _reward_model(self, case: Case) -> Path:

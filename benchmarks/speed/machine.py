@@ -39,8 +39,8 @@ def load() -> float:
 
 
 def has_nvidia_gpu() -> bool:
-    """Whether there is one that CUDA_VISIBLE_DEVICES leaves."""
-    return any(gpu.compute_capability is not None for gpu in detect().gpus)
+    """Whether there is one, and a torch that can use it."""
+    return detect().device == "cuda"
 
 
 def allocators(pid: int) -> set[str]:

@@ -24,6 +24,8 @@ SHORTEST, LONGEST = 24, 1000
 _MU, _SIGMA = 4.5026, 0.7085
 """Of the logarithm: exp(mu + sigma² / 2) is the mean, exp(mu + 2.326 sigma) the 99th percentile."""
 
+PROMPT = 48
+"""Tokens of a prompt of rlhf, template included."""
 ENDING = 1
 """The token that ends an answer."""
 
@@ -89,6 +91,16 @@ def preferences(count: int, seed: int) -> list[Row]:
     return rows
 
 
+def choices(count: int, seed: int) -> list[Row]:
+    """``prompt``, ``chosen`` and ``rejected``, all prompts of ``PROMPT`` tokens: few of them are drawn in a step, and
+    their length must not decide who is faster."""
+    chance = random.Random(seed)
+    return [
+        {"prompt": text(PROMPT - around(), chance), "chosen": text(48, chance), "rejected": text(48, chance)}
+        for _ in range(count)
+    ]
+
+
 def summaries(count: int, seed: int) -> list[Row]:
     """``input`` of 160 tokens on average and ``output`` of a quarter of that."""
     chance = random.Random(seed)
@@ -120,6 +132,7 @@ def prompts(count: int, tokens: int, seed: int) -> list[Row]:
 KINDS: dict[str, Callable[[int, int], list[Row]]] = {
     "instructions": instructions,
     "preferences": preferences,
+    "choices": choices,
     "summaries": summaries,
     "questions": questions,
 }
