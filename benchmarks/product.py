@@ -62,6 +62,12 @@ class Product:
             self._server.terminate()
             self._server.wait(timeout=60)
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._server is not None
+        return self._server.pid
+
     def upload(self, file: Path) -> str:
         """The name of the dataset there."""
         with file.open("rb") as stream:

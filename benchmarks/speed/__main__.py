@@ -18,8 +18,10 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import signal
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -39,6 +41,8 @@ from modelforge.settings import load_settings
 LOG = machine.ROOT / "benchmarks" / "LOG.md"
 WIDTH = 150
 """Of the table at least, wherever it is printed to."""
+WRAP = 128
+"""Of the log's lines."""
 BUSY = 0.5
 """The load average from which on a machine is too busy."""
 LLAMA_FACTORY = machine.ROOT / ".venv-llamafactory" / "bin" / "python"
@@ -107,6 +111,7 @@ def main() -> None:
     if options.gpu and not machine.has_nvidia_gpu():
         console.print("This machine has no NVIDIA GPU that could be used: there is nothing to measure here.")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # so that what runs is ended, too
     if not options.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # on every side
     cases = chosen(GPU_CASES if options.gpu else CASES, [name for name in options.only.split(",") if name])
@@ -130,10 +135,12 @@ def main() -> None:
             options.model,
             options.keep_caches,
         )
+        said.append(told_of(bench))
         for case in map(bench.named, cases):
             result = measure(bench, case, options.repeats, console)
             lines += table.lines_of(result)
             notes += table.notes_of(result)
+    said.append(f"Load average {machine.load():.1f} at the end.")
     shown = Table(*table.HEADINGS, box=box.SIMPLE_HEAD)
     for line in lines:
         shown.add_row(*map(escape, line))
@@ -146,9 +153,25 @@ def main() -> None:
 
 def entry(command: str, said: Sequence[str], lines: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
     """The log's text: machine, command, table and notes."""
-    listed = "".join(f"- {note}\n" for note in notes)
+    listed = "\n".join(_wrapped(f"- {note}", "  ") for note in notes)
     told = "Medians with the least and the most of the pairs; memory is ModelForge's peak as a share of the other's."
-    return f"{' '.join(said)} `{command}`. {told}\n\n{table.markdown(lines)}\n{listed}"
+    head = _wrapped(f"{' '.join(said)} `{command}`. {told}")
+    return f"{head}\n\n{table.markdown(lines)}\n{listed}\n"
+
+
+def told_of(bench: Bench) -> str:
+    """What was not as it is by default."""
+    changes = [
+        f"{bench.steps} optimizer steps each" if bench.steps else "",
+        f"{bench.peer_steps} for the others" if bench.peer_steps else "",
+        f"the decoder is {bench.model}" if bench.model else "",
+        "ModelForge's caches were kept between its runs" if bench.keep_caches else "",
+    ]
+    return f"{'; '.join(filter(None, changes)) or 'Everything as it is by default'}."
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WRAP, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _unsloth() -> Path:

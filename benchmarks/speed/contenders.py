@@ -30,6 +30,7 @@ from benchmarks.speed.machine import ROOT, allocators
 from benchmarks.speed.peers.order import Order
 from modelforge.catalogue import ASSETS
 from modelforge.environments import foreign_environment
+from modelforge.processes import kill_tree
 
 SEED = 42
 LOOK_EVERY = 2.0
@@ -90,6 +91,8 @@ class Bench:
         """ModelForge. Raises Failed."""
         self._runs += 1
         home = self.folder / ("home" if self.keep_caches else f"home-{self._runs}")
+        if not self.keep_caches:
+            shutil.rmtree(home, ignore_errors=True)  # of a benchmark in the same folder that was killed
         try:
             return self._decode(case, home) if case.decode else self._train(case, home)
         finally:
@@ -168,10 +171,10 @@ class Bench:
         if case.decode:
             count = case.decode * (ROUNDS + 1)
             file = self.folder / f"prompts-{count}.jsonl"
-            return file if file.exists() else rows.write(rows.prompts(count, PROMPT_TOKENS, SEED), file)
+            return rows.write(rows.prompts(count, PROMPT_TOKENS, SEED), file)
         count = case.rows(self.steps_of(case))
         file = self.folder / f"{case.data}-{count}.jsonl"
-        return file if file.exists() else rows.write(rows.KINDS[case.data](count, SEED), file)
+        return rows.write(rows.KINDS[case.data](count, SEED), file)
 
     def _model(self, case: Case) -> Path | str:
         if case.model not in models.MODELS:
@@ -201,7 +204,7 @@ class Bench:
             "save_steps": steps,
             "max_eval_samples": 1,
             "seed": SEED,
-            "name": case.name,
+            "name": f"{case.name}-{self._runs}",
             **case.settings,
             **({"reward_model": str(self._reward_model(case))} if case.reward_model else {}),
         }
@@ -238,7 +241,8 @@ class Bench:
                 if at > 0:  # the first round loads the model
                     seconds += time.monotonic() - began
                     tokens += said
-        return Measured(tokens, seconds, ROUNDS)
+            loaded = ", ".join(sorted(allocators(product.pid)))
+        return Measured(tokens, seconds, ROUNDS, allocator=loaded)
 
     def _run(self, command: Sequence[str], environment: Mapping[str, str], name: str) -> tuple[dict[str, Any], str]:
         """The document on the last line that a command prints, and the allocator that it or its workers loaded.
@@ -259,7 +263,7 @@ class Bench:
                 except subprocess.TimeoutExpired:
                     seen |= allocators(process.pid)
                 except BaseException:
-                    process.terminate()
+                    kill_tree(process.pid)  # ModelForge's worker is in a session of its own, and would go on
                     raise
         said = out.read_text(encoding="utf-8", errors="replace").splitlines()
         if code != 0 or not said:

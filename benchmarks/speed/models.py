@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.speed import vocabulary
+from modelforge.files import read_text_or_none
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 SEED = 1
 MADE = "made"
-"""A file in a model's folder: it is whole."""
+"""A file in a model's folder: what it is, once it is whole."""
 
 
 @dataclass(frozen=True)
@@ -141,13 +142,13 @@ MODELS: dict[str, Llama | T5 | Bert] = {
 def make(name: str, folder: Path) -> Path:
     """The folder of the model of this name, below ``folder``; made there if it isn't yet."""
     own = folder / name
-    if not (own / MADE).exists():
+    if read_text_or_none(own / MADE) != repr(MODELS[name]):
         from transformers import set_seed  # noqa: PLC0415
 
         own.mkdir(parents=True, exist_ok=True)
         set_seed(SEED)
         MODELS[name].save(own)
-        (own / MADE).touch()
+        (own / MADE).write_text(repr(MODELS[name]), encoding="utf-8")
     return own
 
 
