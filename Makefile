@@ -87,7 +87,7 @@ $(LLAMA_FACTORY)/.installed: $(VENV)/.torch
 	$(LLAMA_FACTORY)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
 	  $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) "$(TORCH)"
 	$(LLAMA_FACTORY)/bin/python -m pip install --disable-pip-version-check --progress-bar off "$(TORCH)" llamafactory==0.9.5
-	for name in torchvision torchaudio; do $(LLAMA_FACTORY)/bin/python -c "import $$name" 2> /dev/null \
+	@for name in torchvision torchaudio; do $(LLAMA_FACTORY)/bin/python -c "import $$name" 2> /dev/null \
 	  || $(LLAMA_FACTORY)/bin/python -m pip uninstall --quiet --yes $$name; done
 	@touch $@
 

@@ -111,7 +111,7 @@ def main() -> None:
     if options.gpu and not machine.has_nvidia_gpu():
         console.print("This machine has no NVIDIA GPU that could be used: there is nothing to measure here.")
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))  # so that what runs is ended, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what runs is ended, too
     if not options.gpu:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # on every side
     cases = chosen(GPU_CASES if options.gpu else CASES, [name for name in options.only.split(",") if name])
@@ -162,8 +162,8 @@ def entry(command: str, said: Sequence[str], lines: Sequence[Sequence[str]], not
 def told_of(bench: Bench) -> str:
     """What was not as it is by default."""
     changes = [
-        f"{bench.steps} optimizer steps each" if bench.steps else "",
-        f"{bench.peer_steps} for the others" if bench.peer_steps else "",
+        f"optimizer steps: {bench.steps}" if bench.steps else "",
+        f"those of the others: {bench.peer_steps}" if bench.peer_steps else "",
         f"the decoder is {bench.model}" if bench.model else "",
         "ModelForge's caches were kept between its runs" if bench.keep_caches else "",
     ]

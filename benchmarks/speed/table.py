@@ -118,15 +118,16 @@ def notes_of(result: Result) -> list[str]:
         )
     if result.ours:
         first = result.ours[0]
-        tokens = f"{first.tokens:.0f} tokens" + ("" if case.decode else f" in {first.steps} steps")
+        tokens = f"{first.tokens:.0f} tokens" + ("" if case.decode else f", {first.steps} optimizer steps")
         lasted = ", ".join(f"{run.seconds:.1f}" for run in result.ours)
         said.append(f"{case.name}: {tokens}, {lasted} s; allocator {first.allocator or 'of the C library'}.")
     for name, pairs in result.pairs.items():
         runs = [other for _, other in pairs]
         first = runs[0]
+        counted = "rounds" if case.decode else "optimizer steps"
         versions = ", ".join(f"{library} {version}" for library, version in first.versions.items())
         said.append(
-            f"{case.name}, {name}: {first.tokens:.0f} tokens in {first.steps} {'rounds' if case.decode else 'steps'}, "
+            f"{case.name}, {name}: {first.tokens:.0f} tokens, {first.steps} {counted}, "
             f"{', '.join(f'{run.seconds:.1f}' for run in runs)} s; {first.threads} threads; allocator "
             f"{first.allocator or 'of the C library'}; {versions}."
         )
