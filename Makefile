@@ -7,12 +7,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 OLDER ?= .venv-older
+LLAMA_FACTORY ?= .venv-llamafactory
+BENCH ?=
 TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
 TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve test test-faults test-conformance test-stacks lint docs bench-learning clean
+.PHONY: help demo serve test test-faults test-conformance test-stacks lint docs bench bench-gpu bench-learning clean
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +44,13 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python docs/generate.py --check
 
+bench: $(VENV)/.installed-dev  ## Time ModelForge and the others side by side, for hours; options in BENCH="…"
+	-@$(MAKE) --no-print-directory $(LLAMA_FACTORY)/.installed
+	$(VENV)/bin/python -m benchmarks.speed --llama-factory $(abspath $(LLAMA_FACTORY))/bin/python $(BENCH)
+
+bench-gpu: $(VENV)/.installed-dev  ## The same with larger models, on an NVIDIA GPU
+	$(VENV)/bin/python -m benchmarks.speed --gpu $(BENCH)
+
 bench-learning: $(VENV)/.installed-dev  ## Train everything on the bundled data and print what was learnt
 	$(VENV)/bin/python -m benchmarks.learning
 
@@ -49,7 +58,7 @@ docs: $(VENV)/.installed-dev  ## Write the reference pages anew
 	$(VENV)/bin/python docs/generate.py
 
 clean:  ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(OLDER) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OLDER) $(LLAMA_FACTORY) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -69,6 +78,17 @@ $(OLDER)/.installed: tests/stacks/older.txt $(VENV)/.torch
 	$(OLDER)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
 	  $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) "$(TORCH)"
 	$(OLDER)/bin/python -m pip install --disable-pip-version-check --progress-bar off -r $<
+	@touch $@
+
+# What the package index has of torchvision and torchaudio may be built for another torch, and then nothing imports.
+# Text needs neither.
+$(LLAMA_FACTORY)/.installed: $(VENV)/.torch
+	$(PYTHON) -m venv $(LLAMA_FACTORY)
+	$(LLAMA_FACTORY)/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+	  $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX),) "$(TORCH)"
+	$(LLAMA_FACTORY)/bin/python -m pip install --disable-pip-version-check --progress-bar off "$(TORCH)" llamafactory==0.9.5
+	@for name in torchvision torchaudio; do $(LLAMA_FACTORY)/bin/python -c "import $$name" 2> /dev/null \
+	  || $(LLAMA_FACTORY)/bin/python -m pip uninstall --quiet --yes $$name; done
 	@touch $@
 
 $(VENV)/.installed: $(VENV)/.torch pyproject.toml

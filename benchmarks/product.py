@@ -62,6 +62,12 @@ class Product:
             self._server.terminate()
             self._server.wait(timeout=60)
 
+    @property
+    def pid(self) -> int:
+        """The server's process."""
+        assert self._server is not None
+        return self._server.pid
+
     def upload(self, file: Path) -> str:
         """The name of the dataset there."""
         with file.open("rb") as stream:
@@ -84,8 +90,13 @@ class Product:
 
     def ask(self, model: str, prompt: str, **options: Any) -> str:
         """What the playground says; the likeliest answer unless a temperature is given."""
+        return str(self.generate(model, prompt, **options)["generated_text"]).strip()
+
+    def generate(self, model: str, prompt: str, **options: Any) -> dict[str, Any]:
+        """The playground's whole reply; can be called by several threads at once."""
         body = {"model_name": model, "prompt": prompt, "temperature": 0.0, "max_new_tokens": 96, **options}
-        return str(self._call("POST", "/api/playground/generate", json=body)["generated_text"]).strip()
+        reply: dict[str, Any] = self._call("POST", "/api/playground/generate", json=body)
+        return reply
 
     def _call(self, method: str, path: str, **options: Any) -> Any:
         reply = self._http.request(method, path, **options)

@@ -1,0 +1,1 @@
+"""Scripts that measure ModelForge; what they found stands in LOG.md."""
