@@ -68,7 +68,8 @@ class _Loss(torch.autograd.Function):
             part = hidden[start : start + CHUNK]
             found, by_logits, likeliest = step(
                 functional.linear(part, layer.weight, layer.bias),
-                targets[start : start + CHUNK],
+                # A copy: of a view, the compiler would look at the size of the whole, too.
+                targets[start : start + CHUNK].clone(),
                 layer.scale,
                 layer.cap,
             )

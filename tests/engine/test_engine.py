@@ -1,0 +1,184 @@
+"""The engine learns what transformers and PEFT learn, whatever the family."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
+
+from modelforge.engine.engine import Engine, refusal
+from modelforge.engine.families import FAMILIES
+from tests.engine.models import (
+    OWN,
+    SIZES,
+    apart,
+    by_engine,
+    documents,
+    end_to_end,
+    gradient,
+    make,
+    one_by_one,
+    with_adapter,
+)
+
+
+@pytest.mark.parametrize("kind", FAMILIES)
+def test_gradients_are_those_of_one_document_at_a_time(kind: str) -> None:
+    model, made = make(kind), documents()
+    assert refusal(model) is None
+    loss, wanted = one_by_one(model, made)
+    engine = Engine(model)
+    found_loss, found = by_engine(model, engine, made)
+    assert found_loss == pytest.approx(loss, rel=1e-5)
+    assert apart(found, wanted) < 1e-5
+    # Outside of its work the model is what it was.
+    again, after = one_by_one(model, made)
+    assert again == loss
+    assert apart(after, wanted) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2", "phi3", "qwen2"])
+def test_bfloat16_is_as_near_as_it_can_be(kind: str) -> None:
+    made = documents()
+    _, wanted = one_by_one(make(kind), made)
+    model = make(kind, dtype=torch.bfloat16)
+    _, found = by_engine(model, Engine(model), made)
+    assert apart(found, wanted) < 2e-2
+
+
+@pytest.mark.parametrize(
+    "lora",
+    [
+        {"target_modules": ["q_proj", "v_proj"]},
+        {"target_modules": ["down_proj"], "use_rslora": True},
+        {"use_dora": True},
+        {"rank_pattern": {"q_proj": 4, "up_proj": 2}, "alpha_pattern": {"k_proj": 32}},
+        {"target_modules": ["q_proj", "k_proj", "v_proj"], "layers_to_transform": [1]},
+        {"init_lora_weights": "pissa"},
+    ],
+    ids=lambda lora: next(reversed(lora)),
+)
+def test_adapters_of_every_kind(lora: dict[str, Any]) -> None:
+    model, made = make("llama", **lora), documents()
+    loss, wanted = one_by_one(model, made)
+    found_loss, found = by_engine(model, Engine(model), made)
+    assert found_loss == pytest.approx(loss, rel=1e-5)
+    assert apart(found, wanted) < 1e-5
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_quantized_weights(nested: bool, dtype: torch.dtype, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import bitsandbytes
+
+    monkeypatch.setattr(bitsandbytes.nn.modules, "has_avx512bf16", lambda: False)
+    config = AutoConfig.for_model("llama", **SIZES)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        tmp_path,
+        dtype=dtype,
+        attn_implementation="eager",
+        quantization_config=BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_compute_dtype=dtype,
+            bnb_4bit_use_double_quant=nested,
+        ),
+    )
+    model = with_adapter(model)
+    made = documents()
+    loss, wanted = one_by_one(model, made)
+    found_loss, found = by_engine(model, Engine(model), made)
+    near = 1e-5 if dtype is torch.float32 else 3e-2
+    assert found_loss == pytest.approx(loss, rel=near)
+    assert apart(found, wanted) < near
+
+
+def test_compiled_layers_learn_the_same_with_one_program() -> None:
+    model, made = make("llama", lora_dropout=0.0), documents()
+    engine = Engine(model, compiled=True)
+    _, wanted = by_engine(model, engine, made, compiled=False)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    for lengths in ((30, 7, 90), (12, 200), (64, 64, 3)):  # other sizes need no other program
+        by_engine(model, engine, documents(lengths))
+    _, found = by_engine(model, engine, made)
+    assert apart(found, wanted) < 1e-5
+    assert not torch._dynamo.utils.counters["graph_break"]
+    # One for the layers, one for the loss.
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
+
+
+def test_with_the_adapter_off_it_is_the_base() -> None:
+    model, made = make("llama"), documents()
+    engine = Engine(model)
+    with torch.no_grad(), engine.at_work():
+        with model.disable_adapter():
+            off, _, _ = engine.loss(end_to_end(made))
+        on, _, learnt = engine.loss(end_to_end(made))
+    base: Any = AutoModelForCausalLM.from_config(model.get_base_model().config, attn_implementation="eager")
+    base.load_state_dict(
+        {
+            name.replace(".base_layer", ""): tensor
+            for name, tensor in model.get_base_model().state_dict().items()
+            if "lora_" not in name
+        }
+    )
+    wanted = 0.0
+    with torch.no_grad():
+        for ids, targets in made:
+            logits = base(input_ids=ids[None]).logits[0]
+            wanted += float(torch.nn.functional.cross_entropy(logits, targets, reduction="sum"))
+    assert float(off) == pytest.approx(wanted, rel=1e-5)
+    assert abs(float(on) - float(off)) > 1e-3 * learnt
+
+
+def test_activations_computed_anew_change_nothing() -> None:
+    model, made = make("llama"), documents()
+    _, wanted = by_engine(model, Engine(model), made)
+    model.enable_input_require_grads()
+    model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+    _, found = by_engine(model, Engine(model), made)
+    assert apart(found, wanted) < 1e-6
+
+
+def test_dropout_is_drawn_by_the_generator_alone() -> None:
+    model, made = make("llama", lora_dropout=0.5), documents()
+    engine = Engine(model)
+    torch.manual_seed(3)
+    _, first = by_engine(model, engine, made)
+    _, other = by_engine(model, engine, made)
+    torch.manual_seed(3)
+    _, again = by_engine(model, engine, made)
+    assert torch.equal(first, again)
+    assert apart(other, first) > 1e-2
+    model.eval()
+    _, without = by_engine(model, engine, made)
+    assert apart(without, one_by_one(model, made)[1]) < 1e-5
+
+
+def test_what_it_cannot_train_is_refused_with_the_reason() -> None:
+    whole = AutoModelForCausalLM.from_config(AutoConfig.for_model("llama", **SIZES))
+    assert "all weights" in str(refusal(whole))
+    other = AutoConfig.for_model(
+        "bloom", hidden_size=32, n_layer=1, n_head=2, vocab_size=64, pad_token_id=0, bos_token_id=1, eos_token_id=2
+    )
+    model = get_peft_model(AutoModelForCausalLM.from_config(other), LoraConfig(task_type="CAUSAL_LM"))
+    assert "bloom" in str(refusal(model))
+    assert "output layer" in str(refusal(make("llama", target_modules=["q_proj", "lm_head"])))
+    assert "output layer" in str(refusal(make("llama", modules_to_save=["lm_head"])))
+    assert set(OWN) <= set(FAMILIES)
+
+
+def test_a_row_of_nothing_to_learn_has_no_loss() -> None:
+    model = make("llama")
+    engine = Engine(model)
+    with engine.at_work():
+        loss, right, learnt = engine.loss(end_to_end([(ids, targets.fill_(-100)) for ids, targets in documents((9,))]))
+    assert float(loss) == 0.0
+    assert int(right) == learnt == 0
+    loss.backward()
+    assert float(gradient(model).abs().sum()) == 0.0

@@ -1,0 +1,103 @@
+"""The engine's parts against plain definitions of them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modelforge.engine import attention
+from modelforge.engine.dropout import dropout
+from modelforge.engine.loss import CHUNK, OutputLayer, summed_loss
+from modelforge.engine.packing import rows_of
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.one_of(st.integers(1, 40), st.integers(500, 560)), min_size=1, max_size=9),
+    heads=st.sampled_from([(4, 4), (4, 2), (3, 1)]),
+    window=st.sampled_from([0, 1, 7, 530]),
+    cap=st.sampled_from([0.0, 1.5]),
+)
+def test_attention_is_causal_within_each_document(
+    lengths: list[int], heads: tuple[int, int], window: int, cap: float
+) -> None:
+    generator = torch.Generator().manual_seed(sum(lengths))
+    many, few = heads
+    shapes = [(sum(lengths), count, 8) for count in (many, few, few)]
+    rows = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
+    out, _ = attention.attend(*rows, torch.tensor(lengths), 0.3, window, cap)
+    asked = torch.randn(out.shape, generator=generator)
+    found = torch.autograd.grad(out, rows, asked)
+
+    parts = []
+    for query, key, value in zip(*(torch.split(each, lengths) for each in rows), strict=True):
+        key, value = (each.repeat_interleave(many // few, 1) for each in (key, value))
+        scores = torch.einsum("qhd,khd->hqk", query, key) * 0.3
+        if cap:
+            scores = cap * torch.tanh(scores / cap)
+        back = torch.arange(len(query))[:, None] - torch.arange(len(query))
+        hidden = (back < 0) | (back >= (window or len(query)))
+        parts.append(torch.einsum("hqk,khd->qhd", scores.masked_fill(hidden, -math.inf).softmax(-1), value))
+    wanted = torch.cat(parts)
+    assert torch.allclose(out, wanted, atol=2e-5)
+    for one, other in zip(found, torch.autograd.grad(wanted, rows, asked), strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("places", [1, CHUNK - 1, CHUNK, 2 * CHUNK + 3])
+@pytest.mark.parametrize(
+    ("scale", "cap", "bias"), [(1.0, 0.0, False), (0.5, 0.0, True), (1.0, 3.0, False), (2.0, 3.0, True)]
+)
+def test_the_loss_is_cross_entropy(places: int, scale: float, cap: float, bias: bool) -> None:
+    generator = torch.Generator().manual_seed(places)
+    weight = torch.randn(50, 16, generator=generator)
+    offset = torch.randn(50, generator=generator) if bias else None
+    hidden = torch.randn(places, 16, generator=generator).requires_grad_()
+    targets = torch.randint(0, 50, (places,), generator=generator)
+    loss, right = summed_loss(hidden, targets, OutputLayer(weight, offset, scale, cap))
+    logits = torch.nn.functional.linear(hidden, weight, offset) * scale
+    if cap:
+        logits = cap * torch.tanh(logits / cap)
+    wanted = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
+    assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
+    assert int(right) == int((logits.argmax(-1) == targets).sum())
+    (found,) = torch.autograd.grad(3 * loss, hidden)
+    (expected,) = torch.autograd.grad(3 * wanted, hidden)
+    assert torch.allclose(found, expected, atol=1e-4)
+
+
+@given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=60), limit=st.integers(1, 400))
+def test_rows_hold_every_document_once_and_are_full(lengths: list[int], limit: int) -> None:
+    rows = rows_of(lengths, limit)
+    assert sorted(at for row in rows for at in row) == list(range(len(lengths)))
+    filled = [sum(lengths[at] for at in row) for row in rows]
+    assert all(total <= limit or len(row) == 1 for total, row in zip(filled, rows, strict=True))
+    # Any two rows of the longest-first rule would overflow one, but for the last.
+    assert len(rows) <= 2 * math.ceil(sum(lengths) / limit) + sum(length > limit for length in lengths)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_dropout_keeps_its_share_and_the_mean(share: float) -> None:
+    torch.manual_seed(0)
+    x = torch.ones(1001, 333, requires_grad=True)
+    found = dropout(x, share)
+    dropped = float((found == 0).float().mean())
+    assert dropped == pytest.approx(share, abs=0.005)
+    assert float(found.detach().mean()) == pytest.approx(1.0, abs=0.02)
+    (gradient,) = torch.autograd.grad(found.sum(), x)
+    assert torch.equal(gradient, found.detach())
+    # Neighbours are decided about apart, though one number decides about four.
+    kept = (found != 0).float()
+    together = float((kept[:, 1:] * kept[:, :-1]).mean())
+    assert together == pytest.approx((1 - share) ** 2, abs=0.005)
+
+
+def test_dropout_of_nothing_and_of_all() -> None:
+    x: Any = torch.ones(5, 5)
+    assert dropout(x, 0.0) is x
+    assert float(dropout(x, 1.0).abs().sum()) == 0.0
