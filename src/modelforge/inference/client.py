@@ -24,6 +24,7 @@ from modelforge.inference.protocol import (
     Message,
     ModelTarget,
     Refused,
+    Report,
     Started,
 )
 from modelforge.processes import signal_name
@@ -38,8 +39,6 @@ LOG_LIMIT = 5_000_000
 """Bytes of the log above which the next process starts a new one and keeps this as ``.old``."""
 LINE_LIMIT = 64 * 2**20
 """Bytes of the longest report: 32 768 tokens of text and then some."""
-
-Report = Started | Loaded | Answered | Refused
 
 
 class InferenceClient:
