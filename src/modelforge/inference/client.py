@@ -44,7 +44,8 @@ LINE_LIMIT = 64 * 2**20
 class InferenceClient:
     """One inference process at most, started on the first request and after it was released or died.
 
-    Any number of requests may wait; the process answers them one at a time. Belongs to one event loop.
+    Any number of requests may wait; the process answers those for one model together, and one model after the other.
+    Belongs to one event loop.
     """
 
     def __init__(
