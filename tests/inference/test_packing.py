@@ -12,7 +12,7 @@ from modelforge.inference.packing import PackedLinear, Part, can_pack, pack, pac
 from tests.inference.test_decoder import PROMPTS, VOCABULARY, build, make, run, turn
 
 pytestmark = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this processor has no bfloat16 for oneDNN"
+    not can_pack(torch.nn.Linear(1, 1).to(torch.bfloat16)), reason="this processor has no bfloat16 for oneDNN"
 )
 
 

@@ -86,7 +86,9 @@ def refusal(model: PreTrainedModel) -> str | None:
         return "its weights are quantized"
     if not type(inner).__module__.startswith("transformers."):
         return "it comes with code of its own"
-    if not inner._can_compile_fullgraph or config is not inner.config:
+    if config is not inner.config:
+        return "it takes in more than text"
+    if not inner._can_compile_fullgraph:
         return "its cache is of a kind of its own"
     if config._attn_implementation not in ("sdpa", "eager"):
         return f"its attention is {config._attn_implementation}"
