@@ -100,7 +100,8 @@ def _visible(gpus: list[Gpu]) -> list[Gpu]:
     return [gpus[int(part)] for part in indices if int(part) < len(gpus)]
 
 
-def _cpu_has_fast_bf16() -> bool:
+def cpu_has_fast_bf16() -> bool:
+    """Whether the processor itself multiplies in bf16."""
     if sys.platform == "linux":
         flags = read_text_or_none(Path("/proc/cpuinfo")) or ""
         return any(flag in flags for flag in (" avx512_bf16", " amx_bf16"))
@@ -119,7 +120,7 @@ def detect() -> Hardware:
     if device == "cuda":
         fast_bf16 = (gpus[0].compute_capability or 0) >= 8.0
     else:
-        fast_bf16 = device == "cpu" and _cpu_has_fast_bf16()
+        fast_bf16 = device == "cpu" and cpu_has_fast_bf16()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return Hardware(
         system=f"{platform.system()} {platform.machine()}",

@@ -75,9 +75,7 @@ def says(log: Path, text: str) -> Callable[[], bool]:
     return lambda: log.exists() and text.encode() in log.read_bytes()[before:]
 
 
-def test_requests_are_answered_in_turn_by_one_process(
-    runner: asyncio.Runner, client: InferenceClient, taught: Path
-) -> None:
+def test_requests_are_answered_by_one_process(runner: asyncio.Runner, client: InferenceClient, taught: Path) -> None:
     async def story() -> list[GenerateReply]:
         return await asyncio.gather(*(ask(client, taught, prompt=question) for question, _ in TALK))
 
@@ -119,6 +117,50 @@ def test_a_request_that_is_given_up_makes_way(
     assert reply.generated_text == SAID
     assert seconds < 3
     assert client.pid == pid
+
+
+def test_requests_to_one_model_run_together_each_by_its_own_settings(
+    runner: asyncio.Runner, client: InferenceClient, endless: Path, log: Path
+) -> None:
+    async def story() -> tuple[list[GenerateReply], list[GenerateReply], bool]:
+        settings: list[dict[str, Any]] = [
+            {"max_new_tokens": 20},
+            {"max_new_tokens": 9, "temperature": 1.0, "seed": 5},
+            {"max_new_tokens": 30_000, "timeout": 0.5},
+        ]
+        alone = [await ask(client, endless, **one) for one in settings]
+        long = asyncio.create_task(ask(client, endless, max_new_tokens=30_000))
+        await asyncio.sleep(0.2)
+        together = await asyncio.gather(*(ask(client, endless, **one) for one in settings))
+        runs_on = not long.done()
+        long.cancel()
+        return alone, list(together), runs_on
+
+    alone, together, runs_on = runner.run(story())
+    assert runs_on
+    assert [reply.finish_reason for reply in together] == ["length", "length", "timeout"]
+    assert [reply.generated_text for reply in together[:2]] == [reply.generated_text for reply in alone[:2]]
+
+
+def test_a_model_that_is_evicted_while_it_answers_goes_on_and_is_loaded_anew_after(
+    runner: asyncio.Runner, client: InferenceClient, endless: Path, log: Path
+) -> None:
+    async def story() -> GenerateReply:
+        await ask(client, endless, max_new_tokens=1)
+        long = asyncio.create_task(ask(client, endless, max_new_tokens=30_000, timeout=2))
+        await asyncio.sleep(0.2)
+        evicted, loaded = says(log, f"evicted {endless}"), says(log, f"loaded {endless}")
+        await client.evict(str(endless))
+        await until(evicted)
+        after = asyncio.create_task(ask(client, endless, max_new_tokens=1))
+        await asyncio.sleep(0.2)
+        assert not loaded()  # not two of them in memory
+        reply: GenerateReply = await long
+        await after
+        assert loaded()
+        return reply
+
+    assert runner.run(story()).finish_reason == "timeout"
 
 
 def test_the_timeout_ends_with_what_there_is(runner: asyncio.Runner, client: InferenceClient, endless: Path) -> None:

@@ -189,3 +189,33 @@ def test_a_span_models_head_is_saved_whole(tmp_path: Path, start: str) -> None:
         save_model(model, tokenizer, spec, {}, start=tmp_path / "start" if start != "default" else None)
         loaded = PROVIDER.load_trained(spec.output_dir, TASKS.get(SPAN_TASK), "cpu")
         torch.testing.assert_close(loaded.model(**inputs).start_logits, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("fields", [{}, {"use_dora": True}, {"use_rslora": True}, {"init_lora_weights": "pissa"}])
+def test_what_answers_has_its_adapter_in_its_weights(tiny_model: Path, tmp_path: Path, fields: dict[str, Any]) -> None:
+    import torch
+    from peft import PeftModel
+
+    from modelforge.tasks import TASKS
+    from modelforge.worker.save import save_model
+
+    spec = spec_of(tiny_model, tmp_path / "models" / "made", **fields)
+    model, tokenizer = PROVIDER.load(spec, Head.CAUSAL)
+    adapter.keep_start(model, spec.config, tmp_path / "start")
+    trained = logits(moved(model))
+    start = tmp_path / "start"
+    save_model(model, tokenizer, spec, {}, start=start if start.exists() else None)
+    loaded = PROVIDER.load_trained(spec.output_dir, TASKS.get("text-generation"), "cpu").model
+    assert not isinstance(loaded, PeftModel)
+    torch.testing.assert_close(logits(loaded), trained, rtol=1e-4, atol=1e-4)
+
+
+def test_an_adapter_on_shared_weights_stays_beside_them(tiny_model: Path) -> None:
+    from peft import LoraConfig, get_peft_model
+
+    tuned: Any = get_peft_model(
+        base_of(tiny_model), LoraConfig(target_modules=["embed_tokens", "q_proj"], init_lora_weights=False)
+    )
+    before = logits(tuned)
+    assert adapter.merged(tuned) is tuned
+    assert logits(tuned).equal(before)

@@ -14,8 +14,7 @@ import threading
 import traceback
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelforge.errors import InferenceFault, ModelForgeError
-from modelforge.inference.protocol import ORDERS, Answered, Cancel, Evict, Generate, Loaded, Message, Refused, Started
+from modelforge.inference.protocol import ORDERS, Cancel, Evict, Generate, Loaded, Report, Started
 from modelforge.processes import lower_priority
 
 if TYPE_CHECKING:
@@ -54,42 +53,35 @@ class Desk:
         os._exit(0)
 
     def work(self) -> None:
-        """Carry the orders out, one at a time."""
+        """Carry the orders out, in the order in which they came; those that can join what runs do."""
+        first = self._waiting.get()
+        self._tell(Started(id=first.id))
+        from modelforge.inference.floor import Floor  # noqa: PLC0415 - seconds, for torch
+        from modelforge.inference.shelf import Shelf  # noqa: PLC0415
+
+        self._shelf = Shelf(self._device, self._memory_mb, say)
+        floor = Floor(self._shelf, self._tell, self._wanted.__contains__)
+        floor.begin(first)
+        waiting: Generate | None = None
         while True:
-            order = self._waiting.get()
-            if order.id in self._wanted:
-                self._tell(Started(id=order.id))
-                if (report := self._carry_out(order)) is not None:
-                    self._tell(report)
-                self._wanted.discard(order.id)
+            # Nobody overtakes: an order that cannot join would else wait for ever while others do.
+            if waiting is None:
+                waiting = self._next(block=floor.is_empty)
+            if waiting is not None and (waiting.id not in self._wanted or floor.take(waiting)):
+                waiting = None
+            floor.step()
 
-    def _carry_out(self, order: Generate) -> Answered | Refused | None:
-        """The order's last report; None where nobody waits for it any more."""
+    def _next(self, *, block: bool) -> Generate | None:
         try:
-            from modelforge.inference.engine import Cancelled, serve  # noqa: PLC0415 - seconds, for torch
-            from modelforge.inference.shelf import Shelf  # noqa: PLC0415
+            return self._waiting.get(block)
+        except queue.Empty:
+            return None
 
-            if self._shelf is None:
-                self._shelf = Shelf(self._device, self._memory_mb, say)
-            try:
-                reply = serve(
-                    self._shelf,
-                    order,
-                    on_loaded=lambda: self._tell(Loaded(id=order.id)),
-                    cancelled=lambda: order.id not in self._wanted,
-                )
-            except Cancelled:
-                return None
-            return Answered(id=order.id, reply=reply)
-        except ModelForgeError as error:
-            return Refused(id=order.id, error=type(error).__name__, detail=error.detail)
-        except Exception as error:  # noqa: BLE001 - the process's edge
-            traceback.print_exc()
-            return Refused(id=order.id, error=InferenceFault.__name__, detail=f"{type(error).__name__}: {error}")
-
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: Report) -> None:
         self._reports.write(message.line())
         self._reports.flush()
+        if not isinstance(message, Started | Loaded):
+            self._wanted.discard(message.id)
 
 
 def private_pipes() -> tuple[BinaryIO, BinaryIO]:

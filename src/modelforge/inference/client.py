@@ -24,6 +24,7 @@ from modelforge.inference.protocol import (
     Message,
     ModelTarget,
     Refused,
+    Report,
     Started,
 )
 from modelforge.processes import signal_name
@@ -39,13 +40,12 @@ LOG_LIMIT = 5_000_000
 LINE_LIMIT = 64 * 2**20
 """Bytes of the longest report: 32 768 tokens of text and then some."""
 
-Report = Started | Loaded | Answered | Refused
-
 
 class InferenceClient:
     """One inference process at most, started on the first request and after it was released or died.
 
-    Any number of requests may wait; the process answers them one at a time. Belongs to one event loop.
+    Any number of requests may wait; the process answers those for one model together, and one model after the other.
+    Belongs to one event loop.
     """
 
     def __init__(

@@ -3,7 +3,7 @@
 ::
 
     api process                         inference process
-    generate {id, target, …}  ────────▶  queued; one runs at a time
+    generate {id, target, …}  ────────▶  queued; those for one model run together, another model's after them
                               ◀────────  started {id}        its turn came: the model is loaded now, if need be
                               ◀────────  loaded {id}         generation begins; the request's timeout runs from here
                               ◀────────  answered {id} or refused {id}
@@ -86,6 +86,6 @@ class Refused(Message):
 
 
 Order = Annotated[Generate | Cancel | Evict, Field(discriminator="kind")]
-Report = Annotated[Started | Loaded | Answered | Refused, Field(discriminator="kind")]
+Report = Started | Loaded | Answered | Refused
 ORDERS: TypeAdapter[Generate | Cancel | Evict] = TypeAdapter(Order)
-REPORTS: TypeAdapter[Started | Loaded | Answered | Refused] = TypeAdapter(Report)
+REPORTS: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])

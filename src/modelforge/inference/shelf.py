@@ -16,6 +16,9 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from modelforge.contracts.job import RunSpec
 from modelforge.errors import NotFound
+from modelforge.inference.batch import Batch
+from modelforge.inference.decoder import Decoder, refusal, trial
+from modelforge.inference.packing import can_pack, pack, packed_bytes
 from modelforge.inference.protocol import ModelTarget
 from modelforge.providers import PROVIDERS
 from modelforge.tasks import TASKS
@@ -37,10 +40,17 @@ class LoadedModel:
     """The run that made it; None for a base model."""
     end_ids: frozenset[int]
     """What the model's own generation settings name as end tokens."""
-    size: int
+    weights: int
     """Bytes of its weights and buffers."""
     fingerprint: Fingerprint
     """Name, time of change and bytes of the files that it was loaded from; empty for one from the hub."""
+    batch: Batch | None = None
+    """Where its requests run together; None for a model that answers them one by one with ``generate``."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes now, what it remembers of its requests included."""
+        return self.weights + (self.batch.size if self.batch is not None else 0)
 
 
 class Shelf:
@@ -77,6 +87,7 @@ class Shelf:
             model.generation_config = GenerationConfig(
                 decoder_start_token_id=own.decoder_start_token_id, forced_bos_token_id=own.forced_bos_token_id
             )
+        batch = self._batch(target.path, model) if found_model.head is Head.CAUSAL else None
         loaded = LoadedModel(
             model,
             found_model.tokenizer,
@@ -85,11 +96,21 @@ class Shelf:
             frozenset([ends] if isinstance(ends, int) else ends or ()),
             _bytes(model),
             fingerprint,
+            batch,
         )
         with self._lock:
             self._models[target.path] = loaded
         self._say(f"loaded {target.path} in {time.monotonic() - started:.1f} s: {loaded.size / 1e6:.1f} MB")
         return loaded
+
+    def holds(self, path: str, loaded: LoadedModel) -> bool:
+        """Whether ``get`` would give this very model; it counts as used then."""
+        self._drop_changed()
+        with self._lock:
+            if self._models.get(path) is not loaded:
+                return False
+            self._models.move_to_end(path)
+            return True
 
     def paths(self) -> list[str]:
         """What is loaded, the longest unused first."""
@@ -119,6 +140,32 @@ class Shelf:
             if _files(path) != fingerprint:
                 self.evict(path)
 
+    def _batch(self, path: str, model: PreTrainedModel) -> Batch | None:
+        """What runs the model's requests together, where that gives what the model gives."""
+        reason = refusal(model)
+        if reason is None:
+            decoder = Decoder(model)
+            # Tried before it is packed: what is compared with is the model as it was loaded.
+            reason = trial(decoder)
+        if reason is not None:
+            self._say(f"{path} answers one request at a time: {reason}")
+            return None
+        if can_pack(model):
+            pack(model)
+        return Batch(decoder, lambda size, evict: self._has_room(path, size, evict=evict))
+
+    def _has_room(self, path: str, size: int, *, evict: bool) -> bool:
+        """Whether so many bytes more fit; other models than that of ``path`` make way for them, if they are to."""
+        while True:
+            with self._lock:
+                taken = sum(model.size for model in self._models.values())
+                other = next((name for name in self._models if name != path), None)
+            if taken + size <= self.budget:
+                return True
+            if other is None or not evict:
+                return False
+            self.evict(other)
+
     def _make_room(self, size: int) -> None:
         """Evict the longest unused until ``size`` more bytes fit; all of them, where it alone is too large."""
         while True:
@@ -142,7 +189,7 @@ def _free_bytes(device: str) -> int:
 def _bytes(model: PreTrainedModel) -> int:
     """A tied weight is counted once, a quantized one by what it takes."""
     tensors = {tensor.data_ptr(): tensor.nbytes for tensor in [*model.parameters(), *model.buffers()]}
-    return sum(tensors.values())
+    return sum(tensors.values()) + packed_bytes(model)
 
 
 def _files(path: str) -> Fingerprint:

@@ -13,6 +13,7 @@ from modelforge.contracts.job import ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Forbidden, InvalidRequest, NotFound
 from modelforge.files import read_text_or_none
+from modelforge.hardware import cpu_has_fast_bf16
 from modelforge.providers import adapter
 from modelforge.providers.base import Loaded, Provider
 from modelforge.tasks.base import Head, Task
@@ -88,9 +89,10 @@ class HuggingFace(Provider):
         if trained.adapter:
             from peft import PeftModel  # noqa: PLC0415
 
-            # Not merged: in half precision a merge rounds small changes away, and what was trained is not merged.
             with explained(trained.own):
                 model = PeftModel.from_pretrained(model, trained.adapter)
+            if not trained.quantization:
+                model = adapter.merged(model)
         if not trained.quantization:
             model = model.to(device)
         return Loaded(model.eval(), tokenizer, trained.head, trained.spec)
@@ -143,7 +145,8 @@ def _trained(path: str, task: Task, device: str) -> _Trained:
     text = read_text_or_none(Path(path) / "spec.json")
     if text is None:
         ref = ModelRef(name=path, source="folder" if Path(path).is_dir() else "hub", path=path)
-        return _Trained(ref, ref, task.head(_config(ref).to_dict(), path), _resting_dtype(device))
+        config = _config(ref)
+        return _Trained(ref, ref, task.head(config.to_dict(), path), _resting_dtype(device, config.dtype))
     with explained(ModelRef(name=path, source="folder", path=path)):
         spec = RunSpec.model_validate_json(text)
     own = ModelRef(name=spec.name, source="folder", path=path)
@@ -151,7 +154,8 @@ def _trained(path: str, task: Task, device: str) -> _Trained:
     trust = spec.config.trust_remote_code
     head = task.head(_config(spec.model if adapted else own, trust_remote_code=trust).to_dict(), spec.name)
     if not adapted:
-        return _Trained(own, own, head, _resting_dtype(device), spec=spec)
+        stored = _config(own, trust_remote_code=trust).dtype
+        return _Trained(own, own, head, _resting_dtype(device, stored), spec=spec)
     # The base must be what the adapter was trained on, in the same precision and, if it was, quantized alike.
     dtype = _training_dtype(spec.config, head) if device == spec.device else torch.float32
     return _Trained(own, spec.model, head, dtype, _quantization(spec.config), path, spec)
@@ -170,10 +174,15 @@ def _training_dtype(config: TrainingConfig, head: Head) -> torch.dtype:
     return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
 
 
-def _resting_dtype(device: str) -> torch.dtype:
+def _resting_dtype(device: str, stored: torch.dtype | str | None) -> torch.dtype:
+    """The type that a whole model answers in; ``stored`` is that of its weights on the disk."""
     import torch  # noqa: PLC0415
 
-    return torch.float32 if device == "cpu" else torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    if device != "cpu":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    # Reading the weights is what a token costs on a CPU. Those that are stored in float32 keep what they have.
+    half = stored in (torch.bfloat16, torch.float16, "bfloat16", "float16")
+    return torch.bfloat16 if half and cpu_has_fast_bf16() else torch.float32
 
 
 def _quantization(config: TrainingConfig) -> Any:
