@@ -39,7 +39,7 @@ class Hardware(Contract):
     """Operating system and processor family."""
     cpu_count: int
     """Processors that this process may use."""
-    threads: int
+    threads: int = Field(default_factory=threads)
     """Threads that compute: one for each core of those, and no more than a container's share of time allows."""
     memory_gb: float
     """Main memory, in units of 1 000 000 000 bytes."""
@@ -125,7 +125,6 @@ def detect() -> Hardware:
     return Hardware(
         system=f"{platform.system()} {platform.machine()}",
         cpu_count=cores,
-        threads=threads(),
         memory_gb=ram_gb,
         gpus=gpus,
         device=device,
