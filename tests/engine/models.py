@@ -110,9 +110,9 @@ def one_by_one(model: Any, made: Sequence[tuple[Tensor, Tensor]]) -> tuple[float
     return loss, gradient(model)
 
 
-def by_engine(model: Any, engine: Engine, made: Sequence[tuple[Tensor, Tensor]], **work: bool) -> tuple[float, Tensor]:
+def by_engine(model: Any, engine: Engine, made: Sequence[tuple[Tensor, Tensor]]) -> tuple[float, Tensor]:
     """Loss and gradient of the engine."""
-    with engine.at_work(**work):
+    with engine.at_work():
         loss, _, learnt = engine.loss(end_to_end(made))
         (loss / learnt).backward()
     return float(loss.detach()) / learnt, gradient(model)

@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
 from modelforge.engine.engine import Engine, refusal
 from modelforge.engine.families import FAMILIES
+from modelforge.engine.padded import told_of_rows
 from tests.engine.models import (
     OWN,
     SIZES,
@@ -99,17 +100,54 @@ def test_quantized_weights(nested: bool, dtype: torch.dtype, tmp_path: Any, monk
 
 def test_compiled_layers_learn_the_same_with_one_program() -> None:
     model, made = make("llama", lora_dropout=0.0), documents()
+    _, wanted = by_engine(model, Engine(model), made)
     engine = Engine(model, compiled=True)
-    _, wanted = by_engine(model, engine, made, compiled=False)
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     for lengths in ((30, 7, 90), (12, 200), (64, 64, 3)):  # other sizes need no other program
         by_engine(model, engine, documents(lengths))
     _, found = by_engine(model, engine, made)
     assert apart(found, wanted) < 1e-5
+    with torch.no_grad(), engine.at_work(), model.disable_adapter():
+        engine.loss(end_to_end(made))
     assert not torch._dynamo.utils.counters["graph_break"]
     # One for the layers, one for the loss.
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma2"])
+def test_log_probabilities_of_padded_rows(kind: str) -> None:
+    model, made = make(kind), documents((5, 40, 17, 33))
+    width = max(len(ids) for ids, _ in made)
+    ids, mask, labels = (torch.zeros(len(made), width, dtype=torch.int64) for _ in range(3))
+    labels -= 100
+    for row, (own, targets) in enumerate(made):
+        at = width - len(own) if row % 2 else 0  # padded on either side
+        ids[row, at : at + len(own)] = own
+        mask[row, at : at + len(own)] = 1
+        labels[row, at + 1 : at + len(own)] = targets[:-1]
+    engine = Engine(model)
+    weights = torch.randn(len(made), width - 1, generator=torch.Generator().manual_seed(0))
+    with engine.at_work():
+        told = told_of_rows(engine, ids, mask, labels, 50)
+        (told.log_probs * weights).sum().backward()
+    found = gradient(model)
+    total = torch.zeros(())
+    for row, (own, _) in enumerate(made):
+        at = width - len(own) if row % 2 else 0
+        logs = model(input_ids=own[None]).logits[0].float().log_softmax(-1)
+        for place in range(len(own) - 1):
+            label = int(labels[row, at + place + 1])
+            here = row, at + place
+            if label < 0:
+                assert float(told.log_probs[here]) == float(told.entropy[here]) == 0.0
+                continue
+            assert float(told.log_probs[here]) == pytest.approx(float(logs[place, label]), abs=1e-4)
+            assert float(told.entropy[here]) == pytest.approx(float(-(logs[place].exp() * logs[place]).sum()), abs=1e-4)
+            assert bool(told.is_top1[here]) == (int(logs[place].argmax()) == label)
+            total = total + logs[place, label] * weights[here]
+    total.backward()
+    assert apart(found, gradient(model)) < 1e-5
 
 
 def test_with_the_adapter_off_it_is_the_base() -> None:

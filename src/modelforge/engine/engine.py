@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from modelforge.engine import attention, loss
 from modelforge.engine.families import FAMILIES
+from modelforge.engine.loss import Told
 from modelforge.engine.projections import forwards
 
 if TYPE_CHECKING:
@@ -50,8 +51,6 @@ class Engine:
         self._config: Any = self.backbone.config
         self._layers: list[nn.Module] = list(self.backbone.layers)
         self._forwards: list[tuple[nn.Module, Any]] = []
-        self._programs: list[tuple[nn.Module, Any]] = []
-        self._step: Any = None
         self._attention = _attention_on(self.head.weight.device)
         for layer in self._layers:
             for names in family.projections:
@@ -66,25 +65,21 @@ class Engine:
             kind = type(layer)
             if kind not in programs:
                 programs[kind] = torch.compile(kind.forward, dynamic=True)
-            self._programs.append((layer, programs[kind].__get__(layer)))
-        self._step = torch.compile(loss.cross_entropy, dynamic=True)
+            self._forwards.append((layer, _with_gradients(programs[kind].__get__(layer), kind.forward.__get__(layer))))
+        self.head.step = torch.compile(loss.cross_entropy, dynamic=True)
 
     @contextmanager
-    def at_work(self, *, compiled: bool = True) -> Iterator[None]:
-        """Outside of it the model is what transformers and PEFT made it. ``compiled: False`` leaves the programs out:
-        without gradients they would be others, which a short measurement does not pay for."""
+    def at_work(self) -> Iterator[None]:
+        """Outside of it the model is what transformers and PEFT made it."""
         before = self._config._attn_implementation
         self._config._attn_implementation = self._attention
-        replaced = self._forwards + (self._programs if compiled else [])
-        self.head.step = self._step if compiled else None
-        for module, forward in replaced:
+        for module, forward in self._forwards:
             module.forward = forward
         try:
-            with torch.autocast(self.head.weight.device.type, enabled=False):
-                yield
+            yield
         finally:
             self._config._attn_implementation = before
-            for module, _ in replaced:
+            for module, _ in self._forwards:
                 del module.forward
 
     def hidden(self, documents: Documents) -> Tensor:
@@ -94,12 +89,13 @@ class Engine:
         # Else the first layer would be a program of its own.
         inputs = inputs.detach().requires_grad_(torch.is_grad_enabled())
         more: dict[str, Any] = {"lengths": documents.lengths} if self._attention == attention.NAME else {}
-        outputs = self.backbone(
-            inputs_embeds=inputs,
-            position_ids=documents.position_ids[None].to(device),
-            use_cache=False,
-            **more,
-        )
+        with torch.autocast(device.type, enabled=False):  # weights and what is computed have one type already
+            outputs = self.backbone(
+                inputs_embeds=inputs,
+                position_ids=documents.position_ids[None].to(device),
+                use_cache=False,
+                **more,
+            )
         hidden: Tensor = outputs[0][0]
         return hidden
 
@@ -108,8 +104,27 @@ class Engine:
         learnt = documents.targets >= 0
         device = self.head.weight.device
         hidden = self.hidden(documents)[learnt.to(device)]
-        total, right = loss.summed_loss(hidden, documents.targets[learnt].to(device), self.head)
+        with torch.autocast(device.type, enabled=False):
+            total, right = loss.summed_loss(hidden, documents.targets[learnt].to(device), self.head)
         return total, right, int(learnt.sum())
+
+    def told(self, documents: Documents) -> Told:
+        """What the model makes of each token that is to be predicted."""
+        learnt = documents.targets >= 0
+        device = self.head.weight.device
+        hidden = self.hidden(documents)[learnt.to(device)]
+        with torch.autocast(device.type, enabled=False):
+            return loss.told(hidden, documents.targets[learnt].to(device), self.head)
+
+
+def _with_gradients(program: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
+    """The program where gradients are wanted: without them it would be another one, which a measurement now and then
+    does not pay for."""
+
+    def forward(*args: Any, **options: Any) -> Any:
+        return (program if torch.is_grad_enabled() else plain)(*args, **options)
+
+    return forward
 
 
 def _attention_on(device: torch.device) -> str:

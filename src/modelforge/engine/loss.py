@@ -63,7 +63,7 @@ class _Loss(torch.autograd.Function):
         gradient = torch.empty_like(hidden) if hidden.requires_grad else None
         loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
         right = torch.zeros((), dtype=torch.int64, device=hidden.device)
-        step = layer.step or cross_entropy
+        step = layer.step if layer.step is not None and gradient is not None else cross_entropy
         for start in range(0, len(hidden), CHUNK):
             part = hidden[start : start + CHUNK]
             found, by_logits, likeliest = step(
@@ -91,3 +91,67 @@ def summed_loss(hidden: Tensor, targets: Tensor, layer: OutputLayer) -> tuple[Te
     likeliest token."""
     found: tuple[Tensor, Tensor] = _Loss.apply(hidden, targets, layer)  # type: ignore[no-untyped-call]
     return found
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a model makes of each place's next token; all of shape (places,)."""
+
+    log_probs: Tensor
+    """Its logarithmic probability in nats; differentiable."""
+    entropy: Tensor
+    """Of the distribution over all tokens, in nats."""
+    mean_logits: Tensor
+    is_top1: Tensor
+    """Whether it is the likeliest."""
+
+
+def _values(part: Tensor, layer: OutputLayer) -> tuple[Tensor, Tensor | None]:
+    """Logits in float32; with a cap also tanh(logit / cap)."""
+    values = functional.linear(part, layer.weight, layer.bias).float()
+    if layer.scale != 1.0:
+        values = values * layer.scale
+    if layer.cap == 0.0:
+        return values, None
+    bent = torch.tanh(values / layer.cap)
+    return bent * layer.cap, bent
+
+
+class _LogProbs(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, targets: Tensor, layer: OutputLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        told: list[list[Tensor]] = [[], [], [], []]
+        for part, wanted in zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True):
+            values, _ = _values(part, layer)
+            target = values.gather(-1, wanted[:, None])
+            logs = values - torch.logsumexp(values, -1, keepdim=True)
+            told[0].append(logs.gather(-1, wanted[:, None])[:, 0])
+            told[1].append(-(logs.exp() * logs).sum(-1))
+            told[2].append(values.mean(-1))
+            told[3].append(target[:, 0] == values.amax(-1))
+        ctx.save_for_backward(hidden, targets)
+        ctx.layer = layer
+        first, *rest = (torch.cat(each) for each in told)
+        ctx.mark_non_differentiable(*rest)
+        return first, rest[0], rest[1], rest[2]
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        hidden, targets = ctx.saved_tensors
+        layer: OutputLayer = ctx.layer
+        found = []
+        parts = zip(*(torch.split(each, CHUNK) for each in (hidden, targets, grads[0])), strict=True)
+        for part, wanted, grad in parts:
+            values, bent = _values(part, layer)
+            by_logits = torch.softmax(values, -1).neg_()
+            by_logits[torch.arange(len(wanted), device=wanted.device), wanted] += 1.0
+            by_logits *= grad[:, None] * layer.scale
+            if bent is not None:
+                by_logits *= 1 - bent * bent
+            found.append(torch.mm(by_logits.to(part.dtype), layer.weight))
+        return torch.cat(found), None, None
+
+
+def told(hidden: Tensor, targets: Tensor, layer: OutputLayer) -> Told:
+    """What ``hidden`` (places, width) says of ``targets`` (places,). The logits are computed again for the gradient."""
+    return Told(*_LogProbs.apply(hidden, targets, layer))  # type: ignore[no-untyped-call]

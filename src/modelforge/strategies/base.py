@@ -70,8 +70,12 @@ class Strategy(Protocol):
         """Fields of the training configuration that not every strategy takes, and this one does."""
 
     @property
+    def engine(self) -> bool:
+        """Whether it trains causal models by the engine."""
+
+    @property
     def packs(self) -> bool:
-        """Whether it trains causal models by the engine, which lays rows end to end."""
+        """Whether ``packing`` is the user's to choose: the engine lays all rows end to end."""
 
     @property
     def keeps(self) -> Sequence[str]:

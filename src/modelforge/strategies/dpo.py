@@ -31,6 +31,7 @@ class Dpo:
 
     name: ClassVar[str] = "dpo"
     options: ClassVar[frozenset[str]] = frozenset({"beta", "loss_type", "loss_weights", "label_smoothing"})
+    engine: ClassVar[bool] = True
     packs: ClassVar[bool] = False
     keeps: ClassVar[Sequence[str]] = ()
 
@@ -97,7 +98,7 @@ def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallbac
     from peft import PeftModel  # noqa: PLC0415
     from trl import DPOConfig  # noqa: PLC0415
 
-    from modelforge.worker.pairs import PairTrainer  # noqa: PLC0415
+    from modelforge.worker.pairs import PackedAnswers, PairTrainer  # noqa: PLC0415
 
     config = run.config
     whole = not isinstance(run.model, PeftModel)
@@ -121,4 +122,6 @@ def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallbac
     if isinstance(run.model, PeftModel) and not run.spec.model.adapter:
         # TRL copies every adapter that it is given; a new one, which does nothing yet, is turned off for less.
         run.model.delete_adapter("ref")
+    if run.spec.row_tokens is not None:
+        trainer.packed = PackedAnswers(run.model, row_tokens=run.spec.row_tokens, compiled=run.spec.compiled)
     return trainer

@@ -45,6 +45,7 @@ class Rlhf:
             "reward_num_train_epochs",
         }
     )
+    engine: ClassVar[bool] = False
     packs: ClassVar[bool] = False
     keeps: ClassVar[Sequence[str]] = (REWARD_FOLDER,)
 

@@ -29,6 +29,7 @@ class Sft:
 
     name: str = "sft"
     options: ClassVar[frozenset[str]] = frozenset()
+    engine: ClassVar[bool] = True
     packs: ClassVar[bool] = True
     keeps: ClassVar[Sequence[str]] = ()
 

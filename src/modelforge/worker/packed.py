@@ -58,7 +58,7 @@ class PackedTrainer(OurTrainer):
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
         """Loss and accuracy of a batch."""
         loss, likeliest, number = 0.0, 0, 0
-        with self.engine.at_work(compiled=False):
+        with self.engine.at_work():
             for documents in _rows(inputs, self._row_tokens):
                 summed, right, learnt = self.engine.loss(documents)
                 loss, likeliest, number = loss + float(summed), likeliest + int(right), number + learnt

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from trl import DPOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
+from modelforge.engine.engine import Engine
+from modelforge.engine.loss import Told
+from modelforge.engine.padded import told_of_rows
 from modelforge.worker.trainers import OurTrainer, Tally
 
 if TYPE_CHECKING:
@@ -21,12 +27,21 @@ if TYPE_CHECKING:
 class PairTrainer(OurTrainer, DPOTrainer):
     """TRL's DPOTrainer over rows of ``prompt_ids``, ``chosen_ids`` and ``rejected_ids``."""
 
+    packed: PackedAnswers | None = None
+    """The model's forward pass by the engine, where it can do it."""
+
+    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
+        """As TRL does it, with the engine at work."""
+        with self.packed.instead() if self.packed else nullcontext():
+            return super().training_step(model, inputs, num_items_in_batch)  # type: ignore[no-untyped-call]
+
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
         return dataset  # it comes in tokens
 
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
         pairs = len(inputs["input_ids"]) // 2
-        loss: Any = self.compute_loss(model, inputs)  # type: ignore[no-untyped-call]
+        with self.packed.instead() if self.packed else nullcontext():
+            loss: Any = self.compute_loss(model, inputs)  # type: ignore[no-untyped-call]
         told = self._metrics["eval"]
         accuracy, margin = told["rewards/accuracies"][-1], told["rewards/margins"][-1]
         told.clear()
@@ -35,6 +50,31 @@ class PairTrainer(OurTrainer, DPOTrainer):
             "reward_accuracy": Tally(accuracy * pairs, pairs),
             "reward_margin": Tally(margin * pairs, pairs),
         }
+
+
+class PackedAnswers:
+    """A model that tells the log-probabilities of padded rows by the engine, in the place of its own forward pass."""
+
+    def __init__(self, model: Any, *, row_tokens: int, compiled: bool) -> None:
+        self._model = model
+        self._engine = Engine(model, compiled=compiled)
+        self._row_tokens = row_tokens
+
+    @contextmanager
+    def instead(self) -> Iterator[None]:
+        """Within, the model gives TRL's trainers what they ask of its output layer, and no logits."""
+        before = self._model.__dict__.get("forward")
+        self._model.forward = self._forward
+        try:
+            with self._engine.at_work():
+                yield
+        finally:
+            del self._model.forward
+            if before is not None:
+                self._model.forward = before
+
+    def _forward(self, *, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, **_: Any) -> Told:
+        return told_of_rows(self._engine, input_ids, attention_mask, labels, self._row_tokens)
 
 
 def log_probs(model: PreTrainedModel, inputs: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -265,13 +265,13 @@ def _frozen(
             report.message("Activations would not fit into memory: gradient checkpointing is on")
     dataset = spec.dataset.model_copy(update={"unanswerable": rows.unanswerable})
     spec = _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions(), "dataset": dataset})
-    if not strategy.packs or head is not Head.CAUSAL:
+    if not strategy.engine or head is not Head.CAUSAL:
         return _with(spec, {"packing": bool(config.packing)})
-    why = "packing is off" if config.packing is False else refusal(model)
+    why = "packing is off" if strategy.packs and config.packing is False else refusal(model)
     if why is not None:
         report.message(f"Trained the plain way, not by the fast engine: {why}")
         return _with(spec, {"packing": bool(config.packing)})
-    return _with(spec, {"packing": True}).model_copy(
+    return _with(spec, {"packing": strategy.packs}).model_copy(
         update={
             "row_tokens": max(choices.ROW_TOKENS, *lengths),
             "compiled": _compiled(spec.config, model, lengths, report),
