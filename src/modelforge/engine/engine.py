@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +51,7 @@ class Engine:
         self._config: Any = self.backbone.config
         self._layers: list[nn.Module] = list(self.backbone.layers)
         self._forwards: list[tuple[nn.Module, Any]] = []
+        self._own_attention = self._config._attn_implementation
         self._attention = _attention_on(self.head.weight.device)
         for layer in self._layers:
             for names in family.projections:
@@ -68,19 +69,26 @@ class Engine:
             self._forwards.append((layer, _with_gradients(programs[kind].__get__(layer), kind.forward.__get__(layer))))
         self.head.step = torch.compile(loss.cross_entropy, dynamic=True)
 
+    def at_work(self, *, writing: bool = False) -> AbstractContextManager[None]:
+        """Within, the model's forward pass is the engine's; outside of it, it is what transformers and PEFT made it.
+        While it is ``writing``, which looks back into a cache, attention stays its own."""
+        return self._set(self._forwards, self._own_attention if writing else self._attention)
+
+    def at_rest(self) -> AbstractContextManager[None]:
+        """Within ``at_work``, the model as it is outside of it."""
+        return self._set([(module, None) for module, _ in self._forwards], self._own_attention)
+
     @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Outside of it the model is what transformers and PEFT made it."""
+    def _set(self, forwards: Sequence[tuple[nn.Module, Any]], attention: str) -> Iterator[None]:
         before = self._config._attn_implementation
-        self._config._attn_implementation = self._attention
-        for module, forward in self._forwards:
-            module.forward = forward
+        earlier = [(module, module.__dict__.get("forward")) for module, _ in forwards]
+        self._config._attn_implementation = attention
+        _put(forwards)
         try:
             yield
         finally:
             self._config._attn_implementation = before
-            for module, _ in self._forwards:
-                del module.forward
+            _put(earlier)
 
     def hidden(self, documents: Documents) -> Tensor:
         """The last layer's output, of shape (tokens, width)."""
@@ -115,6 +123,15 @@ class Engine:
         hidden = self.hidden(documents)[learnt.to(device)]
         with torch.autocast(device.type, enabled=False):
             return loss.told(hidden, documents.targets[learnt].to(device), self.head)
+
+
+def _put(forwards: Iterable[tuple[nn.Module, Any]]) -> None:
+    """Give modules other forward passes than their classes'; None gives that back."""
+    for module, forward in forwards:
+        if forward is not None:
+            module.forward = forward
+        elif "forward" in module.__dict__:
+            del module.forward
 
 
 def _with_gradients(program: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:

@@ -45,7 +45,7 @@ class Rlhf:
             "reward_num_train_epochs",
         }
     )
-    engine: ClassVar[bool] = False
+    engine: ClassVar[bool] = True
     packs: ClassVar[bool] = False
     keeps: ClassVar[Sequence[str]] = (REWARD_FOLDER,)
 
@@ -267,6 +267,12 @@ def _policy_trainer(run: Run, arguments: dict[str, Any], callbacks: list[Trainer
         run.model.delete_adapter("ref")
     trainer.end_with(end_ids(run.tokenizer))
     trainer.sample = run.sample
+    if run.spec.row_tokens is not None:
+        from modelforge.engine.engine import Engine  # noqa: PLC0415
+
+        policy: Any = run.model
+        trainer.engine = Engine(policy, compiled=run.spec.compiled)
+        trainer.row_tokens = run.spec.row_tokens
     return trainer
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
 from torch.utils.data import DataLoader
 from trl import RLOOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
-from modelforge.tasks.base import Head
+from modelforge.engine.engine import Engine
+from modelforge.engine.padded import told_of_rows
+from modelforge.tasks.base import IGNORED, Head
 from modelforge.tasks.generation import generate_batch
 from modelforge.worker.order import PromptOrder
 from modelforge.worker.pairs import log_probs
@@ -29,12 +33,50 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
     """TRL's RLOOTrainer over rows of ``prompt_ids``; ``prompt_text`` goes to judges with a tokenizer of their own."""
 
     sample: Callable[[int, str, str, float | None], None] | None = None
+    engine: Engine | None = None
+    """Runs the model, where it can."""
+    row_tokens = 0
 
     def end_with(self, ends: set[int]) -> None:
         """The tokens that end an answer: those that rows end with, which the model's own settings may not name."""
         self.eos_token_ids = sorted(ends)
         self.generation_config.eos_token_id = self.eos_token_ids
         self.generation_kwargs["eos_token_id"] = self.eos_token_ids
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """As TRL does it, with the engine at work: also in the backward pass, which may compute activations anew."""
+        with self.engine.at_work() if self.engine else nullcontext():
+            return super().training_step(model, inputs, num_items_in_batch)  # type: ignore[no-untyped-call]
+
+    def _prepare_inputs(self, generation_batch: Any) -> Any:
+        """Answers are drawn, judged and scored, by the model as it is or by the engine, as each of them asks."""
+        with self.engine.at_rest() if self.engine else nullcontext():
+            return super()._prepare_inputs(generation_batch)
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        *rest: Any,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Log-probabilities and entropies of the last ``logits_to_keep`` tokens of each row."""
+        if self.engine is None:
+            found: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, *rest, **options
+            )
+            return found
+        labels = input_ids.masked_fill(attention_mask == 0, IGNORED)
+        labels[:, :-logits_to_keep] = IGNORED
+        with self.engine.at_work():
+            told = told_of_rows(self.engine, input_ids, attention_mask, labels, self.row_tokens)
+        return told.log_probs[:, -logits_to_keep:], told.entropy[:, -logits_to_keep:], None
+
+    def _generate_single_turn(self, *arguments: Any, **options: Any) -> Any:
+        with self.engine.at_work(writing=True) if self.engine else nullcontext():
+            return super()._generate_single_turn(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
         likely, counts = log_probs(model, inputs)
