@@ -20,7 +20,7 @@ def trainer_of(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> An
     from modelforge.contracts.training import TrainingConfig
     from modelforge.tasks import TASKS
     from modelforge.tasks.base import Head
-    from modelforge.worker.trainers import AnswerTrainer
+    from modelforge.worker.answers import AnswerTrainer
 
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     model = AutoModelForCausalLM.from_pretrained(tiny_model)
