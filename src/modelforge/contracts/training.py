@@ -202,9 +202,11 @@ class TrainingConfig(Request):
     warmup_steps: int | None = Field(None, ge=0, le=10_000_000)
     """Steps over which the learning rate rises; overrides warmup_ratio."""
     group_by_length: bool = True
-    """Put examples of like length into one batch, so that less is padding."""
+    """Put examples of like length into one batch, so that less is padding; where packing pads nothing, the order is
+    random."""
     packing: bool | None = None
-    """Lay the examples of a batch end to end instead of padding them. By task and model."""
+    """Lay the examples of a step end to end instead of padding them, with our own engine; false pads them. By task and
+    model."""
     max_seq_length: int | None = Field(None, ge=1, le=1_048_576)
     """Longest example in tokens; what is longer is cut. The model's own limit, within memory; 2048 for unsloth."""
     eval_split: float = Field(0.2, ge=0, lt=1)
