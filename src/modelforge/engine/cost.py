@@ -48,8 +48,17 @@ def product_rate(device: torch.device, dtype: torch.dtype, size: int = 1024) -> 
     return 2.0 * size**3 / best
 
 
-def compiler_missing(device: torch.device) -> str | None:
-    """What torch.compile lacks on this machine; None where it has all."""
-    if device.type == "cuda":
-        return None if importlib.util.find_spec("triton") else "the package triton"
-    return None if cxx() else "a C++ compiler (g++ or clang++)"
+def compiler_fault(device: torch.device) -> str | None:
+    """Why torch.compile does not work on this machine, as the end of a sentence; None where it does.
+
+    Tried on a small function: compilers without their headers are there and of no use.
+    """
+    if device.type == "cpu" and cxx() is None:
+        return "there is no C++ compiler (g++ or clang++)"
+    if device.type == "cuda" and not importlib.util.find_spec("triton"):
+        return "the package triton is not installed"
+    try:
+        torch.compile(lambda x: x.sin() * x.cos(), dynamic=True)(torch.ones(64, device=device))
+    except torch._dynamo.exc.TorchDynamoException as error:
+        return f"the compiler fails: {str(error).splitlines()[0]}"
+    return None

@@ -15,7 +15,7 @@ from transformers import set_seed
 
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
-from modelforge.engine.cost import compiler_missing, compiling_pays
+from modelforge.engine.cost import compiler_fault, compiling_pays
 from modelforge.engine.engine import refusal
 from modelforge.errors import InvalidRequest
 from modelforge.files import write_atomic
@@ -283,9 +283,9 @@ def _compiled(config: TrainingConfig, model: PreTrainedModel, lengths: Sequence[
     """Whether the engine compiles the model's layers."""
     if config.gradient_checkpointing or not compiling_pays(model, choices.training_tokens(config, lengths)):
         return False
-    missing = compiler_missing(model.device)
-    if missing is not None:
-        report.message(f"With {missing} on this machine, training would be about a quarter faster")
+    fault = compiler_fault(model.device)
+    if fault is not None:
+        report.message(f"Compiling the model's layers would make this run about a quarter faster, but {fault}")
         return False
     report.message("The first steps compile the model's layers, which takes some seconds")
     return True
