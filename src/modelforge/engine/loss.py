@@ -83,7 +83,7 @@ class _Loss(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return ctx.saved_tensors[0] * grads[0].to(ctx.saved_tensors[0].dtype), None, None
+        return ctx.saved_tensors[0] * grads[0], None, None
 
 
 def summed_loss(hidden: Tensor, targets: Tensor, layer: OutputLayer) -> tuple[Tensor, Tensor]:
