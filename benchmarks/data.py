@@ -21,18 +21,17 @@ from pathlib import Path
 from typing import Any
 
 ROWS = 1_000_000
-WORDS = (
-    "the of a what is which how many capital river mountain language people year name colour long high old model house "
-    "train learn number question answer water light stone bridge garden winter summer north south quick brown green"
-).split()
+WORDS = """the of a what is which how many capital river mountain language people year name colour long high old model
+house train learn number question answer water light stone bridge garden winter summer north south quick brown
+green"""
 
 
 def write_rows(path: Path, rows: int, seed: int) -> None:
     """Questions of 12 words and answers of 10, no two alike."""
-    draw = random.Random(seed)
+    draw, known = random.Random(seed), WORDS.split()
     with path.open("w", encoding="utf-8") as out:
         for number in range(rows):
-            question, answer = (" ".join(draw.choices(WORDS, k=words)) for words in (12, 10))
+            question, answer = (" ".join(draw.choices(known, k=words)) for words in (12, 10))
             out.write(json.dumps({"input": f"{question} {number}?", "output": f"{answer}."}) + "\n")
 
 
@@ -101,9 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             found = json.loads(answer.stdout.splitlines()[-1])
             digests.add(found["digest"])
             print(
-                f"{name}: {found['seconds']:.1f} s, {options.rows / found['seconds']:,.0f} rows/s; order of "
-                f"{found['train']} rows {found['order_seconds']:.2f} s; {found['cpu_seconds']:.1f} s of processors; peak "
-                f"memory of this process +{found['growth_mb']:.0f} MB",
+                f"{name}: {found['seconds']:.1f} s ({found['cpu_seconds']:.1f} s of processors), "
+                f"{options.rows / found['seconds']:,.0f} rows/s; order of {found['train']} rows "
+                f"{found['order_seconds']:.2f} s; peak memory of this process +{found['growth_mb']:.0f} MB",
                 flush=True,
             )
         if len(digests) != 1:

@@ -83,9 +83,7 @@ def prepare(
     )
 
 
-def _make(
-    path: Path, encoding: Encoding, folder: Path, check_stop: Callable[[], None], processes: int | None
-) -> None:
+def _make(path: Path, encoding: Encoding, folder: Path, check_stop: Callable[[], None], processes: int | None) -> None:
     split = _Split(folder, encoding)
     cut, unanswerable, dropped = 0, False, array("q")
     work = Work(encoding, _blocks(path), path.stat().st_size, split.bounds, check_stop)

@@ -54,6 +54,9 @@ class Bounds(NamedTuple):
     """From the border between the sides, for the row that is held back."""
 
 
+NO_BOUNDS = Bounds()
+
+
 @dataclass
 class Encoded:
     """What became of a block of lines. Rows are counted from 0, without those that were dropped."""
@@ -104,7 +107,7 @@ class Encoding:
         return _read(self.config)
 
     def block(
-        self, line: int, text: bytes, bounds: Bounds = Bounds(), check_stop: Callable[[], None] = lambda: None
+        self, line: int, text: bytes, bounds: Bounds = NO_BOUNDS, check_stop: Callable[[], None] = lambda: None
     ) -> Encoded:
         """Encode whole lines, the first of which has the number ``line``."""
         task, strategy = TASKS.get(self.config.task), STRATEGIES.get(self.config.strategy)

@@ -66,10 +66,10 @@ def encoded(work: Work, processes: int | None = None) -> Iterator[Encoded]:
             if payload and seconds > TRIAL_SECONDS and seconds * (work.size - done) > WORTH_SECONDS * done:
                 break
     if payload is not None:
-        block = next(work.blocks, None)
-        if block is not None:
+        first = next(work.blocks, None)
+        if first is not None:
             with _Pool(many, payload) as pool:
-                yield from pool.encoded(work, block)
+                yield from pool.encoded(work, first)
 
 
 def _pickled(encoding: Encoding) -> bytes | None:
