@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 
 from modelforge.contracts.training import TrainingConfig
-from modelforge.tasks import TASKS
 from modelforge.tasks.base import IGNORED, Head
 from modelforge.tasks.rendering import prompt_ids
 from modelforge.worker import data
 from tests.tiny import CHATML, make_tiny_tokenizer
 
-TASK = TASKS.get("text-generation")
 THOUGHTS_OF_NOW = (
     "{% for m in messages %}{{ '<|im_start|>' + m.role + '\\n' }}"
     "{{ m.content if loop.last else m.content.split('</think>')[-1] }}{{ '<|im_end|>\\n' }}{% endfor %}"
@@ -36,18 +34,11 @@ def chat(*answers: str, system: bool = False) -> dict[str, Any]:
 def prepare(tmp_path: Path, tokenizer: Any, shape: str, rows: list[Any], length: int = 256) -> data.Prepared:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", max_seq_length=length)
-    return data.prepare(
-        path,
-        shape,
-        lambda row: TASK.encode(tokenizer, row, config, Head.CAUSAL),
-        max_seq_length=length,
-        eval_split=0.0,
-        seed=1,
-        samples=5,
-        cache=tmp_path / "cache",
-        check_stop=lambda: None,
+    config = TrainingConfig(
+        task="text-generation", model_name="m", dataset="d", max_seq_length=length, eval_split=0.0, seed=1
     )
+    encoding = data.Encoding.of(config, shape, tokenizer, Head.CAUSAL)
+    return data.prepare(path, encoding, cache=tmp_path / "cache", shared=None, check_stop=lambda: None)
 
 
 def spans(ids: list[int], labels: list[int]) -> list[tuple[int, int]]:
@@ -68,7 +59,7 @@ def test_every_answer_is_learnt_once_behind_what_it_follows_in_use(
     answers = [f"<think>so {n}</think>{text}" for n, text in enumerate(ANSWERS)]
     row = chat(*answers, system=system)
     prepared = prepare(tmp_path, tokenizer, "messages", [row], 1024)
-    assert (prepared.cut, prepared.dropped) == (0, [])
+    assert (prepared.cut, list(prepared.dropped)) == (0, [])
     learnt: list[str] = []
     for ids, labels in zip(prepared.train["input_ids"], prepared.train["labels"], strict=True):
         for start, end in spans(ids, labels):
@@ -115,7 +106,7 @@ def test_of_plain_text_every_token_is_predicted_once(tmp_path: Path, length: int
     tokenizer = make_tiny_tokenizer(add_bos=True)
     texts = ["Hello! Grüß Gott, 你好 🙂", "a", "Paris is the capital of France. " * 3]
     prepared = prepare(tmp_path, tokenizer, "text", [{"text": text} for text in texts], length)
-    assert (prepared.cut, prepared.dropped) == (0, [])
+    assert (prepared.cut, list(prepared.dropped)) == (0, [])
     told, predicted = [], 0
     for ids, labels in zip(prepared.train["input_ids"], prepared.train["labels"], strict=True):
         assert labels == ids and len(ids) <= length

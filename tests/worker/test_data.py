@@ -10,13 +10,10 @@ import pytest
 
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidDataset
-from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head
 from modelforge.tasks.rendering import prompt_ids
 from modelforge.worker import data
 from tests.tiny import make_tiny_tokenizer
-
-TASK = TASKS.get("text-generation")
 
 
 @pytest.fixture(scope="module")
@@ -31,17 +28,10 @@ def rows(*numbers: int) -> list[dict[str, str]]:
 def prepare(tmp_path: Path, tokenizer: Any, items: list[Any], **options: Any) -> data.Prepared:
     path = tmp_path / "rows.jsonl"
     path.write_text("".join(json.dumps(item) + "\n" for item in items))
-    chosen = {"max_seq_length": 128, "eval_split": 0.2, "seed": 1, "samples": 5, **options}
-    length = chosen["max_seq_length"]
-    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", max_seq_length=length)
-    return data.prepare(
-        path,
-        "input_output",
-        lambda row: TASK.encode(tokenizer, row, config, Head.CAUSAL),
-        cache=tmp_path / "cache",
-        check_stop=lambda: None,
-        **chosen,
-    )
+    chosen = {"max_seq_length": 128, "eval_split": 0.2, "seed": 1, "max_eval_samples": 5, **options}
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", **chosen)
+    encoding = data.Encoding.of(config, "input_output", tokenizer, Head.CAUSAL)
+    return data.prepare(path, encoding, cache=tmp_path / "cache", shared=None, check_stop=lambda: None)
 
 
 def texts(part: Any, tokenizer: Any) -> set[str]:
@@ -97,7 +87,7 @@ def test_what_is_too_long_is_counted(tmp_path: Path, tokenizer: Any) -> None:
     long_prompt = {"input": "word " * 500, "output": "x"}
     long_answer = {"input": "x", "output": "word " * 500}
     prepared = prepare(tmp_path, tokenizer, [*rows(*range(10)), long_prompt, long_answer], eval_split=0.0)
-    assert (prepared.cut, prepared.dropped, len(prepared.train)) == (1, [11], 11)
+    assert (prepared.cut, list(prepared.dropped), len(prepared.train)) == (1, [11], 11)
     assert max(len(ids) for ids in prepared.train["input_ids"]) == 128
 
 

@@ -7,7 +7,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "require_examples",
     "safe_filename",
     "to_validation",
+    "usable_rows",
 ]
 
 _REFUSALS: dict[str, type[ModelForgeError]] = {
@@ -162,18 +163,23 @@ def iter_rows(path: Path, shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:
 
     What ``check_file`` counts as ``num_examples`` is what comes. Raises what ``open_regular`` raises.
     """
-    forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
     with open_regular(path) as stream:
-        for line, row in read_rows(stream):
-            if not isinstance(row, dict):
-                continue
-            # The same as ``shape.read``, without asking for every row which form its fields fit.
-            keys = tuple(row)
-            form = forms.get(keys)
-            if form is None:
-                form = shape.form_of(keys)
-                if len(forms) < _FORMS and len(keys) < _FORMS:
-                    forms[keys] = form
-            usable = look(row, *form)
-            if isinstance(usable, dict):
-                yield line, usable
+        yield from usable_rows(read_rows(stream), shape)
+
+
+def usable_rows(rows: Iterable[tuple[int, Any]], shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Those of the rows that can be trained on, with their line numbers, as ``Shape.read`` gives them."""
+    forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
+    for line, row in rows:
+        if not isinstance(row, dict):
+            continue
+        # The same as ``shape.read``, without asking for every row which form its fields fit.
+        keys = tuple(row)
+        form = forms.get(keys)
+        if form is None:
+            form = shape.form_of(keys)
+            if len(forms) < _FORMS and len(keys) < _FORMS:
+                forms[keys] = form
+        usable = look(row, *form)
+        if isinstance(usable, dict):
+            yield line, usable

@@ -86,38 +86,45 @@ def read_rows(
 
     ``observe`` is given every byte of the stream, in order.
     """
-    scan = _DECODER.scan_once  # type: ignore[attr-defined]  # its stubs leave it out
-    for number, block in _blocks(stream, observe):
+    for number, block in read_blocks(stream, observe):
         if block is None:
             yield number, TOO_LONG
-            continue
+        else:
+            yield from rows_of(number, block)
+
+
+def rows_of(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
+    """The same for one of the blocks of ``read_blocks``, whose first line has this number."""
+    scan = _DECODER.scan_once  # type: ignore[attr-defined]  # its stubs leave it out
+    try:
+        lines = block.decode().split("\n")
+    except UnicodeDecodeError:
+        yield from _read_undecodable(number, block)
+        return
+    for at, line in enumerate(lines, number):
+        # The quick way for what nearly every line is; everything else is looked at closely.
         try:
-            lines = block.decode().split("\n")
-        except UnicodeDecodeError:
-            yield from _read_undecodable(number, block)
-            continue
-        for at, line in enumerate(lines, number):
-            # The quick way for what nearly every line is; everything else is looked at closely.
-            try:
-                row, end = scan(line, 0)
-            except (ValueError, StopIteration, RecursionError):
-                row, end = None, -1
-            if end != len(line) or type(row) is not dict:
-                row = _parse(line)
-            elif line.count("[") + line.count("{") > MAX_DEPTH and _is_deep(row):
-                row = TOO_DEEP
-            if row is not None:
-                yield at, row
+            row, end = scan(line, 0)
+        except (ValueError, StopIteration, RecursionError):
+            row, end = None, -1
+        if end != len(line) or type(row) is not dict:
+            row = _parse(line)
+        elif line.count("[") + line.count("{") > MAX_DEPTH and _is_deep(row):
+            row = TOO_DEEP
+        if row is not None:
+            yield at, row
 
 
-def _blocks(stream: BinaryIO, observe: Callable[[bytes], object] | None) -> Iterator[tuple[int, bytes | None]]:
-    """Whole lines of about a megabyte together, without the last line's end, each block with the number of its first
-    line; None in place of a line that is too long. CRLF has become LF."""
+def read_blocks(
+    stream: BinaryIO, observe: Callable[[bytes], object] | None = None, size: int = _BLOCK
+) -> Iterator[tuple[int, bytes | None]]:
+    """Whole lines of about ``size`` bytes together, without the last line's end, each block with the number of its
+    first line; None in place of a line that is too long. CRLF has become LF."""
     head = stream.read(len(_BOM))
     if observe is not None:
         observe(head)
     number, rest, skipping = 1, head.removeprefix(_BOM), False
-    while chunk := stream.read(_BLOCK):
+    while chunk := stream.read(size):
         if observe is not None:
             observe(chunk)
         if skipping:

@@ -77,6 +77,11 @@ class Task(Protocol):
     def options(self) -> frozenset[str]:
         """Fields of the training configuration that this task alone takes."""
 
+    @property
+    def encoded_by(self) -> frozenset[str]:
+        """Those of its options that ``encode`` reads, beside ``max_seq_length``; it is given defaults for all others.
+        Encoded rows are kept and used again by runs that agree in these."""
+
     def head(self, config: Mapping[str, Any], name: str) -> Head:
         """The head that a model needs for this task, by its ``config.json``. Raises InvalidRequest, which names the
         model by ``name``, where its architecture cannot do the task."""

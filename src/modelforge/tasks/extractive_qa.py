@@ -31,6 +31,7 @@ class ExtractiveQa:
     name: ClassVar[str] = "extractive-question-answering"
     shapes: ClassVar[Sequence[str]] = ("context_question_answer",)
     options: ClassVar[frozenset[str]] = frozenset({"doc_stride", "max_answer_length"})
+    encoded_by: ClassVar[frozenset[str]] = frozenset({"doc_stride"})
 
     def head(self, config: Mapping[str, Any], name: str) -> Head:
         """One that points. Raises InvalidRequest for models that have none."""
@@ -53,9 +54,6 @@ class ExtractiveQa:
         """A window of the context in each example, with ``start_positions`` and ``end_positions``; none where the
         window has no room for the context, or no window holds all of the answer. ``cut`` counts tokens of the question
         that were left out. Raises InvalidRequest for a tokenizer without offsets."""
-        # Here and not above: the api process knows the tasks, and never loads torch.
-        from modelforge.inference.spans import window_columns  # noqa: PLC0415
-
         assert config.max_seq_length is not None
         reading = read(
             tokenizer,
@@ -76,7 +74,7 @@ class ExtractiveQa:
             if place is not None and window.at <= place[0] and place[1] < window.at + window.size:
                 start, end = (window.first + token - window.at for token in place)
                 answered = True
-            columns = {**window_columns(window), "start_positions": start, "end_positions": end}
+            columns = {**window.columns, "start_positions": start, "end_positions": end}
             examples.append(Example(columns, cut=reading.cut))
         return examples if answered or place is None else []
 

@@ -30,6 +30,7 @@ class Summarization:
     name: ClassVar[str] = "summarization"
     shapes: ClassVar[Sequence[str]] = ("input_output",)
     options: ClassVar[frozenset[str]] = frozenset({"max_target_length", "rouge_language", "source_prefix"})
+    encoded_by: ClassVar[frozenset[str]] = frozenset({"max_target_length", "source_prefix"})
 
     def head(self, config: Mapping[str, Any], name: str) -> Head:
         """By the model's kind. Raises InvalidRequest for encoders, which write nothing."""

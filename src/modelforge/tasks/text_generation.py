@@ -20,6 +20,7 @@ class TextGeneration:
     name: ClassVar[str] = "text-generation"
     shapes: ClassVar[Sequence[str]] = ("input_output", "messages", "text")
     options: ClassVar[frozenset[str]] = frozenset()
+    encoded_by: ClassVar[frozenset[str]] = frozenset()
 
     def head(self, config: Mapping[str, Any], name: str) -> Head:
         """A causal one. Raises InvalidRequest for encoders and encoder-decoder models."""

@@ -37,6 +37,13 @@ class Window:
     size: int
     """Tokens of the context in here."""
 
+    @property
+    def columns(self) -> dict[str, list[int] | int | str]:
+        """What the model is given of it."""
+        if self.token_type_ids is None:
+            return {"input_ids": self.input_ids}
+        return {"input_ids": self.input_ids, "token_type_ids": self.token_type_ids}
+
 
 @dataclass(frozen=True)
 class Reading:

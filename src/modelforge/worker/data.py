@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import heapq
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from datasets.arrow_writer import ArrowWriter
+import numpy as np
+import pyarrow as pa
 
-from datasets import Dataset, Features, List, Value
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import iter_rows
+from datasets import Dataset
+from modelforge.datasets.ingest import open_regular
+from modelforge.datasets.rows import read_blocks
 from modelforge.errors import InvalidDataset
-from modelforge.tasks.base import Example, Row
+from modelforge.tasks.base import Row
+from modelforge.worker.encoding import Bounds, Column, Encoded, Encoding, Lists, share
+from modelforge.worker.entries import Entries, empty, is_whole, key_of, seal
+from modelforge.worker.pool import Block, Work, encoded
 
-ROWS_BETWEEN_LOOKS = 256
+__all__ = ["Encoding", "Entries", "Prepared", "prepare", "share"]
+
+BLOCK_BYTES = 1 << 17
+"""Of lines that are encoded together: some hundred rows, a few tenths of a second."""
+BATCH_BYTES = 1 << 22
+"""Of numbers that are written together: what is learnt from later is looked up in a list of these batches."""
+TRAIN, HELD_OUT, DROPPED, ABOUT = "train.arrow", "eval.arrow", "dropped.bin", "about.json"
 
 
 @dataclass
@@ -33,15 +43,72 @@ class Prepared:
     """Examples that lost something to the length."""
     unanswerable: bool
     """Whether some question has no answer."""
-    dropped: list[int] = field(default_factory=list)
+    dropped: Sequence[int] = ()
     """Line numbers of rows that have no room for any of their answer."""
 
 
-def share(row: Row, seed: int) -> float:
-    """A number in [0, 1) that depends on the row and the seed alone: adding rows moves none to the other side, and
-    equal rows are always on the same."""
-    digest = hashlib.blake2b(f"{seed}\0{json.dumps(row, sort_keys=True)}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+def prepare(
+    path: Path,
+    encoding: Encoding,
+    *,
+    cache: Path,
+    shared: Entries | None,
+    check_stop: Callable[[], None],
+    processes: int | None = None,
+) -> Prepared:
+    """Encode every usable row and split by ``share``; ``max_eval_samples`` rows at most are kept as they are.
+
+    The numbers lie in the run's own folder ``cache``, made anew unless an earlier attempt, or another run by way of
+    ``shared``, has made the very same. ``processes`` of None lets the amount of work decide; the result is the same.
+
+    Raises InvalidDataset when nothing is left to learn from.
+    """
+    key = key_of(encoding, path)
+    if key is None or not is_whole(cache, key):
+        empty(cache)
+        if key is None or shared is None or not shared.take(key, cache):
+            _make(path, encoding, cache, check_stop, processes)
+            if key is not None:
+                seal(cache, key)
+                if shared is not None:
+                    shared.keep(key, cache)
+    about = json.loads((cache / ABOUT).read_text(encoding="utf-8"))
+    return Prepared(
+        Dataset.from_file(str(cache / TRAIN)),
+        Dataset.from_file(str(cache / HELD_OUT)) if (cache / HELD_OUT).exists() else None,
+        about["rows"],
+        about["cut"],
+        about["unanswerable"],
+        array("q", (cache / DROPPED).read_bytes()),
+    )
+
+
+def _make(path: Path, encoding: Encoding, folder: Path, check_stop: Callable[[], None], processes: int | None) -> None:
+    split = _Split(folder, encoding)
+    cut, unanswerable, dropped = 0, False, array("q")
+    work = Work(encoding, _blocks(path), path.stat().st_size, split.bounds, check_stop)
+    for block in encoded(work, processes):
+        cut += block.cut
+        unanswerable = unanswerable or block.unanswerable
+        dropped.extend(block.dropped)
+        split.add(block)
+    train, held_out = split.close()
+    if not train.count:
+        config = encoding.config
+        raise InvalidDataset(
+            f"no row is left to learn from: with max_seq_length {config.max_seq_length}, {len(dropped)} rows have no "
+            "room for any of their answer"
+        )
+    about = {"cut": cut, "unanswerable": unanswerable, "rows": held_out.rows() or train.rows()}
+    (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+    (folder / DROPPED).write_bytes(dropped)
+
+
+def _blocks(path: Path) -> Iterator[Block]:
+    with open_regular(path) as stream:
+        for line, text in read_blocks(stream, size=BLOCK_BYTES):
+            if text is not None:  # a line that is too long
+                yield Block(line, text)
 
 
 class _Side:
@@ -49,87 +116,136 @@ class _Side:
 
     def __init__(self, path: Path, samples: int) -> None:
         self._path = path
-        self._writer: ArrowWriter | None = None
+        self._writer: pa.RecordBatchStreamWriter | None = None
+        self._waiting: list[pa.RecordBatch] = []
         self._samples = samples
         self._rows: list[tuple[float, int, Row]] = []
         self.count = 0
 
-    def write(self, place: float, row: Row, examples: Sequence[Example]) -> None:
-        for example in examples:
-            if self._writer is None:
-                features = Features({name: _feature(value) for name, value in example.columns.items()})
-                self._writer = ArrowWriter(path=str(self._path), features=features)
-            self._writer.write(dict(example.columns))
-        self.count += 1
-        # Those nearest to the border: which they are does not depend on the order of the file.
-        heapq.heappush(self._rows, (-place, -self.count, row))
+    @property
+    def bound(self) -> float:
+        """The place from which on a row is no sample."""
+        return -self._rows[0][0] if len(self._rows) == self._samples else float("inf")
+
+    def write(self, rows: int, examples: pa.RecordBatch) -> None:
+        self.count += rows
+        if examples.num_rows:
+            self._waiting.append(examples)
+            if sum(batch.nbytes for batch in self._waiting) > BATCH_BYTES:
+                self._flush()
+
+    def see(self, place: float, number: int, row: Row) -> None:
+        """Keep a row where it is one of those nearest to 0: which they are does not depend on the order of the file."""
+        heapq.heappush(self._rows, (-place, -number, row))
         if len(self._rows) > self._samples:
             heapq.heappop(self._rows)
 
     def rows(self) -> list[Row]:
         return [row for _, _, row in sorted(self._rows, key=lambda each: (-each[0], -each[1]))]
 
-    def close(self) -> Dataset | None:
+    def close(self) -> None:
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting).combine_chunks()
         if self._writer is None:
-            return None
-        self._writer.finalize()
-        return Dataset.from_file(str(self._path))
+            self._writer = pa.ipc.new_stream(str(self._path), table.schema)
+        self._writer.write_table(table)
+        self._waiting = []
 
 
-def _feature(value: list[int] | int | str) -> Any:
-    if isinstance(value, str):
-        return Value("string")
-    return List(Value("int32")) if isinstance(value, list) else Value("int32")
+@dataclass
+class _Reserve:
+    """The row that is nearest to the border so far."""
+
+    distance: float
+    side: _Side
+    place: float
+    number: int
+    row: Row
+    examples: pa.RecordBatch
+
+    def write(self, side: _Side) -> None:
+        side.write(1, self.examples)
+        side.see(self.place, self.number, self.row)
 
 
-def prepare(
-    path: Path,
-    shape: str,
-    encode: Callable[[Row], Sequence[Example]],
-    *,
-    max_seq_length: int,
-    eval_split: float,
-    seed: int,
-    samples: int,
-    cache: Path,
-    check_stop: Callable[[], None],
-) -> Prepared:
-    """Encode every usable row and split by ``share``; ``samples`` rows at most are kept as they are.
+class _Split:
+    """Rows go to the side that ``share`` says. With a part held out each side gets at least one row: the one nearest
+    to the border waits until the end and goes where none went."""
 
-    Raises InvalidDataset when nothing is left to learn from.
-    """
-    cache.mkdir(exist_ok=True)
-    cut, unanswerable = 0, False
-    dropped: list[int] = []
-    sides = {side: _Side(cache / f"{side}.arrow", samples) for side in ("train", "eval")}
-    reserve: tuple[float, str, float, Row, Sequence[Example]] | None = None
-    for number, (line, row) in enumerate(iter_rows(path, SHAPES.get(shape))):
-        if number % ROWS_BETWEEN_LOOKS == 0:
-            check_stop()
-        examples = encode(row)
-        unanswerable = unanswerable or row.get("answers") == []
-        if not examples:
-            dropped.append(line)
-            continue
-        cut += sum(example.cut > 0 for example in examples)
-        place = share(row, seed)
-        side = "eval" if place < eval_split else "train"
-        # With a share above 0 each side gets at least one row: the one nearest to the border waits until the end and
-        # goes where none went.
-        distance = abs(place - eval_split)
-        if eval_split > 0 and (reserve is None or distance < reserve[0]):
-            if reserve is not None:
-                sides[reserve[1]].write(*reserve[2:])
-            reserve = (distance, side, place, row, examples)
-        else:
-            sides[side].write(place, row, examples)
-    if reserve is not None:
-        empty = [name for name, side in sides.items() if side.count == 0]
-        sides[empty[0] if empty else reserve[1]].write(*reserve[2:])
-    train, held_out = sides["train"].close(), sides["eval"].close()
-    if train is None:
-        raise InvalidDataset(
-            f"no row is left to learn from: with max_seq_length {max_seq_length}, {len(dropped)} rows have no room "
-            "for any of their answer"
-        )
-    return Prepared(train, held_out, sides["eval"].rows() or sides["train"].rows(), cut, unanswerable, dropped)
+    def __init__(self, folder: Path, encoding: Encoding) -> None:
+        self._split = encoding.config.eval_split
+        samples = encoding.config.max_eval_samples
+        self._train, self._held_out = _Side(folder / TRAIN, samples), _Side(folder / HELD_OUT, samples)
+        self._reserve: _Reserve | None = None
+        self._seen = 0
+
+    def bounds(self) -> Bounds:
+        distance = self._reserve.distance if self._reserve is not None else float("inf")
+        return Bounds(self._held_out.bound, self._train.bound, distance)
+
+    def add(self, block: Encoded) -> None:
+        if not block.places:
+            return
+        examples = pa.RecordBatch.from_pydict({name: _arrow(column) for name, column in block.columns.items()})
+        places, counts = np.frombuffer(block.places), np.frombuffer(block.counts, dtype=np.int64)
+        ends = np.concatenate([[0], np.cumsum(counts)])
+        done = 0
+        for at in self._nearer(places):
+            self._write(done, at, places, counts, ends, examples, block.rows)
+            if self._reserve is not None:
+                self._reserve.write(self._reserve.side)
+            place = float(places[at])
+            side = self._held_out if place < self._split else self._train
+            # A copy: a part would keep its whole block in memory.
+            kept = examples.take(pa.array(np.arange(ends[at], ends[at + 1])))
+            distance, number = abs(place - self._split), self._seen + at
+            self._reserve = _Reserve(distance, side, place, number, block.rows[at], kept)
+            done = at + 1
+        self._write(done, len(places), places, counts, ends, examples, block.rows)
+        self._seen += len(places)
+
+    def close(self) -> tuple[_Side, _Side]:
+        """The rows that are learnt and those that are held out, all written."""
+        if self._reserve is not None:
+            without = [side for side in (self._train, self._held_out) if side.count == 0]
+            self._reserve.write(without[0] if without else self._reserve.side)
+        self._train.close()
+        self._held_out.close()
+        return self._train, self._held_out
+
+    def _nearer(self, places: Any) -> list[int]:
+        """The rows that are nearer to the border than all before them."""
+        if self._split == 0:
+            return []
+        distances = np.abs(places - self._split)
+        before = np.concatenate([[self.bounds().distance], distances[:-1]])
+        return [int(at) for at in np.flatnonzero(distances < np.minimum.accumulate(before))]
+
+    def _write(
+        self, start: int, end: int, places: Any, counts: Any, ends: Any, examples: pa.RecordBatch, rows: dict[int, Row]
+    ) -> None:
+        """The rows from ``start`` up to ``end`` without it."""
+        held_out = places[start:end] < self._split
+        part = examples.slice(int(ends[start]), int(ends[end] - ends[start]))
+        for side, mine in ((self._held_out, held_out), (self._train, ~held_out)):
+            side.write(int(mine.sum()), part.filter(pa.array(np.repeat(mine, counts[start:end]))))
+        for at, row in rows.items():
+            if start <= at < end:
+                side = self._held_out if held_out[at - start] else self._train
+                side.see(float(places[at]), self._seen + at, row)
+
+
+def _arrow(column: Column) -> pa.Array:
+    if isinstance(column, Lists):
+        values = pa.Array.from_buffers(pa.int32(), len(column.values), [None, pa.py_buffer(column.values)])
+        ends = pa.Array.from_buffers(pa.int32(), len(column.ends), [None, pa.py_buffer(column.ends)])
+        return pa.ListArray.from_arrays(ends, values)
+    if isinstance(column, list):
+        return pa.array(column, pa.string())
+    return pa.Array.from_buffers(pa.int32(), len(column), [None, pa.py_buffer(column)])

@@ -71,13 +71,9 @@ def run(run_dir: Path, report: Report) -> None:
     assert config.max_seq_length is not None
     rows = data.prepare(
         Path(spec.dataset.path),
-        spec.dataset.shape,
-        lambda row: strategy.encode(task, tokenizer, row, config, head),
-        max_seq_length=config.max_seq_length,
-        eval_split=config.eval_split,
-        seed=config.seed,
-        samples=config.max_eval_samples,
-        cache=run_dir / "cache",
+        data.Encoding.of(config, spec.dataset.shape, tokenizer, head),
+        cache=run_dir / "cache" / "rows",
+        shared=data.Entries(run_dir.parents[1] / "cache" / "datasets"),
         check_stop=report.check_stop,
     )
     _tell(report, rows, config.max_seq_length)
