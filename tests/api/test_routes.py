@@ -16,6 +16,7 @@ from modelforge.api.app import create_app
 from modelforge.api.limits import MAX_BODY
 from modelforge.contracts.base import now
 from modelforge.contracts.job import JobState
+from modelforge.datasets.prepared import folder_of
 from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.tables import JobRow, ModelRow
@@ -144,6 +145,17 @@ def test_uploads_of_one_name_at_once_get_a_version_each(client: TestClient) -> N
     with ThreadPoolExecutor(6) as pool:
         replies = list(pool.map(upload, range(10, 22)))
     assert sorted(reply["version"] for reply in replies) == list(range(1, 13)), replies
+
+
+def test_a_deleted_dataset_takes_its_prepared_rows_along(client: TestClient, settings: Settings) -> None:
+    for name, count in (("one.jsonl", 12), ("other.jsonl", 13)):
+        client.post("/api/upload_dataset", files={"file": (name, jsonl(rows(count)))})
+        entry = folder_of(settings.home) / f"{client.get(f'/api/datasets/{name}').json()['sha256']}.0123"
+        entry.mkdir(parents=True)
+        (entry / "train.arrow").touch()
+    assert client.delete("/api/datasets/one.jsonl").status_code == 200
+    left = client.get("/api/datasets/other.jsonl").json()["sha256"]
+    assert [path.name for path in folder_of(settings.home).iterdir()] == [f"{left}.0123"]
 
 
 def test_a_folder_without_its_row_is_in_nobodys_way(client: TestClient, settings: Settings) -> None:

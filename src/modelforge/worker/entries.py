@@ -32,8 +32,8 @@ _PLACES = frozenset(
 
 
 def key_of(encoding: Encoding, path: Path) -> str | None:
-    """The digest of a dataset's content and of all that decides what it becomes; None for a tokenizer of which that
-    cannot be told: one that is no fast one, or runs code that came with its model."""
+    """The digest of a dataset's content, and that of all else that decides what it becomes; None for a tokenizer of
+    which that cannot be told: one that is no fast one, or runs code that came with its model."""
     tokenizer: Any = encoding.tokenizer
     kind = type(tokenizer)
     if not tokenizer.is_fast or kind.__module__.startswith("transformers_modules"):
@@ -45,7 +45,6 @@ def key_of(encoding: Encoding, path: Path) -> str | None:
     facts = {
         "code": CODE,
         "libraries": [version(name) for name in ("tokenizers", "transformers", "jinja2")],
-        "dataset": sha256(path),
         "shape": encoding.shape,
         "head": encoding.head,
         "config": {name: getattr(encoding.config, name) for name in sorted(encoding.read)},
@@ -55,7 +54,7 @@ def key_of(encoding: Encoding, path: Path) -> str | None:
         "settings": {name: _plain(value) for name, value in vars(tokenizer).items() if name not in _PLACES},
         "sides": [tokenizer.padding_side, tokenizer.truncation_side, tokenizer.model_input_names],
     }
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return f"{sha256(path)}.{hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()}"
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,7 @@ from transformers import set_seed
 
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
+from modelforge.datasets.prepared import folder_of
 from modelforge.engine.cost import compiler_fault, compiling_pays
 from modelforge.engine.engine import refusal
 from modelforge.errors import InvalidRequest
@@ -73,7 +74,7 @@ def run(run_dir: Path, report: Report) -> None:
         Path(spec.dataset.path),
         data.Encoding.of(config, spec.dataset.shape, tokenizer, head),
         cache=run_dir / "cache" / "rows",
-        shared=data.Entries(run_dir.parents[1] / "cache" / "datasets"),
+        shared=data.Entries(folder_of(run_dir.parents[1])),
         check_stop=report.check_stop,
     )
     _tell(report, rows, config.max_seq_length)

@@ -24,6 +24,7 @@ from modelforge.contracts.dataset import (
     Validation,
 )
 from modelforge.datasets import ingest
+from modelforge.datasets.prepared import forget
 from modelforge.files import size_mb
 from modelforge.store.datasets import detail_of, get_dataset, list_datasets, next_version, summary_of, versions_of
 from modelforge.store.tables import DatasetRow
@@ -100,6 +101,7 @@ def delete(here: Here, filename: Filename) -> DatasetDeleted:
             row.deleted = True
     for row in versions:
         shutil.rmtree(Path(row.path).parent, ignore_errors=True)
+        forget(here.settings.home, row.sha256)
     return DatasetDeleted()
 
 
