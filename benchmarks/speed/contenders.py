@@ -58,6 +58,8 @@ class Measured:
     steps: int
     memory_mb: float | None = None
     """The most, in units of 1 000 000 bytes."""
+    estimated_mb: float | None = None
+    """What ModelForge thought that would be, before the run."""
     first_step_s: float | None = None
     """From the start of the process, or the request, to the first step's end."""
     allocator: str = ""
@@ -220,6 +222,7 @@ class Bench:
             seconds=metrics["train_seconds"],
             steps=steps,
             memory_mb=metrics["peak_memory_mb"],
+            estimated_mb=metrics.get("estimated_memory_mb"),
             first_step_s=metrics.get("time_to_first_step_s"),
             allocator=allocator,
         )

@@ -39,7 +39,8 @@ The rest is filled in when the worker has loaded model and data:
 
 - `max_seq_length`: the model's own limit, but at most {LENGTH_WITHIN_MEMORY} tokens.
 - `packing`: false.
-- `gradient_checkpointing`: true where the activations of a batch of the longest rows would not fit into memory.
+- `gradient_checkpointing`: true where the run would not fit into memory without it \
+([how that is known](../guide/training.md#how-much-memory-it-takes)).
 - `logging_steps`: such that the loss curve has about {POINTS} points. `save_steps`: such that there are about \
 {CHECKPOINTS} checkpoints, and with `load_best_model_at_end` one at every evaluation; more come by time, the first \
 after {FIRST_SAVE_SECONDS:.0f} seconds, then every {SAVE_SECONDS:.0f}. `eval_steps`: two to ten evaluations, more for \

@@ -53,7 +53,7 @@ CHUNK = 256
 """Places whose logits the engine computes at a time: that of ``engine.loss``, which cannot be read without torch."""
 GROUP_SCORES = 256 * 1024
 """Attention scores of a head that the engine computes at a time: that of ``engine.attention``."""
-EAGER_LOGIT, COMPILED_LOGIT, PLAIN_LOGIT = 18, 8, 14
+EAGER_LOGIT, COMPILED_LOGIT, PLAIN_LOGIT = 18, 8, 20
 """Bytes of each logit at the worst moment of the loss: as it came, in float32, and what becomes its gradient."""
 WRITES_SCORES = frozenset({"t5", "mt5", "umt5", "longt5"})
 """Types whose attention writes its scores down in transformers: they add a bias to them."""
@@ -238,6 +238,11 @@ class Shape:
         ]
 
     @property
+    def depth(self) -> float:
+        """Layers that a token goes through: of an encoder-decoder one half."""
+        return self.layers / 2 if self.crossing else self.layers
+
+    @property
     def within(self) -> int:
         """Weights of all linear layers but the output layer."""
         return sum(width_in * width_out * number for _, width_in, width_out, number in self.linear())
@@ -292,9 +297,9 @@ def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, *, engi
     working = batch.tokens * half * 4 * shape.mlp * shape.active + (0.0 if written else scores)
     casts = half * shape.within if not config.use_lora and half == 2 else 0
     if config.gradient_checkpointing:
-        entries = batch.tokens * shape.hidden * shape.layers * (half if config.use_lora else 4)
+        entries = batch.tokens * shape.hidden * shape.depth * (half if config.use_lora else 4)
         return entries + each + written + working + casts / shape.layers
-    return shape.layers * (each + written) + working + casts
+    return shape.depth * (each + written) + working + casts
 
 
 def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, *, engine: bool, compiled: bool) -> float:

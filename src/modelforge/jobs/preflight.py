@@ -192,6 +192,8 @@ def _check_limits(config: TrainingConfig, model: ModelRef, described: dict[str, 
         require_exact_packing(described, model.name)
 
 
+SMALLEST: dict[str, Any] = {"per_device_train_batch_size": 1, "gradient_checkpointing": True, "num_generations": 2}
+"""Settings with which a run takes the least memory; none of them changes the model or what it reads."""
 TEMPLATE_TOKENS = 64
 """Around a row's text, at most, about."""
 
@@ -206,39 +208,36 @@ def check_memory(
 ) -> list[str]:
     """What is worth knowing of the memory that the run will take. Raises InvalidRequest where this machine has less
     than the run needs with the smallest settings."""
-    least = config.model_copy(update={"per_device_train_batch_size": 1, "gradient_checkpointing": True})
     longest = config.max_seq_length or min(
         context_of(described) or LENGTH_WITHIN_MEMORY["high_end"],
         LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"],
     )
-    has = _memory(hardware)
-    needs = _estimate(least, described, head, strategy, hardware, longest)
-    if needs is not None and needs.total > has:
-        # The limit may be far from what the rows are: no row has more tokens than bytes.
-        longest = min(longest, _longest_line(Path(dataset.path)) + TEMPLATE_TOKENS)
-        needs = _estimate(least, described, head, strategy, hardware, longest)
-    if needs is None:
+    has, free = _memory(hardware), _free(hardware)
+    wanted = _estimate(config, described, head, strategy, hardware, longest)
+    if wanted is None or wanted.total <= min(has, free):
         return []
+    # The limit may be far from what the rows are: none has more tokens than bytes.
+    longest = min(longest, _longest_line(Path(dataset.path)) + TEMPLATE_TOKENS)
+    wanted = _estimate(config, described, head, strategy, hardware, longest)
+    least = config.model_copy(update=SMALLEST)
+    needs = _estimate(least, described, head, strategy, hardware, longest)
+    assert wanted is not None and needs is not None
     if needs.total > has:
+        advice = _advice(least, described, head, strategy, hardware, longest, has)
         raise InvalidRequest(
-            f"model_name: training '{config.model_name}' takes at least {needs.told()}; this machine has "
-            f"{has / 1e3:.1f} GB. {_advice(least, described, head, strategy, hardware, longest, has)}"
+            f"model_name: training '{config.model_name}' needs at least {needs.told()}. This machine has "
+            f"{has / 1e3:.1f} GB. {advice}"
         )
-    free = _free(hardware)
     if needs.total > free:
         return [
             f"This run needs at least {needs.total / 1e3:.1f} GB of memory, and {free / 1e3:.1f} GB are free now: "
             "close other programs, or the system may end it"
         ]
-    if not config.gradient_checkpointing:
-        asked = config.model_copy(update={"gradient_checkpointing": False})
-        # Shorter rows of the engine are the worker's first choice, and it knows the longest example.
-        wanted = _estimate(asked, described, head, strategy, hardware, longest)
-        if wanted is not None and wanted.total > free:
-            return [
-                f"With examples of {longest} tokens this run needs {wanted.told()}, and {free / 1e3:.1f} GB are free: "
-                "it fits with gradient checkpointing, which takes a third more time, or a smaller max_seq_length"
-            ]
+    if wanted.total > free:
+        return [
+            f"With examples of {longest} tokens this run needs {wanted.told()}. {free / 1e3:.1f} GB are free now: it "
+            "fits with a smaller batch, a smaller max_seq_length, or gradient_checkpointing, which takes a third longer"
+        ]
     return []
 
 
@@ -277,9 +276,8 @@ def _advice(
         return found is not None and found.total <= has
 
     found = []
-    shorter = next(
-        (length for length in (2**power for power in range(20, 5, -1)) if length < longest and fits(length)), None
-    )
+    lengths = (2**power for power in range(20, 5, -1))
+    shorter = next((length for length in lengths if length < longest and fits(length)), None)
     if shorter is not None:
         found.append(f"max_seq_length {shorter}")
     if not least.use_lora and fits(use_lora=True):
