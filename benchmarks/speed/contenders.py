@@ -58,14 +58,14 @@ class Measured:
     steps: int
     memory_mb: float | None = None
     """The most, in units of 1 000 000 bytes."""
-    estimated_mb: float | None = None
-    """What ModelForge thought that would be, before the run."""
     first_step_s: float | None = None
     """From the start of the process, or the request, to the first step's end."""
     allocator: str = ""
     """That was loaded beside the C library's; empty for none."""
     threads: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    estimated_mb: float | None = None
+    """What ModelForge thought that would be, before the run."""
 
     def speed(self, unit: Unit) -> float:
         """Tokens a second, or steps."""

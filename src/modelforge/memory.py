@@ -53,6 +53,8 @@ CHUNK = 256
 """Places whose logits the engine computes at a time: that of ``engine.loss``, which cannot be read without torch."""
 GROUP_SCORES = 256 * 1024
 """Attention scores of a head that the engine computes at a time: that of ``engine.attention``."""
+WAITING = ("dpo", "rlhf")
+"""Strategies whose rows all wait for one loss, the engine's too: of a pair, or of all answers to the prompts."""
 EAGER_LOGIT, COMPILED_LOGIT, PLAIN_LOGIT = 18, 8, 20
 """Bytes of each logit at the worst moment of the loss: as it came, in float32, and what becomes its gradient."""
 WRITES_SCORES = frozenset({"t5", "mt5", "umt5", "longt5"})
@@ -106,12 +108,11 @@ class Batch:
     def of(cls, config: TrainingConfig, longest: int, row_tokens: int | None = None) -> Batch:
         """The largest one, where no document has more than ``longest`` tokens: of a row of the engine, or padded."""
         rows = config.per_device_train_batch_size or 1
-        if config.strategy == "dpo":  # the engine's rows all wait for the loss of the pair
-            return cls(2 * rows * longest, longest)
-        if row_tokens is not None:
+        if config.strategy in WAITING:
+            rows *= 2 if config.strategy == "dpo" else config.num_generations or 1
+        elif row_tokens is not None:
             return cls(max(row_tokens, longest), longest)
-        # Of rlhf's answers every micro-batch holds all of its prompts'.
-        return cls(rows * (config.num_generations or 1 if config.strategy == "rlhf" else 1) * longest, longest)
+        return cls(rows * longest, longest)
 
 
 def estimate(
@@ -340,8 +341,8 @@ def _logits(
     if head is Head.SPAN:
         return 0.0
     if engine:
-        # dpo's log-probabilities are not compiled.
-        each = COMPILED_LOGIT if compiled and config.strategy != "dpo" else EAGER_LOGIT
+        # Log-probabilities are not compiled, the loss of answers is.
+        each = COMPILED_LOGIT if compiled and config.strategy not in WAITING else EAGER_LOGIT
         return float(min(CHUNK, batch.tokens) * shape.vocabulary * each)
     return float((batch.answers or batch.tokens) * shape.vocabulary * PLAIN_LOGIT)
 

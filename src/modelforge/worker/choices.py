@@ -15,7 +15,7 @@ from modelforge.architectures import COUNTS_FROM_PADDING, require_exact_packing
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, Batch, Estimate, estimate
+from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, WAITING, Batch, Estimate, estimate
 from modelforge.tasks.base import Head
 from modelforge.worker.order import EpochOrder
 
@@ -137,7 +137,7 @@ def way_that_fits(
     """
     asked = spec.config.gradient_checkpointing
     rows = _rows(batch.longest) if engine else [None]
-    if spec.config.strategy == "dpo":  # whose rows wait for each other: shorter ones take no less
+    if spec.config.strategy in WAITING:  # shorter rows take no less
         rows = rows[:1]
     ways = [Way(twice, row) for twice in ([False, True] if asked is None else [asked]) for row in rows]
     for way in ways:
@@ -159,7 +159,7 @@ def needs(
     spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, way: Way, *, compiled: bool = False
 ) -> Estimate | None:
     """What the training takes that way; None where the model's configuration does not tell its size."""
-    if way.row_tokens is not None and spec.config.strategy != "dpo":
+    if way.row_tokens is not None and spec.config.strategy not in WAITING:
         batch = replace(batch, tokens=min(batch.tokens, way.row_tokens))
     return estimate(
         described,
@@ -180,6 +180,8 @@ def largest_batch(config: TrainingConfig, rows: Dataset, lengths: Sequence[int],
         pairs = [first + whole for first, whole in zip(asked, lengths, strict=True)]  # the prompt stands before both
         size = config.per_device_train_batch_size or 1
         return Batch(_most_together(config, pairs, size), longest) if engine else Batch.of(config, longest)
+    if config.strategy == "rlhf":
+        return Batch.of(config, max(_lengths(rows, "prompt_ids")) + (config.max_completion_length or 0))
     if head is Head.SEQ2SEQ:
         written = max(_lengths(rows, "labels")) * (config.per_device_train_batch_size or 1)
         return replace(Batch.of(config, max(lengths)), answers=written)
