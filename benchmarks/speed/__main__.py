@@ -153,9 +153,9 @@ def main() -> None:
 
 def entry(command: str, said: Sequence[str], lines: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
     """The log's text: machine, command, table and notes."""
-    listed = "\n".join(_wrapped(f"- {note}", "  ") for note in notes)
+    listed = "\n".join(wrapped(f"- {note}", "  ") for note in notes)
     told = "Medians with the least and the most of the pairs; memory is ModelForge's peak as a share of the other's."
-    head = _wrapped(f"{' '.join(said)} `{command}`. {told}")
+    head = wrapped(f"{' '.join(said)} `{command}`. {told}")
     return f"{head}\n\n{table.markdown(lines)}\n{listed}\n"
 
 
@@ -170,7 +170,7 @@ def told_of(bench: Bench) -> str:
     return f"{'; '.join(filter(None, changes)) or 'Everything as it is by default'}."
 
 
-def _wrapped(text: str, indent: str = "") -> str:
+def wrapped(text: str, indent: str = "") -> str:
     return textwrap.fill(text, WRAP, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

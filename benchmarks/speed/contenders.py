@@ -64,6 +64,8 @@ class Measured:
     """That was loaded beside the C library's; empty for none."""
     threads: int | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
+    estimated_mb: float | None = None
+    """What ModelForge thought that would be, before the run."""
 
     def speed(self, unit: Unit) -> float:
         """Tokens a second, or steps."""
@@ -220,6 +222,7 @@ class Bench:
             seconds=metrics["train_seconds"],
             steps=steps,
             memory_mb=metrics["peak_memory_mb"],
+            estimated_mb=metrics.get("estimated_memory_mb"),
             first_step_s=metrics.get("time_to_first_step_s"),
             allocator=allocator,
         )

@@ -135,8 +135,8 @@ def notes_of(result: Result) -> list[str]:
     return said
 
 
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    table = [HEADINGS, ["---"] * len(HEADINGS), *lines]
+def markdown(lines: Sequence[Sequence[str]], headings: Sequence[str] = HEADINGS) -> str:
+    table = [headings, ["---"] * len(headings), *lines]
     return "".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |\n" for line in table)
 
 

@@ -39,7 +39,8 @@ The rest is filled in when the worker has loaded model and data:
 
 - `max_seq_length`: the model's own limit, but at most {LENGTH_WITHIN_MEMORY} tokens.
 - `packing`: false.
-- `gradient_checkpointing`: true where the activations of a batch of the longest rows would not fit into memory.
+- `gradient_checkpointing`: true where the run would not fit into memory without it \
+([how that is known](../guide/training.md#how-much-memory-it-takes)).
 - `logging_steps`: such that the loss curve has about {POINTS} points. `save_steps`: such that there are about \
 {CHECKPOINTS} checkpoints, and with `load_best_model_at_end` one at every evaluation; more come by time, the first \
 after {FIRST_SAVE_SECONDS:.0f} seconds, then every {SAVE_SECONDS:.0f}. `eval_steps`: two to ten evaluations, more for \
@@ -50,9 +51,9 @@ more epochs.
 `config.json`.
 - `name`: `my-<base model>-finetuned`, with a number where that is taken.
 - `warmup_steps` stays null: `warmup_ratio` counts."""
-WORKER = Path(modelforge.__file__).parent / "worker"
-READ = ("choices.py", "callback.py")
-"""Modules of the worker whose constants the page tells."""
+PACKAGE = Path(modelforge.__file__).parent
+READ = ("memory.py", "worker/choices.py", "worker/callback.py")
+"""Modules whose constants the page tells; those of the worker import torch."""
 
 MACHINES = {
     "CPU": Hardware(system="", cpu_count=8, memory_gb=16, device="cpu", fast_bf16=False, compute_specs="low_end"),
@@ -165,7 +166,7 @@ def _chosen_by_worker() -> str:
     """The worker's constants are read from its source: importing it would load torch."""
     constants: dict[str, Any] = {"REWARD_STEPS": REWARD_STEPS, "ANSWER_LENGTH": ANSWER_LENGTH}
     for name in READ:
-        for node in ast.parse((WORKER / name).read_text(encoding="utf-8")).body:
+        for node in ast.parse((PACKAGE / name).read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant | ast.Dict):
                 with contextlib.suppress(ValueError):  # a dictionary of something else than constants
                     constants[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)

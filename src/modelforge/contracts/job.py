@@ -389,6 +389,8 @@ class RunSpec(Contract):
     """Tokens of a row that the engine lays documents end to end in; None where the plain trainer trains."""
     compiled: bool = False
     """Whether the engine's layers are compiled: for a run that is long enough to pay for it."""
+    memory_estimate_mb: float | None = None
+    """The most memory that it was thought to take, in units of 1 000 000 bytes; None where nothing was known."""
     dataset: DatasetRef
     model: ModelRef
     lineage: list[Ancestor] = Field(default_factory=list)

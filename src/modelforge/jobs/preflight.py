@@ -7,11 +7,12 @@ import importlib.util
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 from anyio import to_thread
 
 from modelforge.architectures import has_experts, require_exact_packing
@@ -21,12 +22,14 @@ from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, misfit
+from modelforge.engine.families import FAMILIES
 from modelforge.environments import find_environment
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
 from modelforge.hub.folder import context_of
 from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
+from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, Batch, Estimate, estimate
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -36,7 +39,7 @@ from modelforge.store.models import model_named
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Strategy
 from modelforge.tasks import TASKS
-from modelforge.tasks.base import Task
+from modelforge.tasks.base import Head, Task
 
 COMPUTE_SPECS: dict[str, dict[str, Any]] = {
     # Four examples an optimizer step on every machine, so that the same request learns the same; a larger one takes
@@ -85,6 +88,9 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
     _check_limits(resolved, model, described)
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, settings, database)
     dataset, warnings = await _find_dataset(resolved, task, strategy, settings, database)
+    if described and provider.name == "huggingface":
+        head = task.head(described, config.model_name)
+        warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, dataset)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
     return Plan(resolved, name, dataset, model, lineage_of(config, model, database), reward_model, warnings)
 
@@ -184,6 +190,120 @@ def _check_limits(config: TrainingConfig, model: ModelRef, described: dict[str, 
         )
     if config.packing:
         require_exact_packing(described, model.name)
+
+
+SMALLEST: dict[str, Any] = {"per_device_train_batch_size": 1, "gradient_checkpointing": True, "num_generations": 2}
+"""Settings with which a run takes the least memory; none of them changes the model or what it reads."""
+TEMPLATE_TOKENS = 64
+"""Around a row's text, at most, about."""
+
+
+def check_memory(
+    config: TrainingConfig,
+    described: Mapping[str, Any],
+    head: Head,
+    strategy: Strategy,
+    hardware: Hardware,
+    dataset: DatasetRef,
+) -> list[str]:
+    """What is worth knowing of the memory that the run will take. Raises InvalidRequest where this machine has less
+    than the run needs with the smallest settings."""
+    longest = config.max_seq_length or min(
+        context_of(described) or LENGTH_WITHIN_MEMORY["high_end"],
+        LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"],
+    )
+    has, free = _memory(hardware), _free(hardware)
+    wanted = _estimate(config, described, head, strategy, hardware, longest)
+    if wanted is None or wanted.total <= min(has, free):
+        return []
+    # The limit may be far from what the rows are: none has more tokens than bytes.
+    longest = min(longest, _longest_line(Path(dataset.path)) + TEMPLATE_TOKENS)
+    wanted = _estimate(config, described, head, strategy, hardware, longest)
+    least = config.model_copy(update=SMALLEST)
+    needs = _estimate(least, described, head, strategy, hardware, longest)
+    assert wanted is not None and needs is not None
+    if needs.total > has:
+        advice = _advice(least, described, head, strategy, hardware, longest, has)
+        raise InvalidRequest(
+            f"model_name: training '{config.model_name}' needs at least {needs.told()}. This machine has "
+            f"{has / 1e3:.1f} GB. {advice}"
+        )
+    if needs.total > free:
+        return [
+            f"This run needs at least {needs.total / 1e3:.1f} GB of memory, and {free / 1e3:.1f} GB are free now: "
+            "close other programs, or the system may end it"
+        ]
+    if wanted.total > free:
+        return [
+            f"With examples of {longest} tokens this run needs {wanted.told()}. {free / 1e3:.1f} GB are free now: it "
+            "fits with a smaller batch, a smaller max_seq_length, or gradient_checkpointing, which takes a third longer"
+        ]
+    return []
+
+
+def _estimate(
+    config: TrainingConfig,
+    described: Mapping[str, Any],
+    head: Head,
+    strategy: Strategy,
+    hardware: Hardware,
+    longest: int,
+) -> Estimate | None:
+    engine = (
+        strategy.engine
+        and head is Head.CAUSAL
+        and config.use_lora
+        and described.get("model_type") in FAMILIES
+        and (config.packing is not False or not strategy.packs)
+    )
+    batch = Batch.of(config, longest, longest if engine else None)
+    return estimate(described, config, batch, device=hardware.device, engine=engine, head=head)
+
+
+def _advice(
+    least: TrainingConfig,
+    described: Mapping[str, Any],
+    head: Head,
+    strategy: Strategy,
+    hardware: Hardware,
+    longest: int,
+    has: float,
+) -> str:
+    """What of the same would fit, in words."""
+
+    def fits(length: int = longest, **changes: Any) -> bool:
+        found = _estimate(least.model_copy(update=changes), described, head, strategy, hardware, length)
+        return found is not None and found.total <= has
+
+    found = []
+    lengths = (2**power for power in range(20, 5, -1))
+    shorter = next((length for length in lengths if length < longest and fits(length)), None)
+    if shorter is not None:
+        found.append(f"max_seq_length {shorter}")
+    if not least.use_lora and fits(use_lora=True):
+        found.append("use_lora true")
+    if (
+        not (least.use_4bit or least.strategy == "qlora")
+        and hardware.device != "mps"
+        and fits(use_lora=True, use_4bit=True)
+    ):
+        found.append("strategy 'qlora'" if least.strategy == "sft" else "use_4bit true with use_lora")
+    return f"What would fit: {', or '.join(found)}." if found else "Start from a smaller model, or on a larger machine."
+
+
+def _memory(hardware: Hardware) -> float:
+    """What the device that trains has, in units of 1 000 000 bytes."""
+    return 1e3 * (hardware.gpus[0].memory_gb if hardware.device == "cuda" else hardware.memory_gb)
+
+
+def _free(hardware: Hardware) -> float:
+    """Of that, what nobody uses now; of a GPU all is taken for free, which the worker finds out about."""
+    return _memory(hardware) if hardware.device == "cuda" else psutil.virtual_memory().available / MB
+
+
+def _longest_line(path: Path) -> int:
+    with path.open("rb") as lines:
+        return max(map(len, lines), default=0)
 
 
 async def _find_dataset(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -14,15 +15,14 @@ from modelforge.architectures import COUNTS_FROM_PADDING, require_exact_packing
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
+from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, WAITING, Batch, Estimate, estimate
 from modelforge.tasks.base import Head
+from modelforge.worker.order import EpochOrder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from datasets import Dataset
-
-LENGTH_WITHIN_MEMORY = {"low_end": 1024, "mid_range": 2048, "high_end": 4096}
-"""Tokens of the longest example by default, where the model itself could take more."""
 
 POINTS = 250
 """Points of the loss curve that a run has, about."""
@@ -107,6 +107,10 @@ def rows_a_step(config: TrainingConfig) -> int:
 
 ROW_TOKENS = 1024
 """Tokens of a row: products with more rows are hardly faster on a CPU, and what a row keeps for its gradient grows."""
+SHORTEST_ROW = 128
+"""Tokens of a row that memory makes shorter: products with fewer rows are slow."""
+WITHIN = 0.9
+"""Share of the free memory that an estimate may take up: it can be some per cent too low (benchmarks/LOG.md)."""
 
 
 def training_tokens(config: TrainingConfig, lengths: Sequence[int]) -> float:
@@ -115,20 +119,90 @@ def training_tokens(config: TrainingConfig, lengths: Sequence[int]) -> float:
     return sum(lengths) / rows * total_steps(config, rows) * min(rows, rows_a_step(config))
 
 
-def needs_checkpointing(spec: RunSpec, model: PreTrainedModel, longest_row: int) -> bool:
-    """Whether the activations of one batch of the longest rows would not fit beside what is already in memory.
+@dataclass(frozen=True)
+class Way:
+    """How a training keeps within memory."""
 
-    Per layer and token about 34 hidden sizes of two bytes each without flash attention's savings (Korthikanti et al.,
-    2022, eq. 2), and the logits with their gradient in float32.
+    gradient_checkpointing: bool
+    row_tokens: int | None
+    """Of the engine's rows; None on the plain path."""
+
+
+def way_that_fits(
+    spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, *, engine: bool, free: float
+) -> Way:
+    """The fastest way that fits into ``free`` bytes, or else the one that takes the least.
+
+    A shorter row costs less time than computing activations twice, so it comes first; no document is cut for it.
     """
-    text = model.config.get_text_config()
-    tokens = (spec.config.per_device_train_batch_size or 1) * longest_row
-    width = 2 if spec.config.bf16 or spec.config.fp16 else 4
-    # Pairs are two rows each; of rlhf's answers every micro-batch holds all of its prompts'.
-    tokens *= {"dpo": 2, "rlhf": spec.config.num_generations or 1}.get(spec.config.strategy, 1)
-    activations = 34 * width * tokens * text.hidden_size * text.num_hidden_layers
-    logits = 8 * tokens * text.vocab_size
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
-    # On a GPU the weights are still to be moved there.
-    free = torch.cuda.mem_get_info()[0] - weights if spec.device == "cuda" else psutil.virtual_memory().available
-    return bool(activations + logits > 0.8 * free)
+    asked = spec.config.gradient_checkpointing
+    rows = _rows(batch.longest) if engine else [None]
+    if spec.config.strategy in WAITING:  # shorter rows take no less
+        rows = rows[:1]
+    ways = [Way(twice, row) for twice in ([False, True] if asked is None else [asked]) for row in rows]
+    for way in ways:
+        found = needs(spec, described, head, batch, way)
+        if found is None or found.total * MB <= WITHIN * free:
+            return way
+    return ways[-1]
+
+
+def _rows(longest: int) -> list[int | None]:
+    """Tokens of a row, from what is best to what takes the least."""
+    found = [max(ROW_TOKENS, longest)]
+    while found[-1] > max(longest, SHORTEST_ROW):
+        found.append(max(found[-1] // 2, longest, SHORTEST_ROW))
+    return [*found]
+
+
+def needs(
+    spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, way: Way, *, compiled: bool = False
+) -> Estimate | None:
+    """What the training takes that way; None where the model's configuration does not tell its size."""
+    if way.row_tokens is not None and spec.config.strategy not in WAITING:
+        batch = replace(batch, tokens=min(batch.tokens, way.row_tokens))
+    return estimate(
+        described,
+        spec.config.model_copy(update={"gradient_checkpointing": way.gradient_checkpointing}),
+        batch,
+        device=spec.device,
+        engine=way.row_tokens is not None,
+        compiled=compiled,
+        head=head,
+    )
+
+
+def largest_batch(config: TrainingConfig, rows: Dataset, lengths: Sequence[int], head: Head, *, engine: bool) -> Batch:
+    """What lies in memory together, at most, of these rows; on the engine's path before it is cut into rows."""
+    if config.strategy == "dpo":
+        asked, chosen, rejected = (_lengths(rows, f"{name}_ids") for name in ("prompt", "chosen", "rejected"))
+        longest = max(first + max(both) for first, *both in zip(asked, chosen, rejected, strict=True))
+        pairs = [first + whole for first, whole in zip(asked, lengths, strict=True)]  # the prompt stands before both
+        size = config.per_device_train_batch_size or 1
+        return Batch(_most_together(config, pairs, size), longest) if engine else Batch.of(config, longest)
+    if config.strategy == "rlhf":
+        return Batch.of(config, max(_lengths(rows, "prompt_ids")) + (config.max_completion_length or 0))
+    if head is Head.SEQ2SEQ:
+        written = max(_lengths(rows, "labels")) * (config.per_device_train_batch_size or 1)
+        return replace(Batch.of(config, max(lengths)), answers=written)
+    if engine:
+        return Batch(_most_together(config, lengths, rows_a_step(config)), max(lengths))
+    return Batch.of(config, max(lengths))
+
+
+def _lengths(rows: Dataset, column: str) -> list[int]:
+    found: list[int] = pc.list_value_length(rows.data.column(column)).to_pylist()
+    return found
+
+
+def _most_together(config: TrainingConfig, lengths: Sequence[int], size: int) -> int:
+    """Tokens of the largest batch of ``size`` rows, as they are drawn in the first epoch."""
+    order = list(EpochOrder(lengths, rows_a_step(config), config.seed, group_by_length=False))
+    return max(sum(lengths[at] for at in order[start : start + size]) for start in range(0, len(order), size))
+
+
+def free_memory(device: str) -> float:
+    """Bytes that this process has or could have, where the training is to be."""
+    if device == "cuda":
+        return float(torch.cuda.mem_get_info()[0] + torch.cuda.memory_reserved())
+    return float(psutil.virtual_memory().available + psutil.Process().memory_info().rss)

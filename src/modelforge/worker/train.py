@@ -6,7 +6,7 @@ import importlib.metadata
 import math
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +81,7 @@ def run(run_dir: Path, report: Report) -> None:
     lengths = lengths_of(rows.train)
     if not spec.frozen:
         chosen = choices.answer_limit(config, rows.train) | task.by_data(config, tokenizer, rows.held_out_rows)
-        spec = _frozen(_with(spec, chosen), strategy, head, model, rows, lengths, report)
+        spec = _frozen(_with(spec, chosen), strategy, head, model, described, rows, lengths, report)
         write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
         config = spec.config
 
@@ -126,6 +126,8 @@ def run(run_dir: Path, report: Report) -> None:
         _save_checkpoint(trainer, callback)
         raise
     metrics |= _speed(trained, whole=len(trained) == len(stages))
+    if spec.memory_estimate_mb is not None:
+        metrics["estimated_memory_mb"] = spec.memory_estimate_mb
 
     # Save.
     report.state(JobState.SAVING, "Saving the model")
@@ -249,29 +251,39 @@ def _frozen(
     strategy: Strategy,
     head: Head,
     model: PreTrainedModel,
+    described: Mapping[str, Any],
     rows: data.Prepared,
     lengths: Sequence[int],
     report: Report,
 ) -> RunSpec:
     """The spec with all that was left to the model and the length of the run."""
-    config = spec.config
-    chosen: dict[str, Any] = choices.intervals(config, len(rows.train))
-    if config.gradient_checkpointing is None:
-        chosen["gradient_checkpointing"] = choices.needs_checkpointing(spec, model, max(lengths))
-        if chosen["gradient_checkpointing"]:
-            report.message("Activations would not fit into memory: gradient checkpointing is on")
-    dataset = spec.dataset.model_copy(update={"unanswerable": rows.unanswerable})
-    spec = _with(spec, chosen).model_copy(update={"frozen": True, "versions": _versions(), "dataset": dataset})
-    if not strategy.engine or head is not Head.CAUSAL:
-        return _with(spec, {"packing": bool(config.packing)})
-    why = "packing is off" if strategy.packs and config.packing is False else refusal(model)
-    if why is not None:
-        report.message(f"Trained the plain way, not by the fast engine: {why}")
-        return _with(spec, {"packing": bool(config.packing)})
-    return _with(spec, {"packing": strategy.packs}).model_copy(
+    spec = _with(spec, choices.intervals(spec.config, len(rows.train)))
+    why = None
+    if strategy.engine and head is Head.CAUSAL:
+        why = "packing is off" if strategy.packs and spec.config.packing is False else refusal(model)
+        if why is not None:
+            report.message(f"Trained the plain way, not by the fast engine: {why}")
+    engine = strategy.engine and head is Head.CAUSAL and why is None
+    batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
+    way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
+    if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
+        report.message("Activations would not fit into memory: gradient checkpointing is on")
+    elif way.row_tokens is not None and way.row_tokens < choices.ROW_TOKENS:
+        report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {choices.ROW_TOKENS}")
+    packing = strategy.packs if engine else bool(spec.config.packing)
+    spec = _with(spec, {"gradient_checkpointing": way.gradient_checkpointing, "packing": packing})
+    compiled = engine and _compiled(spec.config, model, lengths, report)
+    needs = choices.needs(spec, described, head, batch, way, compiled=compiled)
+    if needs is not None:
+        report.message(f"Needs about {needs.told()}")
+    return spec.model_copy(
         update={
-            "row_tokens": max(choices.ROW_TOKENS, *lengths),
-            "compiled": _compiled(spec.config, model, lengths, report),
+            "frozen": True,
+            "versions": _versions(),
+            "dataset": spec.dataset.model_copy(update={"unanswerable": rows.unanswerable}),
+            "row_tokens": way.row_tokens,
+            "compiled": compiled,
+            "memory_estimate_mb": None if needs is None else round(needs.total, 1),
         }
     )
 
