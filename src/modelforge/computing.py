@@ -16,12 +16,11 @@ ALLOCATORS = ("libtcmalloc_minimal.so.4", "libtcmalloc.so.4", "libjemalloc.so.2"
 LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/lib", "/usr/local/lib", "/opt/homebrew/lib")
 CPU_FOLDERS = Path("/sys/devices/system/cpu")
 CGROUPS = Path("/sys/fs/cgroup")
-KERNELS_KEPT = 32
-"""Products of oneDNN that are kept ready, each with its workspace: rows of ever new lengths would make its own default,
-1024, take hundreds of megabytes (measured), and making one anew costs next to nothing."""
-PRODUCTS_KEPT = 64
-"""The same of torch's own store of them, which holds on to what oneDNN has let go: with its default, 1024, a model of
-5 million weights grew by 330 MB in 12 steps. One row of the engine has some 40 different products."""
+PRODUCTS_KEPT = 128
+"""Matrix products of oneDNN that are kept ready, each with its workspace, and as many in torch's own store, which holds
+on to what oneDNN has let go. With their default, 1024, rows of ever new lengths make a model of 5 million weights grow by
+half a gigabyte; with fewer than a row of the engine has, some hundred with those of its attention, each is made anew in
+every layer, which costs up to 30 % (both measured, benchmarks/LOG.md)."""
 
 
 def allocator() -> str | None:
@@ -69,7 +68,7 @@ def computing_environment(base: Mapping[str, str], home: Path) -> dict[str, str]
     better = allocator()
     chosen = {
         "OMP_NUM_THREADS": str(threads()),
-        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(KERNELS_KEPT),
+        "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(PRODUCTS_KEPT),
         "LRU_CACHE_CAPACITY": str(PRODUCTS_KEPT),
         "TORCHINDUCTOR_CACHE_DIR": str(home / "cache" / "compiled"),
         **({"LD_PRELOAD": better} if better else {}),
