@@ -17,10 +17,10 @@ LIBRARY_FOLDERS = ("/usr/lib", "/usr/lib64", "/lib", "/usr/local/lib", "/opt/hom
 CPU_FOLDERS = Path("/sys/devices/system/cpu")
 CGROUPS = Path("/sys/fs/cgroup")
 PRODUCTS_KEPT = 128
-"""Matrix products of oneDNN that are kept ready, each with its workspace, and as many in torch's own store, which holds
-on to what oneDNN has let go. With their default, 1024, rows of ever new lengths make a model of 5 million weights grow by
-half a gigabyte; with fewer than a row of the engine has, some hundred with those of its attention, each is made anew in
-every layer, which costs up to 30 % (both measured, benchmarks/LOG.md)."""
+"""Matrix products of oneDNN that are kept ready, each with its workspace, and as many in torch's own store, which
+holds on to what oneDNN has let go. With their default, 1024, rows of ever new lengths make a model of 5 million weights
+grow by half a gigabyte; with fewer than a row of the engine has, some hundred with those of its attention, each is made
+anew in every layer, which costs up to 30 % (both measured, benchmarks/LOG.md)."""
 
 
 def allocator() -> str | None:
