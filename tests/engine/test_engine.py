@@ -41,6 +41,21 @@ def test_gradients_are_those_of_one_document_at_a_time(kind: str) -> None:
     assert apart(after, wanted) < 1e-6
 
 
+@pytest.mark.parametrize(
+    ("kind", "own"), [("llama", "sdpa"), ("qwen3", "sdpa"), ("gemma2", "eager"), ("mistral", "sdpa")]
+)
+def test_attention_that_tells_documents_apart_by_positions(
+    kind: str, own: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU has."""
+    monkeypatch.setattr("modelforge.engine.engine._attention_on", lambda _, attention: attention)
+    model, made = make(kind), documents()
+    _, wanted = one_by_one(model, made)
+    model.get_base_model().config._attn_implementation = own
+    _, found = by_engine(model, Engine(model), made)
+    assert apart(found, wanted) < 1e-5
+
+
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "phi3", "qwen2"])
 def test_bfloat16_is_as_near_as_it_can_be(kind: str) -> None:
     made = documents()

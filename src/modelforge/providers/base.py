@@ -37,6 +37,9 @@ class Provider(Protocol):
     environment: ClassVar[str | None] = None
     """The environment of its own that its workers run in (``environments.py``); None: they run in the server's."""
 
+    engine: ClassVar[bool] = True
+    """Whether our engine may run its models; one that rewrites the libraries runs them itself."""
+
     def obstacle(self, hardware: Hardware) -> str | None:
         """Why it can train nothing on this machine, in words; None where it can."""
         return None

@@ -43,6 +43,7 @@ class Unsloth(HuggingFace):
 
     name: ClassVar[str] = "unsloth"
     environment: ClassVar[str | None] = "unsloth"
+    engine: ClassVar[bool] = False
 
     def obstacle(self, hardware: Hardware) -> str | None:
         if hardware.device == "cuda":

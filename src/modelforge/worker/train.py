@@ -259,11 +259,12 @@ def _frozen(
     """The spec with all that was left to the model and the length of the run."""
     spec = _with(spec, choices.intervals(spec.config, len(rows.train)))
     why = None
-    if strategy.engine and head is Head.CAUSAL:
+    engine = PROVIDERS.get(spec.config.provider).engine and strategy.engine and head is Head.CAUSAL
+    if engine:
         why = "packing is off" if strategy.packs and spec.config.packing is False else refusal(model)
         if why is not None:
             report.message(f"Trained the plain way, not by the fast engine: {why}")
-    engine = strategy.engine and head is Head.CAUSAL and why is None
+        engine = why is None
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
