@@ -1,16 +1,22 @@
-"""A run whose layers are compiled: it learns what another one learns, and a resume goes on to the same weights."""
+"""Compiled layers: one program for all of them, a run that learns what another one learns, and a resume that goes on
+to the same weights."""
 
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from modelforge.engine.engine import Engine
 from tests import workers
+from tests.engine.models import apart, by_engine, documents, end_to_end, make
 from tests.live import until
 
 PYTHON = Path(sys.executable)
@@ -61,3 +67,33 @@ def test_it_learns_the_same_and_resumes_exactly(plain: Path, tmp_path: Path) -> 
     assert workers.losses(broken) == curve
     found, wanted = weights(broken), weights(whole)
     assert all(bool((found[name] == tensor).all()) for name, tensor in wanted.items())
+
+
+def test_compiled_layers_learn_the_same_with_one_program() -> None:
+    model, made = make("llama", lora_dropout=0.0), documents()
+    _, wanted = by_engine(model, Engine(model), made)
+    engine = Engine(model, compiled=True)
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    for lengths in ((30, 7, 90), (12, 200), (64, 64, 3)):  # other sizes need no other program
+        by_engine(model, engine, documents(lengths))
+    _, found = by_engine(model, engine, made)
+    assert apart(found, wanted) < 1e-5
+    with torch.no_grad(), engine.at_work(), model.disable_adapter():
+        engine.loss(end_to_end(made))
+    assert not torch._dynamo.utils.counters["graph_break"]
+    # One for the layers, one for the loss.
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
+
+
+def test_a_compiler_that_fails_is_told(tmp_path: Path) -> None:
+    broken = tmp_path / "g++"
+    broken.write_text("#!/bin/sh\necho no headers >&2\nexit 1\n")
+    broken.chmod(0o755)
+    # In a process of its own: torch reads CXX once.
+    environment = {**os.environ, "CXX": str(broken), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache")}
+    script = (
+        "import torch; from modelforge.engine.cost import compiler_fault; print(compiler_fault(torch.device('cpu')))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert "the compiler fails" in done.stdout

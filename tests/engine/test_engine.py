@@ -113,23 +113,6 @@ def test_quantized_weights(nested: bool, dtype: torch.dtype, tmp_path: Any, monk
     assert apart(found, wanted) < near
 
 
-def test_compiled_layers_learn_the_same_with_one_program() -> None:
-    model, made = make("llama", lora_dropout=0.0), documents()
-    _, wanted = by_engine(model, Engine(model), made)
-    engine = Engine(model, compiled=True)
-    torch._dynamo.reset()
-    torch._dynamo.utils.counters.clear()
-    for lengths in ((30, 7, 90), (12, 200), (64, 64, 3)):  # other sizes need no other program
-        by_engine(model, engine, documents(lengths))
-    _, found = by_engine(model, engine, made)
-    assert apart(found, wanted) < 1e-5
-    with torch.no_grad(), engine.at_work(), model.disable_adapter():
-        engine.loss(end_to_end(made))
-    assert not torch._dynamo.utils.counters["graph_break"]
-    # One for the layers, one for the loss.
-    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 2
-
-
 @pytest.mark.parametrize("kind", ["llama", "gemma2"])
 def test_log_probabilities_of_padded_rows(kind: str) -> None:
     model, made = make(kind), documents((5, 40, 17, 33))

@@ -116,15 +116,15 @@ def rows_of(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
 
 
 def read_blocks(
-    stream: BinaryIO, observe: Callable[[bytes], object] | None = None, size: int = _BLOCK
+    stream: BinaryIO, observe: Callable[[bytes], object] | None = None, size: int | None = None
 ) -> Iterator[tuple[int, bytes | None]]:
-    """Whole lines of about ``size`` bytes together, without the last line's end, each block with the number of its
-    first line; None in place of a line that is too long. CRLF has become LF."""
+    """Whole lines of about ``size`` bytes together, by default a megabyte, without the last line's end; each block with
+    the number of its first line, and None in place of a line that is too long. CRLF has become LF."""
     head = stream.read(len(_BOM))
     if observe is not None:
         observe(head)
     number, rest, skipping = 1, head.removeprefix(_BOM), False
-    while chunk := stream.read(size):
+    while chunk := stream.read(size or _BLOCK):
         if observe is not None:
             observe(chunk)
         if skipping:
