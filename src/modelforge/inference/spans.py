@@ -144,7 +144,7 @@ def search(windows: Sequence[Window], logits: Sequence[Tensor], usable: Tensor, 
 
 
 def pad_windows(
-    tokenizer: PreTrainedTokenizerBase, columns: Sequence[Mapping[str, list[int] | int]]
+    tokenizer: PreTrainedTokenizerBase, columns: Sequence[Mapping[str, list[int] | int | str]]
 ) -> dict[str, Tensor]:
     """A batch of shape [windows, tokens], filled up on the right, with ``attention_mask`` for models that take one;
     columns of numbers have the shape [windows]."""
@@ -168,15 +168,7 @@ def pad_windows(
     return batch
 
 
-def window_columns(window: Window) -> dict[str, list[int] | int]:
-    """What the model is given of a window."""
-    columns: dict[str, list[int] | int] = {"input_ids": window.input_ids}
-    if window.token_type_ids is not None:
-        columns["token_type_ids"] = window.token_type_ids
-    return columns
-
-
-def _ids(row: Mapping[str, list[int] | int]) -> list[int]:
+def _ids(row: Mapping[str, list[int] | int | str]) -> list[int]:
     ids = row["input_ids"]
     assert isinstance(ids, list)
     return ids
@@ -204,7 +196,7 @@ def _logits(
     taken = inspect.signature(inner.forward).parameters
     for places in _batches(order, batch_size):
         check_stop()
-        batch = pad_windows(tokenizer, [window_columns(windows[place]) for place in places])
+        batch = pad_windows(tokenizer, [windows[place].columns for place in places])
         with torch.no_grad():
             output = model(**{name: column.to(model.device) for name, column in batch.items() if name in taken})
         both = torch.stack([output.start_logits, output.end_logits], dim=1).float().cpu()
