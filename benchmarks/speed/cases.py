@@ -80,9 +80,10 @@ GENERATIONS, ANSWER_TOKENS = 8, 64
 TRL_FP32 = Rival("TRL fp32", "trl_fp32", 6, 10, memory=0.6)
 TRL_DEFAULTS = Rival("TRL defaults", "trl_defaults", 4.5, 7)
 LLAMA_FACTORY = Rival("LLaMA-Factory", "llama_factory", 5, 7.5, "llama-factory")
+LLAMA_FACTORY_BF16 = Rival("LLaMA-Factory bf16", "llama_factory_bf16", environment="llama-factory")
 
 CASES = (
-    Case("sft-135M", "135M", (TRL_FP32, TRL_DEFAULTS, LLAMA_FACTORY), share=True),
+    Case("sft-135M", "135M", (TRL_FP32, TRL_DEFAULTS, LLAMA_FACTORY, LLAMA_FACTORY_BF16), share=True),
     Case("sft-5M", "5M", (Rival("TRL fp32", "trl_fp32", 7, 9),), share=True),
     Case("qlora", "135M", (Rival("TRL NF4", "trl_nf4", 3, 5),), steps=8, strategy="qlora", share=True, quantized=True),
     Case(

@@ -7,28 +7,41 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelforge.engine import attention
+from modelforge import native
+from modelforge.engine import attention, kernel
 from modelforge.engine.dropout import dropout
 from modelforge.engine.loss import CHUNK, OutputLayer, summed_loss
 from modelforge.engine.packing import rows_of
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.fixture(params=["compiled", "torch's operations"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How attention is computed: with and without a compiler."""
+    if request.param == "compiled":
+        assert kernel.usable(torch.zeros(1)), native.code(kernel.SOURCE).fault
+    else:
+        monkeypatch.setattr(kernel, "usable", lambda _: False)
+    return str(request.param)
+
+
+@pytest.mark.usefixtures("way")
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     lengths=st.lists(st.one_of(st.integers(1, 40), st.integers(500, 560)), min_size=1, max_size=9),
     heads=st.sampled_from([(4, 4), (4, 2), (3, 1)]),
     window=st.sampled_from([0, 1, 7, 530]),
     cap=st.sampled_from([0.0, 1.5]),
+    size=st.sampled_from([8, 16, 20, 64]),
 )
 def test_attention_is_causal_within_each_document(
-    lengths: list[int], heads: tuple[int, int], window: int, cap: float
+    lengths: list[int], heads: tuple[int, int], window: int, cap: float, size: int
 ) -> None:
     generator = torch.Generator().manual_seed(sum(lengths))
     many, few = heads
-    shapes = [(sum(lengths), count, 8) for count in (many, few, few)]
+    shapes = [(sum(lengths), count, size) for count in (many, few, few)]
     rows = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
     out, _ = attention.attend(*rows, torch.tensor(lengths), 0.3, window, cap)
     asked = torch.randn(out.shape, generator=generator)
@@ -47,6 +60,29 @@ def test_attention_is_causal_within_each_document(
     assert torch.allclose(out, wanted, atol=2e-5)
     for one, other in zip(found, torch.autograd.grad(wanted, rows, asked), strict=True):
         assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_attention_in_bfloat16_is_that_of_float32_but_for_rounding() -> None:
+    lengths = torch.tensor([70, 3, 130])
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.randn(203, heads, 64, generator=generator).bfloat16() for heads in (6, 2, 2)]
+    grad = torch.randn(203, 6, 64, generator=generator).bfloat16()
+    found = []
+    for kind in (torch.bfloat16, torch.float32):
+        # A layout as layers give it: (heads, tokens, size) seen the other way round.
+        each = [row.to(kind).transpose(0, 1).contiguous().transpose(0, 1).requires_grad_() for row in rows]
+        out, _ = attention.attend(*each, lengths, 0.125, 0, 0.0)
+        found.append([out.detach(), *torch.autograd.grad(out, each, grad.to(kind))])
+    for half, whole in zip(*found, strict=True):
+        assert half.dtype == torch.bfloat16
+        assert float((half - whole).norm() / whole.norm()) < 4e-3  # half a unit of bfloat16's last place
+
+
+def test_what_is_no_number_stays_so_in_attention() -> None:
+    rows = [torch.zeros(5, 1, 16).bfloat16() for _ in range(3)]
+    rows[2][3] = math.nan
+    out, _ = attention.attend(*rows, torch.tensor([5]), 1.0, 0, 0.0)
+    assert out[3:].isnan().all()
 
 
 @pytest.mark.parametrize("places", [1, CHUNK - 1, CHUNK, 2 * CHUNK + 3])

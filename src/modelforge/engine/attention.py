@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modelforge.engine import kernel
+
 NAME = "modelforge"
 """In transformers' registry of attention functions; a model of that name is given no mask."""
 LONGEST_BY_PRODUCTS = 512
@@ -137,6 +139,8 @@ def attend(
     ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``lengths`` are the
     documents', int64. ``window`` tokens are seen at most and scores are bent to ±``cap``; 0 means neither.
     """
+    if kernel.usable(query):
+        return kernel.attend(query, key, value, lengths, scale, window, cap)
     heads = key.shape[1]
     out = torch.empty(query.shape, dtype=query.dtype)
     sums = torch.empty(query.shape[1], query.shape[0], dtype=torch.float32)
@@ -181,6 +185,8 @@ def attend_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of query, key and value. The probabilities are computed anew: they would take more memory than all
     else that a layer keeps."""
+    if kernel.usable(query):
+        return kernel.attend_backward(grad, query, key, value, out, sums, lengths, scale, window, cap)
     heads = key.shape[1]
     by_query, by_key, by_value = (torch.empty(rows.shape, dtype=rows.dtype) for rows in (query, key, value))
     scaled = query * scale

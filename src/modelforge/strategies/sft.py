@@ -77,7 +77,9 @@ def _measure(run: Run, model: PreTrainedModel, rows: Sequence[Row]) -> dict[str,
 def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
     from transformers import DataCollatorForSeq2Seq, Seq2SeqTrainingArguments, TrainingArguments  # noqa: PLC0415
 
-    from modelforge.worker.trainers import SpanTrainer, SummaryTrainer  # noqa: PLC0415
+    from modelforge.worker.choices import longest_example  # noqa: PLC0415 - torch stays in the worker
+    from modelforge.worker.packed import for_whole_steps  # noqa: PLC0415
+    from modelforge.worker.padded import SpanTrainer, SummaryTrainer  # noqa: PLC0415
 
     shared: dict[str, Any] = {
         "model": run.model,
@@ -86,14 +88,16 @@ def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallbac
         "eval_dataset": run.held_out,
         "callbacks": callbacks,
     }
-    if run.head is Head.SEQ2SEQ:
-        collate = DataCollatorForSeq2Seq(run.tokenizer, model=run.model)
-        return SummaryTrainer(args=Seq2SeqTrainingArguments(**arguments), data_collator=collate, **shared)
-    if run.head is Head.SPAN:
-        collator = run.task.collator(run.tokenizer)
-        return SpanTrainer(args=TrainingArguments(**arguments), data_collator=collator, **shared)
+    if run.head is not Head.CAUSAL:
+        whole = for_whole_steps(arguments)
+        shared["tokens"] = arguments["per_device_train_batch_size"] * longest_example(run.train)
+        if run.head is Head.SPAN:
+            collator = run.task.collator(run.tokenizer)
+            return SpanTrainer(args=TrainingArguments(**whole), data_collator=collator, **shared)
+        collator = DataCollatorForSeq2Seq(run.tokenizer, model=run.model)
+        return SummaryTrainer(args=Seq2SeqTrainingArguments(**whole), data_collator=collator, **shared)
     if run.spec.row_tokens is not None:
-        from modelforge.worker.packed import PackedTrainer, for_whole_steps  # noqa: PLC0415
+        from modelforge.worker.packed import PackedTrainer  # noqa: PLC0415
 
         return PackedTrainer(
             row_tokens=run.spec.row_tokens,

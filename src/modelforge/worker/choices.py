@@ -67,6 +67,13 @@ def longest_answer(rows: Dataset) -> int:
     return longest
 
 
+def longest_example(rows: Dataset) -> int:
+    """Tokens of the longest example that a padded batch is made of, the summary's included."""
+    read = pc.list_value_length(rows.data.column("input_ids"))
+    written = pc.list_value_length(rows.data.column("labels")) if "labels" in rows.column_names else 0
+    return int(pc.max(pc.add(read, written)).as_py())
+
+
 def answer_limit(config: TrainingConfig, rows: Dataset) -> dict[str, Any]:
     """``max_completion_length`` for rlhf: below the real length of the answers, training collapses."""
     if config.strategy != "rlhf" or config.max_completion_length is not None:

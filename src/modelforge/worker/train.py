@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import set_seed
 
+from modelforge import native
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.prepared import folder_of
+from modelforge.engine import kernel
 from modelforge.engine.cost import compiler_fault, compiling_pays
 from modelforge.engine.engine import refusal
 from modelforge.errors import InvalidRequest
@@ -57,6 +59,8 @@ def run(run_dir: Path, report: Report) -> None:
 
     # Load.
     report.message(f"Loading {spec.model.name}")
+    if spec.device == "cpu" and provider.engine and strategy.engine:
+        native.prepare(kernel.SOURCE)
     trust = spec.config.trust_remote_code
     described = provider.config(spec.model, trust_remote_code=trust)
     head = task.head(described, spec.model.name)
@@ -265,6 +269,8 @@ def _frozen(
         if why is not None:
             report.message(f"Trained the plain way, not by the fast engine: {why}")
         engine = why is None
+    if engine and spec.device == "cpu" and (fault := native.code(kernel.SOURCE).fault):
+        report.message(f"Attention takes twice as long as it has to: {fault}")
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:

@@ -1,4 +1,4 @@
-"""The trainers of transformers, with what all of ours share: what a checkpoint holds, and how a batch is measured."""
+"""transformers' Trainer, with what all of ours share: what a checkpoint holds, and how a batch is measured."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
-from transformers import Seq2SeqTrainer, Trainer
-
-from modelforge.tasks.base import IGNORED
+from transformers import Trainer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -100,26 +98,3 @@ def in_full_precision(model: torch.nn.Module) -> None:
     for parameter in model.parameters():
         if parameter.requires_grad and parameter.is_floating_point():
             parameter.data = parameter.data.float()
-
-
-class SummaryTrainer(OurTrainer, Seq2SeqTrainer):
-    """transformers' Seq2SeqTrainer, over rows of ``input_ids`` and ``labels``: encoder-decoder models."""
-
-    def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
-        learnt = inputs["labels"] != IGNORED
-        outputs: Any = model(**inputs)
-        right = (outputs.logits.argmax(-1) == inputs["labels"]) & learnt
-        count = int(learnt.sum())
-        return {
-            "loss": Tally(float(outputs.loss) * count, count),
-            "token_accuracy": Tally(float(right.sum()), count),
-        }
-
-
-class SpanTrainer(OurTrainer):
-    """transformers' Trainer, over rows of ``input_ids``, ``start_positions`` and ``end_positions``."""
-
-    def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
-        count = len(inputs["start_positions"])
-        outputs: Any = model(**inputs)
-        return {"loss": Tally(float(outputs.loss) * count, count)}

@@ -1,0 +1,75 @@
+"""The attention of attention.cpp, compiled for the processor that it runs on.
+
+It takes half the time that torch's own operations need for the same: those write down the scores of every head, gather
+documents of one length and put them back, and compute what the future hides (measured, benchmarks/LOG.md).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from modelforge.native import code
+
+SOURCE = Path(__file__).with_name("attention.cpp")
+_TYPES = {torch.float32: 0, torch.bfloat16: 1}
+
+
+def usable(rows: Tensor) -> bool:
+    """Whether attention over such rows can be computed here."""
+    return rows.dtype in _TYPES and code(SOURCE).library is not None
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int, cap: float
+) -> tuple[Tensor, Tensor]:
+    """As ``attention.attend``."""
+    out = torch.empty(query.shape, dtype=query.dtype)
+    sums = torch.empty(query.shape[1], query.shape[0], dtype=torch.float32)
+    _call([query, key, value, out], sums, lengths, scale, window, cap, backward=False)
+    return out, sums
+
+
+def attend_backward(
+    grad: Tensor,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    out: Tensor,
+    sums: Tensor,
+    lengths: Tensor,
+    scale: float,
+    window: int,
+    cap: float,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As ``attention.attend_backward``."""
+    found = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
+    _call([grad, query, key, value, out, *found], sums, lengths, scale, window, cap, backward=True)
+    return found
+
+
+def _call(
+    rows: Sequence[Tensor], sums: Tensor, lengths: Tensor, scale: float, window: int, cap: float, *, backward: bool
+) -> None:
+    library = code(SOURCE).library
+    assert library is not None
+    laid = [each if each.stride(-1) == 1 else each.contiguous() for each in rows]
+    query, key = laid[1:3] if backward else laid[:2]
+    sizes = (len(lengths), query.shape[1], key.shape[1], query.shape[2], window, query.shape[0])
+    strides = [stride for each in laid for stride in each.stride()[:2]]
+    addresses = [each.data_ptr() for each in (*laid, sums)]
+    library.modelforge_attention(
+        (ctypes.c_void_p * len(addresses))(*addresses),
+        (ctypes.c_int64 * len(strides))(*strides),
+        ctypes.c_void_p(lengths.data_ptr()),
+        (ctypes.c_int64 * len(sizes))(*sizes),
+        ctypes.c_float(scale),
+        ctypes.c_float(cap),
+        ctypes.c_int(backward),
+        ctypes.c_int(_TYPES[query.dtype]),
+        ctypes.c_int(torch.get_num_threads()),
+    )

@@ -1,0 +1,77 @@
+"""C++ of our own, compiled for the processor that it runs on, once, and kept. The standard library alone: what a source
+file needs of torch's are addresses."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import subprocess
+import tempfile
+import threading
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from modelforge.computing import cxx
+
+FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
+
+
+@dataclass(frozen=True)
+class Code:
+    """A compiled source file."""
+
+    library: ctypes.CDLL | None
+    """Its functions; None where it could not be compiled."""
+    fault: str | None = None
+    """Why not, as the end of a sentence."""
+
+
+def code(source: Path) -> Code:
+    """The code of a source file, made now where it wasn't before: that takes one to three seconds."""
+    with _one_at_a_time:
+        return _code(source)
+
+
+def prepare(source: Path) -> None:
+    """Begin to make it, beside what else is to be done first."""
+    threading.Thread(target=code, args=(source,), daemon=True).start()
+
+
+_one_at_a_time = threading.Lock()
+
+
+@cache
+def _code(source: Path) -> Code:
+    compiler = cxx()
+    if compiler is None:
+        return Code(None, "there is no C++ compiler (g++ or clang++)")
+    # Where torch's compiler keeps its own; without such a folder the code is for this process alone.
+    kept = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    try:
+        with nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="modelforge-") as folder:
+            return Code(ctypes.CDLL(str(_compiled(source, compiler, Path(folder)))))
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip() or f"exit code {error.returncode}"
+        return Code(None, f"the compiler fails: {said.splitlines()[0]}")
+    except OSError as error:
+        return Code(None, f"what the compiler made can't be used: {error}")
+
+
+def _compiled(source: Path, compiler: str, folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    # What -march=native means here, the compiler's version included: a folder may be used by several machines.
+    meant = _output(compiler, *FLAGS, "-E", "-dM", "-x", "c++", os.devnull)
+    target = folder / f"{source.stem}-{hashlib.sha256(source.read_bytes() + meant).hexdigest()[:16]}.so"
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            made = Path(scratch) / target.name
+            _output(compiler, *FLAGS, str(source), "-o", str(made))
+            made.replace(target)
+    return target
+
+
+def _output(*command: str) -> bytes:
+    return subprocess.run(command, check=True, capture_output=True).stdout
