@@ -47,7 +47,7 @@ def test_the_contracts_defaults() -> None:
     assert (config.lora_r, config.lora_alpha, config.lora_dropout, config.learning_rate) == (16, 32, 0.1, 2e-4)
     assert (config.per_device_train_batch_size, config.gradient_accumulation_steps) == (1, 4)
     assert (config.use_4bit, config.use_8bit, config.fp16, config.bf16) == (False, False, False, False)
-    assert config.bnb_4bit_compute_dtype == "float32" and config.optim == "adamw_torch"
+    assert config.bnb_4bit_compute_dtype == "float32" and config.optim == "adamw_torch_fused"
     assert (config.num_train_epochs, config.max_steps, config.max_grad_norm) == (1, -1, 0.3)
     assert (config.weight_decay, config.lr_scheduler_type, config.warmup_ratio) == (0.001, "cosine", 0.03)
     assert (config.group_by_length, config.eval_split, config.seed, config.use_lora) == (True, 0.2, 42, True)

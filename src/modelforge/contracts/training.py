@@ -194,7 +194,7 @@ class TrainingConfig(Request):
     weight_decay: float = Field(0.001, ge=0, le=1)
     """Pull of every trained weight towards zero."""
     optim: Optimizer | None = None
-    """The optimizer. Chosen by the hardware."""
+    """The optimizer; AdamW in one pass over the weights by default."""
     lr_scheduler_type: Scheduler = "cosine"
     """How the learning rate falls after the warm-up."""
     warmup_ratio: float = Field(0.03, ge=0, le=1)

@@ -15,7 +15,7 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from modelforge.engine import attention, loss
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.loss import Told
-from modelforge.engine.projections import forwards
+from modelforge.engine.projections import Projection, projections
 
 ALL_ATTENTION_FUNCTIONS.register(attention.NAME, attention.attention)
 
@@ -47,12 +47,15 @@ class Engine:
         self.head = loss.OutputLayer(head.weight, head.bias, scale, cap)
         self._config: Any = self.backbone.config
         self._layers: list[nn.Module] = list(self.backbone.layers)
-        self._forwards: list[tuple[nn.Module, Any]] = []
         self._own_attention = self._config._attn_implementation
         self._attention = _attention_on(self.head.weight.device, self._own_attention)
+        self._projections: list[Projection] = []
         for layer in self._layers:
             for names in family.projections:
-                self._forwards += forwards([layer.get_submodule(name) for name in names])
+                self._projections += projections([layer.get_submodule(name) for name in names])
+        self._forwards: list[tuple[nn.Module, Any]] = []
+        for projection in self._projections:
+            self._forwards += projection.forwards()
         if compiled:
             self._compile()
 
@@ -69,6 +72,8 @@ class Engine:
     def at_work(self, *, writing: bool = False) -> AbstractContextManager[None]:
         """Within, the model's forward pass is the engine's; outside of it, it is what transformers and PEFT made it.
         While it is ``writing``, which looks back into a cache, attention stays its own."""
+        if writing:
+            self._stack()
         return self._set(self._forwards, self._own_attention if writing else self._attention)
 
     def at_rest(self) -> AbstractContextManager[None]:
@@ -87,9 +92,15 @@ class Engine:
             self._config._attn_implementation = before
             _put(earlier)
 
+    def _stack(self) -> None:
+        computed = self.backbone.get_input_embeddings().weight.dtype
+        for projection in self._projections:
+            projection.stack(computed)
+
     def hidden(self, documents: Documents) -> Tensor:
         """The last layer's output, of shape (tokens, width)."""
         device = self.head.weight.device
+        self._stack()
         inputs = self.backbone.get_input_embeddings()(documents.input_ids[None].to(device))
         # Else the first layer would be a program of its own.
         inputs = inputs.detach().requires_grad_(torch.is_grad_enabled())

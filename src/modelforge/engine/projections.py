@@ -2,7 +2,8 @@
 
 Products of rank 16 run at a third of the rate of wide ones (measured), so the matrices of query, key and value, or of
 gate and up, are stacked: A on top of A, B along a diagonal. Adapters stay the float32 parameters that PEFT made; they
-are stacked anew in each pass, which costs little beside it, and so their gradients come by themselves.
+are stacked anew before each pass, which costs little beside it, and so their gradients come by themselves. Within the
+compiled layers that would be half of what there is to compile.
 """
 
 from __future__ import annotations
@@ -28,6 +29,19 @@ class Projection:
         self._layers = list(layers)
         self._widths = [layer.out_features for layer in own]
         self._frozen: Callable[[Tensor], Tensor] = Quantized(own) if _is_quantized(own[0]) else Plain(own)
+        self._stacked: tuple[Tensor, Tensor] | None = None
+
+    def stack(self, dtype: torch.dtype) -> None:
+        """Lay the adapters' matrices together, in the type that is computed in, for the passes until the next time."""
+        first = self._layers[0]
+        if first.disable_adapters:
+            return
+        adapter = first.active_adapters[0]
+        down = [layer.lora_A[adapter].weight for layer in self._layers]
+        up = [layer.lora_B[adapter].weight * layer.scaling[adapter] for layer in self._layers]
+        a = torch.cat(down) if len(down) > 1 else down[0]
+        b = torch.block_diag(*up) if len(up) > 1 else up[0]  # type: ignore[no-untyped-call]
+        self._stacked = a.to(dtype), b.to(dtype)
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         """One output for each layer, of shape (…, its width)."""
@@ -35,14 +49,17 @@ class Projection:
         out = self._frozen(flat)
         first = self._layers[0]
         if not first.disable_adapters:
-            adapter = first.active_adapters[0]
-            down = [layer.lora_A[adapter].weight for layer in self._layers]
-            up = [layer.lora_B[adapter].weight * layer.scaling[adapter] for layer in self._layers]
-            a = torch.cat(down) if len(down) > 1 else down[0]
-            b = torch.block_diag(*up) if len(up) > 1 else up[0]  # type: ignore[no-untyped-call]
-            seen = dropout(flat, dropout_of(first, adapter)) if first.training else flat
-            out = torch.addmm(out, functional.linear(seen, a.to(x.dtype)), b.to(x.dtype).t())
+            assert self._stacked is not None
+            a, b = self._stacked
+            seen = dropout(flat, dropout_of(first, first.active_adapters[0])) if first.training else flat
+            out = torch.addmm(out, functional.linear(seen, a), b.t())
         return torch.split(out.view(*x.shape[:-1], -1), self._widths, -1)
+
+    def forwards(self) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
+        """The layers, with what they do instead of their own forward pass."""
+        first, *rest = self._layers
+        handover = Handover(self)
+        return [(first, handover.first), *((layer, handover.next) for layer in rest)]
 
 
 class Plain:
@@ -92,14 +109,13 @@ class Handover:
         return out
 
 
-def forwards(layers: Sequence[Any]) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
-    """Layers that read the same input, with what they do instead of their own forward pass: together where all of them
-    can; each by itself, or not at all, where one has a variant of LoRA (DoRA) or none."""
+def projections(layers: Sequence[Any]) -> list[Projection]:
+    """Of layers that read the same input: one where all of them can be together; else one for each that has LoRA
+    without a variant (DoRA)."""
     plain = [layer for layer in layers if is_plain(layer)]
     if len(plain) == len(layers) and len({_kind(layer) for layer in layers}) == 1:
-        handover = Handover(Projection(layers))
-        return [(layers[0], handover.first), *((layer, handover.next) for layer in layers[1:])]
-    return [(layer, Handover(Projection([layer])).first) for layer in plain]
+        return [Projection(layers)]
+    return [Projection([layer]) for layer in plain]
 
 
 def is_plain(layer: Any) -> bool:

@@ -143,7 +143,7 @@ def fill_defaults(config: TrainingConfig, task: Task, strategy: Strategy, hardwa
         "bf16": bf16,
         "fp16": fp16,
         "bnb_4bit_compute_dtype": "bfloat16" if bf16 else "float16" if fp16 else "float32",
-        "optim": "adamw_torch_fused" if hardware.device == "cuda" else "adamw_torch",
+        "optim": "adamw_torch_fused",
         **task.defaults(config),
         **strategy.defaults(config),
         **PROVIDERS.get(config.provider).defaults(config),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
+from transformers import DynamicCache
 from trl import RLOOTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
@@ -75,7 +77,9 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
         return told.log_probs[:, -logits_to_keep:], told.entropy[:, -logits_to_keep:], None
 
     def _generate_single_turn(self, *arguments: Any, **options: Any) -> Any:
-        with self.engine.at_work(writing=True) if self.engine else nullcontext():
+        if self.engine is None:
+            return super()._generate_single_turn(*arguments, **options)  # type: ignore[no-untyped-call]
+        with self.engine.at_work(writing=True), reading_once(self.engine.model):
             return super()._generate_single_turn(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
@@ -117,6 +121,37 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> Any:
         return prompts, None, {}  # they come in tokens
+
+
+@contextmanager
+def reading_once(model: Any) -> Iterator[None]:
+    """Within, ``generate`` reads a prompt once, however many answers are drawn to it."""
+    generate = model.generate
+
+    def after_prompts(input_ids: Tensor, attention_mask: Tensor, **options: Any) -> Any:
+        # The last token stays, as what the first one of the answer follows from.
+        ids, mask = input_ids[:, :-1], attention_mask[:, :-1]
+        once, places = torch.unique(torch.stack([ids, mask], 1), dim=0, return_inverse=True)
+        if len(once) < len(ids) and ids.shape[1]:
+            cache = DynamicCache(config=model.config)
+            positions = (once[:, 1].cumsum(-1) - 1).clamp(min=0)
+            model(
+                input_ids=once[:, 0],
+                attention_mask=once[:, 1],
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+            cache.batch_select_indices(places)
+            options["past_key_values"] = cache
+        return generate(input_ids=input_ids, attention_mask=attention_mask, **options)
+
+    model.generate = after_prompts
+    try:
+        yield
+    finally:
+        del model.generate
 
 
 class RewardFunction:
