@@ -67,14 +67,20 @@ def main() -> None:
     """Measure, and print a line for one request and one for eight."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    repeats: int = parser.parse_args().repeats
+    parser.add_argument("--layers", action="store_true", help="through transformers' layers, packed, without step.cpp")
+    args = parser.parse_args()
+    repeats: int = args.repeats
     plain = make_model()
-    packed = copy.deepcopy(plain)
-    decoder = Decoder(packed)
+    own = copy.deepcopy(plain)
+    decoder = Decoder(own)
     if (reason := trial(decoder)) is not None:
         raise SystemExit(f"the decoder is not for this model: {reason}")
-    if can_pack(packed):
-        pack(packed)
+    if args.layers:
+        decoder.take_detour("it was asked for")
+    if decoder.detour is not None:
+        print(f"through transformers' layers: {decoder.detour}", flush=True)
+        if can_pack(own):
+            pack(own)
     batch = Batch(decoder, lambda size, evict: True)
     prompts = torch.randint(0, 49152, (8, PROMPT)).tolist()
     for count in (1, 8):

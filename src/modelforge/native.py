@@ -64,7 +64,8 @@ def _compiled(source: Path, compiler: str, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     # What -march=native means here, the compiler's version included: a folder may be used by several machines.
     meant = _output(compiler, *FLAGS, "-E", "-dM", "-x", "c++", os.devnull)
-    target = folder / f"{source.stem}-{hashlib.sha256(source.read_bytes() + meant).hexdigest()[:16]}.so"
+    whole = _output(compiler, *FLAGS, "-E", "-P", str(source))  # with what it includes
+    target = folder / f"{source.stem}-{hashlib.sha256(whole + meant).hexdigest()[:16]}.so"
     if not target.exists():
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             made = Path(scratch) / target.name

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import torch
 
+from modelforge.inference.batch import Batch
+from modelforge.inference.decoder import Decoder, trial
 from modelforge.inference.packing import PackedLinear, Part, can_pack, pack, packed_bytes
-from tests.inference.test_decoder import PROMPTS, VOCABULARY, build, make, run, turn
+from tests.inference.test_decoder import PROMPTS, VOCABULARY, build, run, turn
 
 pytestmark = pytest.mark.skipif(
     not can_pack(torch.nn.Linear(1, 1).to(torch.bfloat16)), reason="this processor has no bfloat16 for oneDNN"
@@ -46,7 +48,10 @@ def test_layers_with_one_input_are_one() -> None:
 
 def test_a_packed_model_answers_alone_and_together_alike() -> None:
     model = build("llama").to(torch.bfloat16)
-    batch = make(model)
+    decoder = Decoder(model)
+    decoder.take_detour("its weights are packed")
+    assert trial(decoder) is None
+    batch = Batch(decoder, lambda size, evict: True)
     pack(model)
     alone = [run(batch, [turn(prompt)])[0] for prompt in PROMPTS]
     together = run(batch, [turn(prompt) for prompt in PROMPTS])

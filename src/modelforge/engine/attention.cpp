@@ -11,71 +11,19 @@
 #include <cstring>
 #include <memory>
 
+#include "../vectors.h"
+
 namespace {
 
 // A tile of results stays in registers: ROWS of COLUMNS vectors, beside a line of COLUMNS and one number.
 #if defined(__AVX512F__)
-constexpr int LANES = 16, ROWS = 6, COLUMNS = 4;
+constexpr int ROWS = 6, COLUMNS = 4;
 #elif defined(__AVX__)
-constexpr int LANES = 8, ROWS = 6, COLUMNS = 2;
+constexpr int ROWS = 6, COLUMNS = 2;
 #else
-constexpr int LANES = 4, ROWS = 6, COLUMNS = 4;
+constexpr int ROWS = 6, COLUMNS = 4;
 #endif
 constexpr int BLOCK = 4 * ROWS;  // queries
-
-typedef float Floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-typedef int32_t Ints __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
-
-inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
-inline void store(float* to, Floats values) { *reinterpret_cast<Floats*>(to) = values; }
-inline Floats all(float value) { return value - Floats{}; }
-inline long up(long count) { return (count + LANES - 1) / LANES * LANES; }
-
-struct BFloat16 {
-    uint16_t bits;
-};
-
-inline float read(float value) { return value; }
-inline float read(BFloat16 value) {
-    uint32_t bits = static_cast<uint32_t>(value.bits) << 16;
-    float result;
-    std::memcpy(&result, &bits, 4);
-    return result;
-}
-inline void write(float* to, float value) { *to = value; }
-inline void write(BFloat16* to, float value) {  // to the nearest, and to the even one of two
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    uint32_t rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
-    to->bits = static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
-}
-
-// e to the x, of a relative error below 2e-7; 0 below -87. The polynomial is that of Cephes' expf.
-inline Floats exponential(Floats x) {
-    const Floats lowest = all(-87.0f), shift = all(12582912.0f);
-    Ints none = x < lowest;
-    x = none ? lowest : x;
-    Floats whole = (x * 1.44269504f + shift) - shift;
-    Floats rest = x - whole * 0.693359375f + whole * 2.12194440e-4f;
-    Floats sum = all(1.9875691500e-4f);
-    for (float next : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f})
-        sum = sum * rest + next;
-    sum = sum * rest * rest + rest + 1.0f;
-    Ints power = (__builtin_convertvector(whole, Ints) + 127) << 23;
-    Floats result = sum * reinterpret_cast<Floats&>(power);
-    return none ? Floats{} : result;
-}
-
-inline float sum(Floats values) {
-    float total = 0;
-    for (int lane = 0; lane < LANES; ++lane) total += values[lane];
-    return total;
-}
-inline float largest(Floats values) {
-    float most = values[0];
-    for (int lane = 1; lane < LANES; ++lane) most = std::max(most, values[lane]);
-    return most;
-}
 
 template <int R, int C>
 void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth, bool add) {

@@ -11,7 +11,7 @@ from torch import nn
 
 from modelforge.computing import cxx
 
-COMPILING_SECONDS = 16.0
+COMPILING_SECONDS = 10.0
 """What compiling costs on two cores, when nothing of it lies in the cache …"""
 GAIN = 0.2
 """… and the share of the training's time that it saves (both measured, benchmarks/LOG.md)."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from modelforge.inference import step
 from modelforge.inference.slots import Slots
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ class Decoder:
         self._windows = _windows(self._config)
         self.device: torch.device = self._model.device
         self.slots = Slots()
+        self.detour = step.refusal(self._model)
+        """Why the tokens of an answer go through transformers' layers, as the end of a sentence; None where they go
+        through step.cpp."""
+        self._step: step.Step | None = None
+        if self.detour is None:
+            kinds = getattr(self._config, "layer_types", None) or ["all"] * self._config.num_hidden_layers
+            self._step = step.Step(self._model, self.slots, [self._windows.get(kind) for kind in kinds])
 
     def read(self, row: int, start: int, ids: list[int]) -> Tensor:
         """Take in a row's next tokens, the first at place ``start``; the logits behind the last, [vocabulary]."""
@@ -43,9 +51,15 @@ class Decoder:
 
     def step(self, tokens: list[int], lengths: list[int]) -> Tensor:
         """Take in one token for each of the first rows, which hold ``lengths`` tokens; logits of [rows, vocabulary]."""
+        if self._step is not None:
+            return self._step(tokens, lengths)
         self.slots.open_rows(lengths)
         positions = torch.tensor(lengths, device=self.device)[:, None]
         return self._pass(torch.tensor(tokens, device=self.device)[:, None], positions)
+
+    def take_detour(self, reason: str) -> None:
+        """Leave step.cpp, for this reason."""
+        self._step, self.detour = None, reason
 
     def _pass(self, ids: Tensor, positions: Tensor) -> Tensor:
         """Logits in float32 behind each row's last token; ``ids`` and ``positions`` have the shape [rows, tokens]."""
@@ -101,10 +115,18 @@ def refusal(model: PreTrainedModel) -> str | None:
     return None
 
 
-@torch.inference_mode()
 def trial(decoder: Decoder) -> str | None:
     """Try a decoder with two short sequences of unequal length; why it is of no use, or None where its logits are
-    those of a plain forward pass."""
+    those of a plain forward pass. Where they aren't by step.cpp, it goes without."""
+    reason = _fault(decoder)
+    if reason is not None and decoder.detour is None:
+        decoder.take_detour(reason)
+        reason = _fault(decoder)
+    return reason
+
+
+@torch.inference_mode()
+def _fault(decoder: Decoder) -> str | None:
     model = decoder._model
     vocabulary = decoder._config.vocab_size
     sequences = [[(7 * place + 11 * row + 5) % vocabulary for place in range(n + 1)] for row, n in enumerate(TRIAL)]

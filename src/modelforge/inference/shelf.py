@@ -150,8 +150,10 @@ class Shelf:
         if reason is not None:
             self._say(f"{path} answers one request at a time: {reason}")
             return None
-        if can_pack(model):
-            pack(model)
+        if decoder.detour is not None:
+            self._say(f"{path} goes through transformers' layers for each token: {decoder.detour}")
+            if can_pack(model):
+                pack(model)
         return Batch(decoder, lambda size, evict: self._has_room(path, size, evict=evict))
 
     def _has_room(self, path: str, size: int, *, evict: bool) -> bool:

@@ -42,6 +42,11 @@ class Slots(Cache):
         """Bytes of all tensors."""
         return sum(tensor.nbytes for tensor in [*self._keys, *self._values])
 
+    @property
+    def layers_held(self) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of each layer; empty before the first pass."""
+        return list(zip(self._keys, self._values, strict=True))
+
     def resize(self, rows: int, capacity: int) -> None:
         """Make room for so many sequences of so many tokens; what fits stays as it is."""
         for tensors in (self._keys, self._values):

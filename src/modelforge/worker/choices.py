@@ -15,7 +15,7 @@ from modelforge.architectures import COUNTS_FROM_PADDING, require_exact_packing
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, WAITING, Batch, Estimate, estimate
+from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, WAITING, Batch, Estimate, Shape, estimate
 from modelforge.tasks.base import Head
 from modelforge.worker.order import EpochOrder
 
@@ -113,7 +113,12 @@ def rows_a_step(config: TrainingConfig) -> int:
 
 
 ROW_TOKENS = 1024
-"""Tokens of a row: products with more rows are hardly faster on a CPU, and what a row keeps for its gradient grows."""
+"""Tokens of a row, for a model of ``ROW_WEIGHTS`` or more: products with more rows are hardly faster on a CPU, and what
+a row keeps for its gradient grows."""
+ROW_WEIGHTS = 100_000_000
+LONGEST_ROW = 4096
+"""Tokens of a row of a model that is so small that the operations cost more than what they compute (a fifth of the
+speed for 5 million weights; benchmarks/LOG.md): rows have as much arithmetic, up to here."""
 SHORTEST_ROW = 128
 """Tokens of a row that memory makes shorter: products with fewer rows are slow."""
 WITHIN = 0.9
@@ -143,7 +148,7 @@ def way_that_fits(
     A shorter row costs less time than computing activations twice, so it comes first; no document is cut for it.
     """
     asked = spec.config.gradient_checkpointing
-    rows = _rows(batch.longest) if engine else [None]
+    rows = _rows(row_tokens(described), batch.longest) if engine else [None]
     if spec.config.strategy in WAITING:  # shorter rows take no less
         rows = rows[:1]
     ways = [Way(twice, row) for twice in ([False, True] if asked is None else [asked]) for row in rows]
@@ -154,9 +159,15 @@ def way_that_fits(
     return ways[-1]
 
 
-def _rows(longest: int) -> list[int | None]:
+def row_tokens(described: Mapping[str, Any]) -> int:
+    """Tokens that a row of the engine is best to have, by the model's ``config.json``."""
+    shape = Shape.of(described)
+    return ROW_TOKENS if shape is None else min(LONGEST_ROW, max(ROW_TOKENS, ROW_TOKENS * ROW_WEIGHTS // shape.weights))
+
+
+def _rows(best: int, longest: int) -> list[int | None]:
     """Tokens of a row, from what is best to what takes the least."""
-    found = [max(ROW_TOKENS, longest)]
+    found = [max(best, longest)]
     while found[-1] > max(longest, SHORTEST_ROW):
         found.append(max(found[-1] // 2, longest, SHORTEST_ROW))
     return [*found]

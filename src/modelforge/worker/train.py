@@ -275,8 +275,8 @@ def _frozen(
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
         report.message("Activations would not fit into memory: gradient checkpointing is on")
-    elif way.row_tokens is not None and way.row_tokens < choices.ROW_TOKENS:
-        report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {choices.ROW_TOKENS}")
+    elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described)):
+        report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {best}")
     packing = strategy.packs if engine else bool(spec.config.packing)
     spec = _with(spec, {"gradient_checkpointing": way.gradient_checkpointing, "packing": packing})
     compiled = engine and _compiled(spec.config, model, lengths, report)

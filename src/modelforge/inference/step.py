@@ -1,0 +1,213 @@
+"""The step of step.cpp: one more token for each of a few rows of a cache, all layers in one call.
+
+A pass through transformers' own layers costs more Python than it reads weights: of 30 ms for a token of 135M weights in
+bfloat16 a third is reading them (measured, benchmarks/LOG.md). Prompts go through transformers' layers, whose weights
+and cache are used here where they lie.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modelforge.inference.slots import Slots
+from modelforge.native import code
+
+SOURCE = Path(__file__).with_name("step.cpp")
+_TYPES = {torch.float32: 0, torch.bfloat16: 1}
+_SILU = {"silu", "swish"}
+_GELU = {"gelu_pytorch_tanh", "gelu_new"}
+_ONE_KIND = "all"
+"""Of positions, where all layers turn by the same."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one architecture's decoder layers differ from Llama's: a new one is a line in ``FAMILIES``."""
+
+    norms: tuple[str | None, str | None, str | None, str | None] = (
+        "input_layernorm",
+        None,
+        "post_attention_layernorm",
+        None,
+    )
+    """The layer's norms before and after its attention, before and after its MLP."""
+    one_more: bool = False
+    """Whether a norm multiplies by its weight and one."""
+    whole: bool = False
+    """Whether the norms of queries and keys, where there are any, are over all heads at once."""
+    fused: bool = False
+    """Whether queries, keys and values are one linear layer, and gate and up another."""
+    factors: Callable[[Any], tuple[float, float, float]] = lambda config: (1.0, 1.0, 1.0)
+    """By the configuration, what multiplies the embedded tokens, what a layer adds, and the logits."""
+
+
+LLAMA = Family()
+SANDWICH = (
+    "input_layernorm",
+    "post_attention_layernorm",
+    "pre_feedforward_layernorm",
+    "post_feedforward_layernorm",
+)
+FAMILIES: dict[str, Family] = {
+    "llama": LLAMA,
+    "mistral": LLAMA,
+    "qwen2": LLAMA,
+    "qwen3": LLAMA,
+    "smollm3": LLAMA,
+    "olmo2": Family(norms=(None, "post_attention_layernorm", None, "post_feedforward_layernorm"), whole=True),
+    "gemma": Family(one_more=True),
+    "gemma2": Family(norms=SANDWICH, one_more=True),
+    "gemma3_text": Family(norms=SANDWICH, one_more=True),
+    "granite": Family(
+        factors=lambda config: (config.embedding_multiplier, config.residual_multiplier, 1.0 / config.logits_scaling)
+    ),
+    "phi3": Family(fused=True),
+}
+
+
+def refusal(model: Any) -> str | None:
+    """Why a model's tokens go through transformers' own layers, as the end of a sentence; None where they don't have
+    to. ``model`` has no adapter around it."""
+    config = model.config
+    if config.model_type not in FAMILIES:
+        return f"there is none for models of the kind {config.model_type}"
+    if model.device.type != "cpu":
+        return "it is for processors"
+    types = {parameter.dtype for parameter in model.parameters()}
+    if len(types) > 1 or not types <= _TYPES.keys():
+        return f"its weights are {', '.join(sorted(str(dtype).removeprefix('torch.') for dtype in types))}"
+    activation = _activation(config)
+    if activation not in _SILU | _GELU:
+        return f"its activation is {activation}"
+    if any(isinstance(layer, nn.Linear) and type(layer) is not nn.Linear for layer in model.modules()):
+        return "not all of its linear layers are plain ones"
+    if any(not parameter.is_contiguous() for parameter in model.parameters()):
+        return "its weights don't lie in order"
+    if any(hasattr(layer, "base_layer") for layer in model.modules()):
+        return "an adapter lies beside its weights"
+    return code(SOURCE).fault
+
+
+class Step:
+    """One model's step over one cache."""
+
+    def __init__(self, model: Any, slots: Slots, windows: list[int | None]) -> None:
+        """``refusal`` has said that there is one for it; ``windows`` tell for each layer how many tokens it sees, None
+        for all."""
+        config = model.config
+        self._family = FAMILIES[config.model_type]
+        self._model = model.model
+        self._slots = slots
+        self._layers = list(self._model.layers)
+        self._kept: list[Tensor] = []  # whatever becomes of the model, what the tables point to stays
+        self._tables = [self._table(layer) for layer in self._layers]
+        self._ends = [self._norm(self._model.norm), *self._matrix(model.lm_head.weight, model.lm_head.bias)]
+        self._windows = (ctypes.c_int64 * len(windows))(*(window or 0 for window in windows))
+        self._kinds = self._rope_kinds(config)
+        self._type = _TYPES[model.dtype]
+        attention = self._layers[0].self_attn
+        self._vocabulary = model.lm_head.out_features
+        self._sizes = (
+            len(self._layers), config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
+            attention.head_dim, config.intermediate_size, self._vocabulary, self._family.whole,
+            _activation(config) in _GELU,
+        )  # fmt: skip
+        self._embedding_factor, residual, logits = self._family.factors(config)
+        self._factors = (ctypes.c_float * 6)(
+            config.rms_norm_eps, attention.scaling, getattr(config, "attn_logit_softcapping", None) or 0.0, residual,
+            logits, getattr(config, "final_logit_softcapping", None) or 0.0,
+        )  # fmt: skip
+
+    def __call__(self, tokens: list[int], lengths: list[int]) -> Tensor:
+        """Take in one token for each of the first rows, which hold ``lengths`` tokens; logits of [rows, vocabulary] in
+        float32."""
+        rows, capacity = self._slots.rows, self._slots.capacity
+        if len(lengths) > rows or not all(0 <= length < capacity for length in lengths):
+            raise IndexError(f"{lengths} tokens are no rows of a cache of {rows} × {capacity}")
+        embedded = self._model.embed_tokens(torch.tensor(tokens)).float().mul_(self._embedding_factor)
+        positions = torch.tensor(lengths)
+        turns = {kind: self._turns(embedded, positions, kind) for kind in set(self._kinds) - {""}}
+        logits = torch.empty(len(tokens), self._vocabulary)
+        addresses: list[int | None] = []
+        for table, kind, (keys, values) in zip(self._tables, self._kinds, self._slots.layers_held, strict=True):
+            addresses += table
+            addresses += (keys.data_ptr(), values.data_ptr())
+            addresses += [each.data_ptr() for each in turns[kind]] if kind else (None, None)
+        rotated = next((cos.shape[1] for cos, _ in turns.values()), 0)
+        sizes = (*self._sizes, rotated, capacity, len(tokens))
+        ends = (embedded.data_ptr(), *self._ends, logits.data_ptr())
+        library = code(SOURCE).library
+        assert library is not None
+        library.modelforge_step(
+            (ctypes.c_void_p * len(addresses))(*addresses),
+            self._windows,
+            (ctypes.c_int64 * len(sizes))(*sizes),
+            self._factors,
+            ctypes.c_void_p(positions.data_ptr()),
+            (ctypes.c_void_p * len(ends))(*ends),
+            ctypes.c_int(self._type),
+            ctypes.c_int(torch.get_num_threads()),
+        )
+        return logits
+
+    def _turns(self, embedded: Tensor, positions: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the rows' positions, each [rows, rotated], for layers of a kind."""
+        by_kind = {} if kind == _ONE_KIND else {"layer_type": kind}
+        cos, sin = self._model.rotary_emb(embedded, position_ids=positions[:, None], **by_kind)
+        return cos[:, 0].contiguous(), sin[:, 0].contiguous()
+
+    def _rope_kinds(self, config: Any) -> list[str]:
+        """For each layer which positions it turns by; empty for one that doesn't."""
+        several = isinstance(self._model.rotary_emb.rope_type, dict)
+        kinds = config.layer_types if several else [_ONE_KIND] * len(self._layers)
+        turns = getattr(config, "no_rope_layers", None) or [1] * len(kinds)
+        return [kind if turn else "" for kind, turn in zip(kinds, turns, strict=True)]
+
+    def _table(self, layer: Any) -> list[int | None]:
+        """The addresses of a layer, as step.cpp's Layer begins."""
+        attention, mlp = layer.self_attn, layer.mlp
+        if self._family.fused:
+            sizes = [attention.o_proj.in_features, *[attention.num_key_value_heads * attention.head_dim] * 2]
+            first = self._parts(attention.qkv_proj, sizes)
+            second = self._parts(mlp.gate_up_proj, [mlp.down_proj.in_features] * 2)
+        else:
+            first = [self._linear(each) for each in (attention.q_proj, attention.k_proj, attention.v_proj)]
+            second = [self._linear(each) for each in (mlp.gate_proj, mlp.up_proj)]
+        matrices = [*first, self._linear(attention.o_proj), *second, self._linear(mlp.down_proj)]
+        before, after, before_mlp, after_mlp = (name and getattr(layer, name) for name in self._family.norms)
+        of_query, of_key = (getattr(attention, name, None) for name in ("q_norm", "k_norm"))
+        norms = [self._norm(norm) for norm in (before, of_query, of_key, after, before_mlp, after_mlp)]
+        return [address for matrix in matrices for address in matrix] + norms
+
+    def _matrix(self, weight: Tensor, bias: Tensor | None) -> tuple[int, int | None]:
+        self._kept.append(weight.detach())
+        return weight.data_ptr(), self._vector(bias)
+
+    def _linear(self, layer: nn.Linear) -> tuple[int, int | None]:
+        return self._matrix(layer.weight, layer.bias)
+
+    def _parts(self, layer: nn.Linear, sizes: list[int]) -> list[tuple[int, int | None]]:
+        """Linear layers of so many outputs that are stored as one."""
+        biases = [None] * len(sizes) if layer.bias is None else torch.split(layer.bias, sizes)
+        return [self._matrix(*pair) for pair in zip(torch.split(layer.weight, sizes), biases, strict=True)]
+
+    def _norm(self, norm: Any) -> int | None:
+        return None if norm is None else self._vector(norm.weight, more=float(self._family.one_more))
+
+    def _vector(self, numbers: Tensor | None, more: float = 0.0) -> int | None:
+        """The address of a copy in float32."""
+        if numbers is None:
+            return None
+        self._kept.append(numbers.detach().float() + more)
+        return self._kept[-1].data_ptr()
+
+
+def _activation(config: Any) -> str:
+    return str(getattr(config, "hidden_activation", None) or config.hidden_act)
