@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,11 @@ from tests.tiny import TALK, make_tiny_model
 # Before torch is loaded: threads that spin while they wait take tiny models twelve times as long when anything else
 # wants a core (8.4 s instead of 0.7 s to teach one, measured). Workers set it themselves.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# What is compiled, once for all tests: their workers have a home folder each, where it would be made anew.
+if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="modelforge-compiled-")
+    atexit.register(shutil.rmtree, os.environ["TORCHINDUCTOR_CACHE_DIR"], ignore_errors=True)
 
 # A shell that runs a script's command in the background has it ignore Ctrl-C, and every process inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

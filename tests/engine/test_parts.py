@@ -21,9 +21,9 @@ from modelforge.engine.packing import rows_of
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How attention is computed: with and without a compiler."""
     if request.param == "compiled":
-        assert kernel.usable(torch.zeros(1)), native.code(kernel.SOURCE).fault
+        assert native.code(kernel.SOURCE).fault is None
     else:
-        monkeypatch.setattr(kernel, "usable", lambda _: False)
+        monkeypatch.setattr(kernel, "usable", lambda *_: False)
     return str(request.param)
 
 
@@ -76,6 +76,18 @@ def test_attention_in_bfloat16_is_that_of_float32_but_for_rounding() -> None:
     for half, whole in zip(*found, strict=True):
         assert half.dtype == torch.bfloat16
         assert float((half - whole).norm() / whole.norm()) < 4e-3  # half a unit of bfloat16's last place
+
+
+def test_few_long_documents_on_many_threads_are_left_to_flash_attention() -> None:
+    key = torch.zeros(8, 2, 16)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        assert kernel.usable(key, torch.tensor([4, 4]))
+        assert not kernel.usable(key, torch.tensor([8]))
+        assert not kernel.usable(key.half(), torch.tensor([4, 4]))
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_what_is_no_number_stays_so_in_attention() -> None:

@@ -139,7 +139,7 @@ def attend(
     ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``lengths`` are the
     documents', int64. ``window`` tokens are seen at most and scores are bent to ±``cap``; 0 means neither.
     """
-    if kernel.usable(query):
+    if kernel.usable(key, lengths):
         return kernel.attend(query, key, value, lengths, scale, window, cap)
     heads = key.shape[1]
     out = torch.empty(query.shape, dtype=query.dtype)
@@ -185,7 +185,7 @@ def attend_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of query, key and value. The probabilities are computed anew: they would take more memory than all
     else that a layer keeps."""
-    if kernel.usable(query):
+    if kernel.usable(key, lengths):
         return kernel.attend_backward(grad, query, key, value, out, sums, lengths, scale, window, cap)
     heads = key.shape[1]
     by_query, by_key, by_value = (torch.empty(rows.shape, dtype=rows.dtype) for rows in (query, key, value))

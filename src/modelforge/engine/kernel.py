@@ -19,9 +19,11 @@ SOURCE = Path(__file__).with_name("attention.cpp")
 _TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
 
-def usable(rows: Tensor) -> bool:
-    """Whether attention over such rows can be computed here."""
-    return rows.dtype in _TYPES and code(SOURCE).library is not None
+def usable(key: Tensor, lengths: Tensor) -> bool:
+    """Whether attention over such documents is to be computed here: a task is a document and a head of keys, and with
+    fewer of them than threads, torch's flash attention, which cuts long documents, has more at work."""
+    tasks = len(lengths) * key.shape[1]
+    return key.dtype in _TYPES and tasks >= torch.get_num_threads() and code(SOURCE).library is not None
 
 
 def attend(

@@ -1,9 +1,10 @@
 """From a prompt to an answer: with the model's batch where it has one, else with transformers' ``generate``.
 
 A loop of our own over the model's forward pass gains nothing by itself (0.9 to 1.1 times ``generate``). What is faster
-is a step in C++ (``step``) and rows that share a pass: with 135M weights in bfloat16 on two busy cores, 64 + 128
-tokens, measured in turns in one process, about twice as fast (``benchmarks/decoding.py``, benchmarks/LOG.md). Layers
-compiled one by one gain nothing: the checks before each and the calls between its kernels cost what the kernels save.
+is a step in C++ (``step``) and rows that share a pass: with 135M weights in bfloat16 on two cores, 64 + 128 tokens,
+measured in turns in one process, four times for one request and 2.7 times for eight (``benchmarks/decoding.py``).
+Layers compiled one by one gain nothing: the checks before each and the calls between its kernels cost what the kernels
+save.
 """
 
 from __future__ import annotations
