@@ -11,9 +11,11 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 import zipfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from modelforge import __version__
@@ -170,6 +172,8 @@ def test_one_that_is_in_use_is_not_removed(environment: Environment) -> None:
     sleeper.symlink_to(shutil.which("sleep") or "")
     process = subprocess.Popen([str(sleeper), "60"])
     try:
+        while not psutil.Process(process.pid).cmdline():  # a process that has just begun has none yet
+            time.sleep(0.01)
         with pytest.raises(Conflict, match=f"process {process.pid} runs in it|process {process.pid} runs in the"):
             remove(environment)
         assert environment.folder.exists()
