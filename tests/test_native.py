@@ -8,6 +8,9 @@ import pytest
 
 from modelforge import native
 from modelforge.native import code
+from tests.compilers import needs_compiler
+
+pytestmark = needs_compiler
 
 SOURCE = 'extern "C" int answer() { return 42; }'
 

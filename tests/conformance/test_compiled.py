@@ -16,8 +16,11 @@ from safetensors.torch import load_file
 
 from modelforge.engine.engine import Engine
 from tests import workers
+from tests.compilers import needs_compiler
 from tests.engine.models import apart, by_engine, documents, end_to_end, make
 from tests.live import until
+
+pytestmark = needs_compiler
 
 PYTHON = Path(sys.executable)
 STEPS = 12

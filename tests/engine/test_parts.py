@@ -15,9 +15,10 @@ from modelforge.engine import attention, kernel
 from modelforge.engine.dropout import dropout
 from modelforge.engine.loss import CHUNK, OutputLayer, summed_loss
 from modelforge.engine.packing import rows_of
+from tests.compilers import needs_compiler
 
 
-@pytest.fixture(params=["compiled", "torch's operations"])
+@pytest.fixture(params=[pytest.param("compiled", marks=needs_compiler), "torch's operations"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How attention is computed: with and without a compiler."""
     if request.param == "compiled":
@@ -78,6 +79,7 @@ def test_attention_in_bfloat16_is_that_of_float32_but_for_rounding() -> None:
         assert float((half - whole).norm() / whole.norm()) < 4e-3  # half a unit of bfloat16's last place
 
 
+@needs_compiler
 def test_few_long_documents_on_many_threads_are_left_to_flash_attention() -> None:
     key = torch.zeros(8, 2, 16)
     before = torch.get_num_threads()
@@ -88,6 +90,23 @@ def test_few_long_documents_on_many_threads_are_left_to_flash_attention() -> Non
         assert not kernel.usable(key.half(), torch.tensor([4, 4]))
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("way")
+def test_attention_reads_any_layout_and_writes_in_order() -> None:
+    generator = torch.Generator().manual_seed(0)
+    rows = [torch.randn(9, heads, 16, generator=generator) for heads in (4, 2, 2)]
+    lengths = torch.tensor([4, 5])
+    options = (lengths, 0.25, 0, 0.0)
+    wanted, sums = attention.attend(*rows, *options)
+    grads = attention.attend_backward(wanted, *rows, wanted, sums, *options)
+
+    turned = [row.permute(2, 0, 1).contiguous().permute(1, 2, 0) for row in rows]  # a head's numbers lie apart
+    out, again = attention.attend(*turned, *options)
+    found = attention.attend_backward(out, *turned, out, again, *options)
+    for one, other in zip((out, *found), (wanted, *grads), strict=True):
+        assert one.is_contiguous()
+        assert torch.equal(one, other)
 
 
 def test_what_is_no_number_stays_so_in_attention() -> None:

@@ -13,10 +13,11 @@ from modelforge import native
 from modelforge.inference import step
 from modelforge.inference.decoder import Decoder, trial
 from modelforge.inference.shelf import Shelf
+from tests.compilers import needs_compiler
 from tests.inference.test_decoder import FAMILIES, NEW, PROMPTS, SMALL, VOCABULARY, generated, make, run, turn
 from tests.inference.test_shelf import target
 
-pytestmark = pytest.mark.skipif(native.code(step.SOURCE).library is None, reason="there is no C++ compiler")
+pytestmark = needs_compiler
 
 ODD: dict[str, Any] = {"hidden_size": 60, "intermediate_size": 77, "num_attention_heads": 6, "num_key_value_heads": 3}
 """Sizes that are multiples of no vector's length; a head has 10."""

@@ -139,11 +139,12 @@ def attend(
     ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``lengths`` are the
     documents', int64. ``window`` tokens are seen at most and scores are bent to ±``cap``; 0 means neither.
     """
-    if kernel.usable(key, lengths):
-        return kernel.attend(query, key, value, lengths, scale, window, cap)
     heads = key.shape[1]
     out = torch.empty(query.shape, dtype=query.dtype)
     sums = torch.empty(query.shape[1], query.shape[0], dtype=torch.float32)
+    if kernel.usable(key, lengths):
+        kernel.attend([query, key, value, out], sums, lengths, scale, window, cap, backward=False)
+        return out, sums
     scaled = query * scale
     for group in _groups(tuple(lengths.tolist())):
         if _by_products(group.length, window, cap):
@@ -185,10 +186,12 @@ def attend_backward(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of query, key and value. The probabilities are computed anew: they would take more memory than all
     else that a layer keeps."""
-    if kernel.usable(key, lengths):
-        return kernel.attend_backward(grad, query, key, value, out, sums, lengths, scale, window, cap)
     heads = key.shape[1]
     by_query, by_key, by_value = (torch.empty(rows.shape, dtype=rows.dtype) for rows in (query, key, value))
+    if kernel.usable(key, lengths):
+        rows = [grad, query, key, value, out, by_query, by_key, by_value]
+        kernel.attend(rows, sums, lengths, scale, window, cap, backward=True)
+        return by_query, by_key, by_value
     scaled = query * scale
     for group in _groups(tuple(lengths.tolist())):
         if _by_products(group.length, window, cap):

@@ -27,36 +27,13 @@ def usable(key: Tensor, lengths: Tensor) -> bool:
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int, cap: float
-) -> tuple[Tensor, Tensor]:
-    """As ``attention.attend``."""
-    out = torch.empty(query.shape, dtype=query.dtype)
-    sums = torch.empty(query.shape[1], query.shape[0], dtype=torch.float32)
-    _call([query, key, value, out], sums, lengths, scale, window, cap, backward=False)
-    return out, sums
-
-
-def attend_backward(
-    grad: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    out: Tensor,
-    sums: Tensor,
-    lengths: Tensor,
-    scale: float,
-    window: int,
-    cap: float,
-) -> tuple[Tensor, Tensor, Tensor]:
-    """As ``attention.attend_backward``."""
-    found = torch.empty_like(query), torch.empty_like(key), torch.empty_like(value)
-    _call([grad, query, key, value, out, *found], sums, lengths, scale, window, cap, backward=True)
-    return found
-
-
-def _call(
     rows: Sequence[Tensor], sums: Tensor, lengths: Tensor, scale: float, window: int, cap: float, *, backward: bool
 ) -> None:
+    """``attention.attend``, or its gradients, into tensors that are there already.
+
+    ``rows`` are query, key, value and out; or grad, query, key, value, out, and the gradients of query, key and value.
+    Those that are written lie in order, as ``torch.empty`` makes them.
+    """
     library = code(SOURCE).library
     assert library is not None
     laid = [each if each.stride(-1) == 1 else each.contiguous() for each in rows]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -41,16 +42,14 @@ class Floor:
             self._tell(Started(id=order.id))
             self.begin(order)
             return True
-        try:
-            return self._join(order)
-        except Exception as error:  # noqa: BLE001 - the process's edge
-            self._tell(Started(id=order.id))
-            self._fail([order], error)
-            return True
+        joined = True
+        with self._refusing([order], begun=False):
+            joined = self._join(order)
+        return joined
 
     def begin(self, order: Generate) -> None:
         """Begin with an order that was said to be started, and nothing runs; end it where its model has no batch."""
-        try:
+        with self._refusing([order]):
             model = self._shelf.get(order.target)
             self._tell(Loaded(id=order.id))
             if model.batch is None:
@@ -61,33 +60,23 @@ class Floor:
             model.batch.admit(turn)
             self._model, self._batch = model, model.batch
             self._running[turn] = order
-        except Cancelled:
-            return
-        except Exception as error:  # noqa: BLE001 - the process's edge
-            self._fail([order], error)
 
     def step(self) -> None:
         """A token for everything that runs; reports on what is over by then."""
         model, batch = self._model, self._batch
         if model is None or batch is None:
             return
-        try:
+        over: list[Turn] | None = None
+        with self._refusing(list(self._running.values())):
             over = batch.step()
-        except Exception as error:  # noqa: BLE001 - the process's edge
+        if over is None:
             batch.drop()
-            orders = list(self._running.values())
             self._running.clear()
-            self._fail(orders, error)
-            over = []
-        for turn in over:
+        for turn in over or ():
             self._is_full = False
             order = self._running.pop(turn)
-            try:
+            with self._refusing([order]):
                 self._tell(Answered(id=order.id, reply=reply(model, turn)))
-            except Cancelled:
-                pass
-            except Exception as error:  # noqa: BLE001 - the process's edge
-                self._fail([order], error)
         if not self._running:
             # Nothing refers to a model that was evicted while it answered.
             self._model = self._batch = None
@@ -110,13 +99,22 @@ class Floor:
     def _given_up(self, order: Generate) -> Callable[[], bool]:
         return lambda: not self._is_wanted(order.id)
 
-    def _fail(self, orders: list[Generate], error: Exception) -> None:
-        """Tell those who wait why there is no answer."""
-        if isinstance(error, torch.OutOfMemoryError):
-            self._shelf.clear()
-        for order in orders:
-            kind, detail = _explained(order, error)
-            self._tell(Refused(id=order.id, error=kind, detail=detail))
+    @contextmanager
+    def _refusing(self, orders: list[Generate], *, begun: bool = True) -> Iterator[None]:
+        """Within, what goes wrong is the answer to those who wait for these orders; nobody does where one was
+        cancelled. ``begun`` says whether they know that theirs were started."""
+        try:
+            yield
+        except Cancelled:
+            pass
+        except Exception as error:  # noqa: BLE001 - the edge of all that models do: the process outlives it
+            if isinstance(error, torch.OutOfMemoryError):
+                self._shelf.clear()
+            for order in orders:
+                kind, detail = _explained(order, error)
+                if not begun:
+                    self._tell(Started(id=order.id))
+                self._tell(Refused(id=order.id, error=kind, detail=detail))
 
 
 def _explained(order: Generate, error: Exception) -> tuple[str, str]:

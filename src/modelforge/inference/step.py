@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modelforge.engine import families
 from modelforge.inference.slots import Slots
 from modelforge.native import code
 
@@ -44,8 +45,8 @@ class Family:
     """Whether the norms of queries and keys, where there are any, are over all heads at once."""
     fused: bool = False
     """Whether queries, keys and values are one linear layer, and gate and up another."""
-    factors: Callable[[Any], tuple[float, float, float]] = lambda config: (1.0, 1.0, 1.0)
-    """By the configuration, what multiplies the embedded tokens, what a layer adds, and the logits."""
+    factors: Callable[[Any], tuple[float, float]] = lambda config: (1.0, 1.0)
+    """By the configuration, what multiplies the embedded tokens, and what a layer adds."""
 
 
 LLAMA = Family()
@@ -65,9 +66,7 @@ FAMILIES: dict[str, Family] = {
     "gemma": Family(one_more=True),
     "gemma2": Family(norms=SANDWICH, one_more=True),
     "gemma3_text": Family(norms=SANDWICH, one_more=True),
-    "granite": Family(
-        factors=lambda config: (config.embedding_multiplier, config.residual_multiplier, 1.0 / config.logits_scaling)
-    ),
+    "granite": Family(factors=lambda config: (config.embedding_multiplier, config.residual_multiplier)),
     "phi3": Family(fused=True),
 }
 
@@ -119,10 +118,11 @@ class Step:
             attention.head_dim, config.intermediate_size, self._vocabulary, self._family.whole,
             _activation(config) in _GELU,
         )  # fmt: skip
-        self._embedding_factor, residual, logits = self._family.factors(config)
+        self._embedding_factor, residual = self._family.factors(config)
+        logits, cap = families.FAMILIES[config.model_type].logits(config)
         self._factors = (ctypes.c_float * 6)(
             config.rms_norm_eps, attention.scaling, getattr(config, "attn_logit_softcapping", None) or 0.0, residual,
-            logits, getattr(config, "final_logit_softcapping", None) or 0.0,
+            logits, cap,
         )  # fmt: skip
 
     def __call__(self, tokens: list[int], lengths: list[int]) -> Tensor:

@@ -242,7 +242,7 @@ class Supervisor:
         anew."""
         try:
             await self._tail(job_id, handle, adopted)
-        except Exception as error:
+        except Exception as error:  # the edge of the watch: nobody awaits its task
             log.exception("watching %s failed", job_id)
             await to_thread.run_sync(handle.kill)
             with suppress(IllegalTransition):
