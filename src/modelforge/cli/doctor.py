@@ -198,14 +198,14 @@ def _allocator(group: str) -> Check:
     if found or sys.platform != "linux":
         return Check(group=group, name=name, value=found or "the system's")
     advice = (
-        "training is about a tenth faster with tcmalloc: apt-get install libtcmalloc-minimal4, or your system's package"
+        "training is about 5 % faster with tcmalloc: apt-get install libtcmalloc-minimal4, or your system's package"
     )
     return Check(group=group, name=name, value="the C library's", state="note", advice=advice)
 
 
 def _compiler(group: str) -> Check:
     found = cxx()
-    advice = "training is up to a third faster with one: apt-get install g++, or your system's package"
+    advice = "training is a fifth to a half faster with one: apt-get install g++, or your system's package"
     return Check(
         group=group,
         name="C++ compiler",
