@@ -133,7 +133,7 @@ def test_how_it_grows() -> None:
 
 def test_what_takes_less() -> None:
     once = told()
-    assert told(compiled=True).activations < 0.6 * once.activations
+    assert told(compiled=True, device="cuda").activations < 0.7 * once.activations
     assert told(gradient_checkpointing=True).activations < 0.2 * once.activations
     four, eight = told(strategy="qlora"), told(use_8bit=True)
     assert four.weights < eight.weights < once.weights
@@ -143,6 +143,14 @@ def test_what_takes_less() -> None:
     assert told(target_modules=["q_proj", "v_proj"]).adapter < 0.3 * once.adapter
     assert told(target_modules=r".*self_attn\.q_proj").adapter < 0.2 * once.adapter
     assert told(target_modules=["c_attn"]).adapter == once.adapter  # not the family's name: all layers
+
+
+def test_without_a_compiler_it_takes_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    once = told()
+    monkeypatch.setattr("modelforge.memory.cxx", lambda: None)
+    without = told()
+    assert without.activations > 1.2 * once.activations
+    assert without.logits > once.logits
 
 
 def test_all_weights() -> None:
@@ -215,9 +223,9 @@ def test_rows_that_are_short_are_not_refused_for_a_limit_that_is_not(data: Datas
 
 
 def test_what_does_not_fit_now_is_told(data: DatasetRef, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "_free", lambda _: 1000.0)
-    assert "1.0 GB are free now: close" in checked(LLAMA, machine(16), data)[0]
-    monkeypatch.setattr(preflight, "_free", lambda _: 1500.0)
+    monkeypatch.setattr(preflight, "_free", lambda _: 900.0)
+    assert "0.9 GB are free now: close" in checked(LLAMA, machine(16), data)[0]
+    monkeypatch.setattr(preflight, "_free", lambda _: 1300.0)
     assert "gradient_checkpointing" in checked(LLAMA, machine(16), data)[0]
     monkeypatch.setattr(preflight, "_free", lambda _: 16_000.0)
     assert checked(LLAMA, machine(16), data) == []
@@ -248,9 +256,9 @@ def test_the_worker_prefers_shorter_rows_to_checkpointing() -> None:
         )
 
     assert way(8) == Way(False, 1024)
-    assert way(2) == Way(False, 512)
-    assert way(1.6) == Way(False, 300)
-    assert way(1.45) == Way(True, 1024)
+    assert way(1.6) == Way(False, 512)
+    assert way(1.25) == Way(False, 300)
+    assert way(1.15) == Way(True, 1024)
     assert way(0.1) == Way(True, 300)
     assert way(8, longest=1800) == Way(False, 1800)
     assert way(2, longest=1800) == Way(True, 1800)

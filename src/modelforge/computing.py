@@ -34,7 +34,7 @@ def allocator() -> str | None:
 
 
 def cxx() -> str | None:
-    """The C++ compiler that torch.compile calls; None where there is none."""
+    """The C++ compiler; None where there is none."""
     return os.environ.get("CXX") or shutil.which("g++") or shutil.which("clang++")
 
 
@@ -71,9 +71,6 @@ def computing_environment(base: Mapping[str, str], home: Path) -> dict[str, str]
         "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(PRODUCTS_KEPT),
         "LRU_CACHE_CAPACITY": str(PRODUCTS_KEPT),
         "TORCHINDUCTOR_CACHE_DIR": str(home / "cache" / "compiled"),
-        # Else torch's compiler tries for three seconds whether the C++ compiler knows the processor's instructions;
-        # whether it does shows when a small function is compiled, before anything counts on it.
-        "TORCHINDUCTOR_VEC_ISA_OK": "1",
         **({"LD_PRELOAD": better} if better else {}),
     }
     return {

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
+from modelforge.computing import cxx
 from modelforge.contracts.base import Contract
 from modelforge.contracts.training import Optimizer, TrainingConfig
 from modelforge.tasks.base import Head
@@ -56,7 +58,8 @@ GROUP_SCORES = 256 * 1024
 WAITING = ("dpo", "rlhf")
 """Strategies whose rows all wait for one loss, the engine's too: of a pair, or of all answers to the prompts."""
 EAGER_LOGIT, COMPILED_LOGIT, PLAIN_LOGIT = 18, 8, 20
-"""Bytes of each logit at the worst moment of the loss: as it came, in float32, and what becomes its gradient."""
+"""Bytes of each logit at the worst moment of the loss: as it came, in float32, and what becomes its gradient. The
+engine's C++ writes that over the logit."""
 WRITES_SCORES = frozenset({"t5", "mt5", "umt5", "longt5"})
 """Types whose attention writes its scores down in transformers: they add a bias to them."""
 LEARNT_POSITIONS = frozenset({"gpt2", "opt", "bert", "roberta", "distilbert", "electra", "albert", "bart", "gpt_neo"})
@@ -136,8 +139,9 @@ def estimate(
     # What is tuned as it is is float32, and so is a base whose new head is.
     frozen = 4 if not lora or (head is Head.SPAN and not quantized) else half
     trained = shape.adapter(config) if lora else shape.weights
-    kept = _kept(shape, config, batch, half, engine=engine, compiled=compiled)
-    logits = _logits(shape, config, batch, half, engine=engine, compiled=compiled, head=head)
+    way = _Way.of(device, engine=engine, compiled=compiled)
+    kept = _kept(shape, config, batch, half, way)
+    logits = _logits(shape, config, batch, half, way, head)
     weights = _weights(shape, config, frozen, engine=engine) * _copies(config)
     overhead = GPU_MB * MB if device == "cuda" else _libraries(config, engine=engine, compiled=compiled) * MB
     moving = kept + logits
@@ -290,10 +294,28 @@ def _copies(config: TrainingConfig) -> int:
     return 1 if config.use_lora else {"dpo": 2, "rlhf": 3}.get(config.strategy, 1)
 
 
-def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, *, engine: bool, compiled: bool) -> float:
+class _Way(Enum):
+    """What computes the layers: transformers and PEFT, or the engine with its own C++, compiled or in torch's
+    operations."""
+
+    PLAIN = auto()
+    NATIVE = auto()
+    COMPILED = auto()
+    TORCH = auto()
+
+    @classmethod
+    def of(cls, device: str, *, engine: bool, compiled: bool) -> _Way:
+        if not engine:
+            return cls.PLAIN
+        if compiled:
+            return cls.COMPILED
+        return cls.NATIVE if device == "cpu" and cxx() else cls.TORCH
+
+
+def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: _Way) -> float:
     """Bytes that the layers keep for the gradient, and what one layer's backward pass takes beside them."""
-    each = batch.tokens * _kept_by_token(shape, config, half, engine=engine, compiled=compiled)
-    scores = _scores(shape, batch, half, engine=engine)
+    each = batch.tokens * _kept_by_token(shape, config, half, way)
+    scores = _scores(shape, batch, half, way)
     written = scores if shape.kind in WRITES_SCORES else 0.0
     working = batch.tokens * half * 4 * shape.mlp * shape.active + (0.0 if written else scores)
     casts = half * shape.within if not config.use_lora and half == 2 else 0
@@ -303,21 +325,27 @@ def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, *, engi
     return shape.depth * (each + written) + working + casts
 
 
-def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, *, engine: bool, compiled: bool) -> float:
+def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -> float:
     """Bytes that one layer keeps of each token.
 
-    Two norms keep their input in float32 and their result. Attention keeps queries, keys, values and its result; before
-    the rotation they lie there once more. A feed-forward part keeps what its activation reads and makes, and what the
-    last product reads. Of each linear layer its adapter keeps the product with A.
+    Two norms keep their input and their result; the former in float32, but for the engine's C++. Attention keeps
+    queries, keys, values and its result; before the rotation they lie there once more. A feed-forward part keeps what
+    its activation reads and makes, and what the last product reads. Of each linear layer its adapter keeps the product
+    with A.
     """
     hidden, queries, keys, mlp = shape.hidden, shape.queries, shape.keys, shape.mlp * shape.active
     low = (7 if shape.gated else 6) * half * config.lora_r if config.use_lora else 0
     inner = (4 if shape.gated else 2) * mlp
-    if engine and compiled:
+    if way is _Way.COMPILED:
         # What is cheap is computed again from the layer's input, the middle of it, and the products' results.
         return half * (2 * hidden + 2 * queries + 2 * keys + mlp * (2 if shape.gated else 1)) + low + 4 * shape.heads
-    if engine:
-        dropped = 2 * hidden + queries + mlp if config.lora_dropout else 0
+    dropped = 2 * hidden + queries + mlp if config.lora_dropout else 0
+    if way is _Way.NATIVE:
+        inner = (3 if shape.gated else 2) * mlp
+        # What is dropped stands for what the product would keep; attention keeps its own result.
+        dropped += half * queries if config.lora_dropout else 0
+        return half * (4 * hidden + 3 * queries + 3 * keys + inner) + low + dropped + 4 * shape.heads
+    if way is _Way.TORCH:
         return 8 * hidden + half * (2 * hidden + 3 * queries + 3 * keys + inner) + low + dropped + 4 * shape.heads
     # Each layer's adapter casts its input by itself; keys and values are repeated for the heads that share them.
     inputs = (5 if shape.gated else 4) * hidden + queries + mlp
@@ -326,23 +354,22 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, *, engine: b
     return norms + half * (inputs + 4 * queries + (inner - mlp)) + low + dropped
 
 
-def _scores(shape: Shape, batch: Batch, half: int, *, engine: bool) -> float:
+def _scores(shape: Shape, batch: Batch, half: int, way: _Way) -> float:
     """Bytes of the attention scores of one layer that lie written down at once."""
-    if engine:
+    if way is _Way.NATIVE:
+        return 0.0
+    if way is not _Way.PLAIN:
         return 3.0 * half * shape.heads * min(GROUP_SCORES, batch.longest * batch.tokens)
     if shape.kind in WRITES_SCORES:
         return (4.0 + 2 * half) * shape.heads * batch.longest * batch.tokens
     return 0.0
 
 
-def _logits(
-    shape: Shape, config: TrainingConfig, batch: Batch, half: int, *, engine: bool, compiled: bool, head: Head
-) -> float:
+def _logits(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: _Way, head: Head) -> float:
     if head is Head.SPAN:
         return 0.0
-    if engine:
-        # Log-probabilities are not compiled, the loss of answers is.
-        each = COMPILED_LOGIT if compiled and config.strategy not in WAITING else EAGER_LOGIT
+    if way is not _Way.PLAIN:
+        each = {_Way.NATIVE: half, _Way.COMPILED: COMPILED_LOGIT, _Way.TORCH: EAGER_LOGIT}[way]
         return float(min(CHUNK, batch.tokens) * shape.vocabulary * each)
     return float((batch.answers or batch.tokens) * shape.vocabulary * PLAIN_LOGIT)
 

@@ -35,9 +35,9 @@ def code(source: Path) -> Code:
         return _code(source)
 
 
-def prepare(source: Path) -> None:
+def prepare(*sources: Path) -> None:
     """Begin to make it, beside what else is to be done first."""
-    threading.Thread(target=code, args=(source,), daemon=True).start()
+    threading.Thread(target=lambda: [code(source) for source in sources], daemon=True).start()
 
 
 _one_at_a_time = threading.Lock()

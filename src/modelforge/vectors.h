@@ -16,6 +16,7 @@ constexpr int LANES = 4;
 #endif
 
 typedef float Floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef uint16_t Halves __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 typedef int32_t Ints __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
@@ -42,11 +43,43 @@ inline void write(BFloat16* to, float value) {  // to the nearest, and to the ev
     to->bits = static_cast<uint16_t>((bits & 0x7fffffff) > 0x7f800000 ? 0x7fc0 : rounded);
 }
 
-// e to the x, of a relative error below 2e-7; 0 below -87. The polynomial is that of Cephes' expf.
+// The next numbers, and back; as many as there are, where the end of a row is near.
+inline Floats take(const float* from, long count) {
+    if (count >= LANES) return load(from);
+    Floats values = {};
+    for (long i = 0; i < count; ++i) values[i] = from[i];
+    return values;
+}
+inline Floats take(const BFloat16* from, long count) {
+    Halves halves = {};
+    if (count >= LANES)
+        halves = *reinterpret_cast<const Halves*>(from);
+    else
+        for (long i = 0; i < count; ++i) halves[i] = from[i].bits;
+    Ints bits = __builtin_convertvector(halves, Ints) << 16;
+    return reinterpret_cast<Floats&>(bits);
+}
+inline void put(float* to, Floats values, long count) {
+    if (count >= LANES) return store(to, values);
+    for (long i = 0; i < count; ++i) to[i] = values[i];
+}
+inline void put(BFloat16* to, Floats values, long count) {
+    if (count < LANES) {
+        for (long i = 0; i < count; ++i) write(to + i, values[i]);
+        return;
+    }
+    typedef uint32_t Words __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+    Words bits = reinterpret_cast<Words&>(values), rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    rounded = values == values ? rounded : (rounded & 0) + 0x7fc0;
+    *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded, Halves);
+}
+
+// e to the x, of a relative error below 2e-7; 0 below -87, and never more than e to the 88. The polynomial is that of
+// Cephes' expf.
 inline Floats exponential(Floats x) {
-    const Floats lowest = all(-87.0f), shift = all(12582912.0f);
+    const Floats lowest = all(-87.0f), highest = all(88.0f), shift = all(12582912.0f);
     Ints none = x < lowest;
-    x = none ? lowest : x;
+    x = none ? lowest : x > highest ? highest : x;
     Floats whole = (x * 1.44269504f + shift) - shift;
     Floats rest = x - whole * 0.693359375f + whole * 2.12194440e-4f;
     Floats sum = all(1.9875691500e-4f);

@@ -1,8 +1,6 @@
-"""When compiling pays, and when it can't."""
+"""When compiling pays."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 import torch
@@ -23,9 +21,3 @@ def test_it_pays_for_long_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_rate_is_that_of_this_machine() -> None:
     assert 1e8 < cost.product_rate(torch.device("cpu"), torch.float32, 256) < 1e14
-
-
-def test_without_a_compiler_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert "no C++ compiler" in str(cost.compiler_fault(torch.device("cpu")))

@@ -9,11 +9,12 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
 from modelforge import native
-from modelforge.engine import attention, kernel
-from modelforge.engine.dropout import dropout
-from modelforge.engine.loss import CHUNK, OutputLayer, summed_loss
+from modelforge.engine import attention, kernel, pointwise
+from modelforge.engine.dropout import dropped
+from modelforge.engine.loss import CHUNK, OutputLayer, read_logits, summed_loss, told
 from modelforge.engine.packing import rows_of
 from tests.compilers import needs_compiler
 
@@ -44,7 +45,7 @@ def test_attention_is_causal_within_each_document(
     many, few = heads
     shapes = [(sum(lengths), count, size) for count in (many, few, few)]
     rows = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
-    out, _ = attention.attend(*rows, torch.tensor(lengths), 0.3, window, cap)
+    out = attention.attend(*rows, torch.tensor(lengths), 0.3, window, cap)
     asked = torch.randn(out.shape, generator=generator)
     found = torch.autograd.grad(out, rows, asked)
 
@@ -72,7 +73,7 @@ def test_attention_in_bfloat16_is_that_of_float32_but_for_rounding() -> None:
     for kind in (torch.bfloat16, torch.float32):
         # A layout as layers give it: (heads, tokens, size) seen the other way round.
         each = [row.to(kind).transpose(0, 1).contiguous().transpose(0, 1).requires_grad_() for row in rows]
-        out, _ = attention.attend(*each, lengths, 0.125, 0, 0.0)
+        out = attention.attend(*each, lengths, 0.125)
         found.append([out.detach(), *torch.autograd.grad(out, each, grad.to(kind))])
     for half, whole in zip(*found, strict=True):
         assert half.dtype == torch.bfloat16
@@ -95,15 +96,17 @@ def test_few_long_documents_on_many_threads_are_left_to_flash_attention() -> Non
 @pytest.mark.usefixtures("way")
 def test_attention_reads_any_layout_and_writes_in_order() -> None:
     generator = torch.Generator().manual_seed(0)
-    rows = [torch.randn(9, heads, 16, generator=generator) for heads in (4, 2, 2)]
-    lengths = torch.tensor([4, 5])
-    options = (lengths, 0.25, 0, 0.0)
-    wanted, sums = attention.attend(*rows, *options)
-    grads = attention.attend_backward(wanted, *rows, wanted, sums, *options)
+    rows = [torch.randn(9, heads, 16, generator=generator).requires_grad_() for heads in (4, 2, 2)]
+    options = (torch.tensor([4, 5]), 0.25)
+    wanted = attention.attend(*rows, *options)
+    grads = torch.autograd.grad(wanted, rows, wanted.detach())
 
-    turned = [row.permute(2, 0, 1).contiguous().permute(1, 2, 0) for row in rows]  # a head's numbers lie apart
-    out, again = attention.attend(*turned, *options)
-    found = attention.attend_backward(out, *turned, out, again, *options)
+    def turned(row: Tensor) -> Tensor:  # a head's numbers lie apart
+        return row.detach().permute(2, 0, 1).contiguous().permute(1, 2, 0)
+
+    others = [turned(row).requires_grad_() for row in rows]
+    out = attention.attend(*others, *options)
+    found = torch.autograd.grad(out, others, turned(out))
     for one, other in zip((out, *found), (wanted, *grads), strict=True):
         assert one.is_contiguous()
         assert torch.equal(one, other)
@@ -112,30 +115,79 @@ def test_attention_reads_any_layout_and_writes_in_order() -> None:
 def test_what_is_no_number_stays_so_in_attention() -> None:
     rows = [torch.zeros(5, 1, 16).bfloat16() for _ in range(3)]
     rows[2][3] = math.nan
-    out, _ = attention.attend(*rows, torch.tensor([5]), 1.0, 0, 0.0)
+    out = attention.attend(*rows, torch.tensor([5]), 1.0)
     assert out[3:].isnan().all()
 
 
-@pytest.mark.parametrize("places", [1, CHUNK - 1, CHUNK, 2 * CHUNK + 3])
-@pytest.mark.parametrize(
+READS = pytest.mark.parametrize(
+    "read", [pytest.param(pointwise.read_logits, marks=needs_compiler), read_logits], ids=["C++", "torch"]
+)
+BENT = pytest.mark.parametrize(
     ("scale", "cap", "bias"), [(1.0, 0.0, False), (0.5, 0.0, True), (1.0, 3.0, False), (2.0, 3.0, True)]
 )
-def test_the_loss_is_cross_entropy(places: int, scale: float, cap: float, bias: bool) -> None:
+
+
+def plain_logits(hidden: Tensor, layer: OutputLayer) -> Tensor:
+    logits = torch.nn.functional.linear(hidden, layer.weight, layer.bias) * layer.scale
+    return layer.cap * torch.tanh(logits / layer.cap) if layer.cap else logits
+
+
+@READS
+@pytest.mark.parametrize("places", [1, CHUNK - 1, CHUNK, 2 * CHUNK + 3])
+@BENT
+def test_the_loss_is_cross_entropy(places: int, scale: float, cap: float, bias: bool, read: Any) -> None:
     generator = torch.Generator().manual_seed(places)
     weight = torch.randn(50, 16, generator=generator)
     offset = torch.randn(50, generator=generator) if bias else None
     hidden = torch.randn(places, 16, generator=generator).requires_grad_()
     targets = torch.randint(0, 50, (places,), generator=generator)
-    loss, right = summed_loss(hidden, targets, OutputLayer(weight, offset, scale, cap))
-    logits = torch.nn.functional.linear(hidden, weight, offset) * scale
-    if cap:
-        logits = cap * torch.tanh(logits / cap)
+    layer = OutputLayer(weight, offset, scale, cap, read)
+    loss, right = summed_loss(hidden, targets, layer)
+    logits = plain_logits(hidden, layer)
     wanted = torch.nn.functional.cross_entropy(logits, targets, reduction="sum")
     assert float(loss.detach()) == pytest.approx(float(wanted.detach()), rel=1e-5)
     assert int(right) == int((logits.argmax(-1) == targets).sum())
     (found,) = torch.autograd.grad(3 * loss, hidden)
     (expected,) = torch.autograd.grad(3 * wanted, hidden)
     assert torch.allclose(found, expected, atol=1e-4)
+
+
+@READS
+@BENT
+def test_what_is_told_of_each_place(scale: float, cap: float, bias: bool, read: Any) -> None:
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(83, 16, generator=generator)
+    offset = torch.randn(83, generator=generator) if bias else None
+    hidden = torch.randn(CHUNK + 5, 16, generator=generator).requires_grad_()
+    targets = torch.randint(0, 83, (CHUNK + 5,), generator=generator)
+    layer = OutputLayer(weight, offset, scale, cap, read)
+    found = told(hidden, targets, layer)
+    logits = plain_logits(hidden, layer)
+    logs = logits.log_softmax(-1)
+    wanted = logs.gather(-1, targets[:, None])[:, 0]
+    assert torch.allclose(found.log_probs, wanted, atol=1e-5)
+    assert torch.allclose(found.entropy, -(logs.exp() * logs).sum(-1), atol=1e-5)
+    assert torch.allclose(found.mean_logits, logits.mean(-1), atol=1e-5)
+    assert torch.equal(found.is_top1, logits.amax(-1) == logits.gather(-1, targets[:, None])[:, 0])
+    asked = torch.randn(len(targets), generator=generator)
+    for one, other in zip(
+        torch.autograd.grad(found.log_probs, hidden, asked), torch.autograd.grad(wanted, hidden, asked), strict=True
+    ):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
+@READS
+def test_logits_of_bfloat16_and_of_extremes(read: Any) -> None:
+    logits = torch.tensor([[300.0, -300.0, 296.0], [0.0, 0.0, 0.0], [-1e4, 1e4, 3.0]]).bfloat16()
+    targets = torch.tensor([2, 1, 1])
+    log_probs, entropy, _, is_top1, by_logits = read(logits.clone(), targets, 1.0, 0.0, torch.full((3,), -1.0))
+    wanted = logits.float().log_softmax(-1)
+    assert torch.allclose(log_probs, wanted.gather(-1, targets[:, None])[:, 0], atol=2e-2)
+    assert torch.isfinite(entropy).all()
+    assert is_top1.tolist() == [False, True, True]
+    assert by_logits.dtype == torch.bfloat16
+    expected = wanted.exp() - torch.nn.functional.one_hot(targets, 3)
+    assert torch.allclose(by_logits.float(), expected, atol=2e-2)
 
 
 @given(lengths=st.lists(st.integers(1, 300), min_size=1, max_size=60), limit=st.integers(1, 400))
@@ -151,20 +203,20 @@ def test_rows_hold_every_document_once_and_are_full(lengths: list[int], limit: i
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_dropout_keeps_its_share_and_the_mean(share: float) -> None:
     torch.manual_seed(0)
-    x = torch.ones(1001, 333, requires_grad=True)
-    found = dropout(x, share)
-    dropped = float((found == 0).float().mean())
-    assert dropped == pytest.approx(share, abs=0.005)
-    assert float(found.detach().mean()) == pytest.approx(1.0, abs=0.02)
-    (gradient,) = torch.autograd.grad(found.sum(), x)
-    assert torch.equal(gradient, found.detach())
+    found, kept = dropped(torch.ones(1001, 333), share)
+    assert kept is not None
+    assert torch.equal(found != 0, kept)
+    assert 1.0 - float(kept.float().mean()) == pytest.approx(share, abs=0.005)
+    assert float(found.mean()) == pytest.approx(1.0, abs=0.02)
     # Neighbours are decided about apart, though one number decides about four.
-    kept = (found != 0).float()
-    together = float((kept[:, 1:] * kept[:, :-1]).mean())
+    alone = kept.float()
+    together = float((alone[:, 1:] * alone[:, :-1]).mean())
     assert together == pytest.approx((1 - share) ** 2, abs=0.005)
 
 
 def test_dropout_of_nothing_and_of_all() -> None:
     x: Any = torch.ones(5, 5)
-    assert dropout(x, 0.0) is x
-    assert float(dropout(x, 1.0).abs().sum()) == 0.0
+    found, kept = dropped(x, 0.0)
+    assert found is x
+    assert kept is None
+    assert float(dropped(x, 1.0)[0].abs().sum()) == 0.0

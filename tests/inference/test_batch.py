@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from modelforge.inference.batch import MOST, PIECE, Batch, Turn
+from modelforge.inference.batch import MOST, PIECE, SHARED, Batch, Turn
 from modelforge.inference.decoder import Decoder, trial
 from modelforge.inference.sampling import Sampler
 from tests.inference.test_decoder import VOCABULARY, build, generated, run, turn
@@ -20,9 +20,12 @@ class Counting(Decoder):
 
     taken = 0
 
-    def read(self, row: int, start: int, ids: list[int]) -> torch.Tensor:
-        self.taken += len(ids)
-        return super().read(row, start, ids)
+    passes = 0
+
+    def read(self, first: int, starts: list[int], pieces: list[list[int]]) -> torch.Tensor:
+        self.taken += sum(map(len, pieces))
+        self.passes += 1
+        return super().read(first, starts, pieces)
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +36,7 @@ def model() -> Any:
 def make(model: Any, **limits: int) -> tuple[Counting, Batch]:
     decoder = Counting(model)
     assert trial(decoder) is None
-    decoder.taken = 0
+    decoder.taken = decoder.passes = 0
     batch = Batch(decoder, lambda size, evict: batch.size + size <= limits.get("room", 10**9))
     return decoder, batch
 
@@ -71,6 +74,41 @@ def test_several_prompts_are_remembered(model: Any) -> None:
     assert decoder.taken == 3
 
 
+def test_prompts_that_come_together_are_read_together(model: Any) -> None:
+    decoder, batch = make(model)
+    prompts = [[10 * n + place for place in range(7 + n)] for n in range(5)]
+    turns = [turn(prompt) for prompt in prompts]
+    assert all(batch.admit(one) for one in turns)
+    over = batch.step()
+    assert (decoder.taken, decoder.passes) == (sum(map(len, prompts)), 1)
+    assert [len(one.ids) for one in turns] == [2] * 5 or over  # one behind the prompt, and the first that is written
+    run(batch, [])
+    assert [one.ids for one in turns] == [generated(model, prompt) for prompt in prompts]
+
+
+def test_prompts_of_other_lengths_are_read_one_after_the_other(model: Any) -> None:
+    decoder, batch = make(model)
+    prompts = [[1, 2, 3], [(3 * n) % VOCABULARY for n in range(60)], [9] * 50]
+    turns = [turn(prompt) for prompt in prompts]
+    assert all(batch.admit(one) for one in turns)
+    batch.step()
+    assert (decoder.taken, decoder.passes) == (3, 1)
+    run(batch, [])
+    assert decoder.passes == 2
+    assert [one.ids for one in turns] == [generated(model, prompt) for prompt in prompts]
+
+
+def test_a_beginning_that_several_share_is_read_once(model: Any) -> None:
+    decoder, batch = make(model)
+    common = [(5 * n + 3) % VOCABULARY for n in range(SHARED + 20)]
+    prompts = [[*common, n, n + 1] for n in range(4)]
+    turns = [turn(prompt) for prompt in prompts]
+    assert all(batch.admit(one) for one in turns)
+    run(batch, [])
+    assert decoder.taken == len(common) + 4 * 2
+    assert [one.ids for one in turns] == [generated(model, prompt) for prompt in prompts]
+
+
 def test_any_order_of_coming_and_going_leaves_each_its_own(model: Any) -> None:
     """Rows grow, move and are taken over while others write."""
     chance = random.Random(3)
@@ -104,7 +142,6 @@ def test_a_long_prompt_is_read_in_pieces_while_others_write() -> None:
     assert batch.admit(writing)
     batch.step()
     assert batch.admit(reading)
-    assert not batch.is_open
     before = len(writing.ids)
     for _ in range(3):
         batch.step()

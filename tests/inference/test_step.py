@@ -78,7 +78,7 @@ def rows(decoder: Decoder, lengths: tuple[int, ...]) -> list[list[int]]:
     """Sequences of a token more than the decoder has taken in."""
     ids = [[(13 * place + 7 * row + 1) % VOCABULARY for place in range(n + 2)] for row, n in enumerate(lengths)]
     for row, (sequence, length) in enumerate(zip(ids, lengths, strict=True)):
-        decoder.read(row, 0, sequence[:length])
+        decoder.read(row, [0], [sequence[:length]])
     return ids
 
 
@@ -215,7 +215,7 @@ def test_without_a_compiler_the_layers_answer_and_the_shelf_says_so(
 
 
 def test_a_step_that_differs_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(step.FAMILIES, "llama", step.Family(one_more=True))
+    monkeypatch.setitem(step.FAMILIES, "llama", step.Family(factors=lambda _: (2.0, 1.0)))
     model = build("llama", torch.float32)
     decoder = Decoder(model)
     assert decoder.detour is None

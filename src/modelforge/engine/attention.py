@@ -129,16 +129,11 @@ def _by_products(length: int, window: int, cap: float) -> bool:
     return length <= LONGEST_BY_PRODUCTS or cap > 0.0 or 0 < window < length
 
 
-@torch.library.custom_op("modelforge::attend", mutates_args=())
-def attend(
+def _attend(
     query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int, cap: float
 ) -> tuple[Tensor, Tensor]:
-    """Attention of shape (tokens, heads, width), and the logarithm of the sum of its scores' exponentials, of shape
-    (heads, tokens), where flash attention has one.
-
-    ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``lengths`` are the
-    documents', int64. ``window`` tokens are seen at most and scores are bent to ±``cap``; 0 means neither.
-    """
+    """``attend``, and of its scores' exponentials the sum's logarithm, of shape (heads, tokens), as the gradient asks
+    for one."""
     heads = key.shape[1]
     out = torch.empty(query.shape, dtype=query.dtype)
     sums = torch.empty(query.shape[1], query.shape[0], dtype=torch.float32)
@@ -158,21 +153,12 @@ def attend(
     return out, sums
 
 
-@attend.register_fake
-def _(query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int, cap: float) -> Any:
-    return (
-        query.new_empty(query.shape),
-        query.new_empty((query.shape[1], query.shape[0]), dtype=torch.float32),
-    )
-
-
 def _repeated(rows: Tensor, heads: int) -> Tensor:
     """(length, fewer heads, width) as (1, heads, length, width)."""
     return rows.transpose(0, 1).repeat_interleave(heads // rows.shape[1], 0)[None]
 
 
-@torch.library.custom_op("modelforge::attend_backward", mutates_args=())
-def attend_backward(
+def _attend_back(
     grad: Tensor,
     query: Tensor,
     key: Tensor,
@@ -213,25 +199,31 @@ def attend_backward(
     return by_query, by_key, by_value
 
 
-@attend_backward.register_fake
-def _(grad: Tensor, query: Tensor, key: Tensor, value: Tensor, *_: Any) -> Any:
-    return tuple(rows.new_empty(rows.shape) for rows in (query, key, value))
+class _Attention(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int, cap: float
+    ) -> Tensor:
+        out, sums = _attend(query, key, value, lengths, scale, window, cap)
+        ctx.save_for_backward(query, key, value, out, sums, lengths)
+        ctx.options = scale, window, cap
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return *_attend_back(grads[0], *ctx.saved_tensors, *ctx.options), None, None, None, None
 
 
-def _keep(ctx: Any, inputs: Any, output: Any) -> None:
-    query, key, value, lengths, ctx.scale, ctx.window, ctx.cap = inputs
-    ctx.save_for_backward(query, key, value, *output, lengths)
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int = 0, cap: float = 0.0
+) -> Tensor:
+    """Attention of shape (tokens, heads, width).
 
-
-def _gradient(ctx: Any, grad: Tensor, _: Tensor) -> Any:
-    query, key, value, out, sums, lengths = ctx.saved_tensors
-    found = torch.ops.modelforge.attend_backward(
-        grad, query, key, value, out, sums, lengths, ctx.scale, ctx.window, ctx.cap
-    )
-    return *found, None, None, None, None
-
-
-torch.library.register_autograd("modelforge::attend", _gradient, setup_context=_keep)
+    ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``lengths`` are the
+    documents', int64. ``window`` tokens are seen at most and scores are bent to ±``cap``; 0 means neither.
+    """
+    out: Tensor = _Attention.apply(query, key, value, lengths, scale, window, cap)  # type: ignore[no-untyped-call]
+    return out
 
 
 def attention(
@@ -249,8 +241,11 @@ def attention(
 ) -> tuple[Tensor, None]:
     """``attend`` as transformers calls an attention function: (1, heads, tokens, width) in, (1, tokens, heads, width)
     out."""
-    out, _sums = torch.ops.modelforge.attend(
-        *(rows[0].transpose(0, 1) for rows in (query, key, value)),
+    query, key, value = (rows[0].transpose(0, 1) for rows in (query, key, value))
+    out = attend(
+        query,
+        key,
+        value,
         lengths,
         query.shape[-1] ** -0.5 if scaling is None else scaling,
         sliding_window or 0,

@@ -1,4 +1,4 @@
-"""Whether compiling a model's layers pays for a run of some length on this machine."""
+"""Whether compiling a model's layers pays for a run of some length on a GPU: on a CPU the engine has C++ of its own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import nn
 
-from modelforge.computing import cxx
-
 COMPILING_SECONDS = 10.0
-"""What compiling costs on two cores, when nothing of it lies in the cache …"""
+"""What compiling costs, when nothing of it lies in the cache …"""
 GAIN = 0.2
-"""… and the share of the training's time that it saves (both measured, benchmarks/LOG.md)."""
+"""… the share of the training's time that it saves …"""
 EAGER_SHARE = 0.45
-"""Of the rate of large products, that a training comes to which is not compiled (measured)."""
+"""… and what a training comes to of the rate of large products without it: measured on two cores of a CPU
+(benchmarks/LOG.md), on no GPU yet."""
 
 
 def compiling_pays(model: nn.Module, tokens: float) -> bool:
@@ -53,8 +52,6 @@ def compiler_fault(device: torch.device) -> str | None:
 
     Tried on a small function: compilers without their headers are there and of no use.
     """
-    if device.type == "cpu" and cxx() is None:
-        return "there is no C++ compiler (g++ or clang++)"
     if device.type == "cuda" and not importlib.util.find_spec("triton"):
         return "the package triton is not installed"
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,16 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from modelforge.engine import attention, loss
+from modelforge.engine import attention, loss, pointwise
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.loss import Told
 from modelforge.engine.projections import Projection, projections
 
 ALL_ATTENTION_FUNCTIONS.register(attention.NAME, attention.attention)
+
+
+_Replaced = tuple[Any, str, Any]
+"""A layer or a module of Python, the name of one of its functions, and what stands there."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +53,29 @@ class Engine:
         self._config: Any = self.backbone.config
         self._layers: list[nn.Module] = list(self.backbone.layers)
         self._own_attention = self._config._attn_implementation
-        self._attention = _attention_on(self.head.weight.device, self._own_attention)
+        self._attention = (
+            self._own_attention if compiled else _attention_on(self.head.weight.device, self._own_attention)
+        )
         self._projections: list[Projection] = []
         for layer in self._layers:
             for names in family.projections:
                 self._projections += projections([layer.get_submodule(name) for name in names])
-        self._forwards: list[tuple[nn.Module, Any]] = []
+        self._compiled = compiled
+        self._replaced: list[_Replaced] = []
         for projection in self._projections:
-            self._forwards += projection.forwards()
+            self._replace(projection.forwards())
         if compiled:
             self._compile()
+        elif pointwise.usable(self.head.weight):
+            self._replace(pointwise.forwards(self.backbone, self._layers, family))
+            home = sys.modules[type(self.backbone).__module__]
+            if family.halves and (own := getattr(home, pointwise.TURN, None)):
+                self._replaced.append((home, pointwise.TURN, pointwise.turning(own)))
+            self.head.read = pointwise.read_logits
+        self._own = [(home, name, home.__dict__.get(name)) for home, name, _ in self._replaced]
+
+    def _replace(self, forwards: Iterable[tuple[nn.Module, Any]]) -> None:
+        self._replaced += [(module, "forward", forward) for module, forward in forwards]
 
     def _compile(self) -> None:
         # One program for all layers of a class; sizes of rows differ from step to step.
@@ -66,26 +84,26 @@ class Engine:
             kind = type(layer)
             if kind not in programs:
                 programs[kind] = torch.compile(kind.forward, dynamic=True)
-            self._forwards.append((layer, _with_gradients(programs[kind].__get__(layer), kind.forward.__get__(layer))))
-        self.head.step = torch.compile(loss.cross_entropy, dynamic=True)
+            self._replace([(layer, _with_gradients(programs[kind].__get__(layer), kind.forward.__get__(layer)))])
+        self.head.read = torch.compile(loss.read_logits, dynamic=True)
 
     def at_work(self, *, writing: bool = False) -> AbstractContextManager[None]:
         """Within, the model's forward pass is the engine's; outside of it, it is what transformers and PEFT made it.
         While it is ``writing``, which looks back into a cache, attention stays its own."""
         if writing:
             self._stack()
-        return self._set(self._forwards, self._own_attention if writing else self._attention)
+        return self._set(self._replaced, self._own_attention if writing else self._attention)
 
     def at_rest(self) -> AbstractContextManager[None]:
         """Within ``at_work``, the model as it is outside of it."""
-        return self._set([(module, None) for module, _ in self._forwards], self._own_attention)
+        return self._set(self._own, self._own_attention)
 
     @contextmanager
-    def _set(self, forwards: Sequence[tuple[nn.Module, Any]], attention: str) -> Iterator[None]:
+    def _set(self, replaced: Sequence[_Replaced], attention: str) -> Iterator[None]:
         before = self._config._attn_implementation
-        earlier = [(module, module.__dict__.get("forward")) for module, _ in forwards]
+        earlier = [(home, name, home.__dict__.get(name)) for home, name, _ in replaced]
         self._config._attn_implementation = attention
-        _put(forwards)
+        _put(replaced)
         try:
             yield
         finally:
@@ -102,8 +120,8 @@ class Engine:
         device = self.head.weight.device
         self._stack()
         inputs = self.backbone.get_input_embeddings()(documents.input_ids[None].to(device))
-        # Else the first layer would be a program of its own.
-        inputs = inputs.detach().requires_grad_(torch.is_grad_enabled())
+        if self._compiled:  # else the first layer would be a program of its own
+            inputs = inputs.detach().requires_grad_(torch.is_grad_enabled())
         more: dict[str, Any] = {"lengths": documents.lengths} if self._attention == attention.NAME else {}
         with torch.autocast(device.type, enabled=False):  # weights and what is computed have one type already
             outputs = self.backbone(
@@ -133,13 +151,13 @@ class Engine:
             return loss.told(hidden, documents.targets[learnt].to(device), self.head)
 
 
-def _put(forwards: Iterable[tuple[nn.Module, Any]]) -> None:
-    """Give modules other forward passes than their classes'; None gives that back."""
-    for module, forward in forwards:
-        if forward is not None:
-            module.forward = forward
-        elif "forward" in module.__dict__:
-            del module.forward
+def _put(replaced: Iterable[_Replaced]) -> None:
+    """Give modules other functions than they had, of their own or of their class; None gives the latter back."""
+    for home, name, function in replaced:
+        if function is not None:
+            setattr(home, name, function)
+        elif name in home.__dict__:
+            delattr(home, name)
 
 
 def _with_gradients(program: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:

@@ -29,6 +29,10 @@ class Family:
     """Linear layers below a decoder layer; those that read the same input stand together, in the order of the calls."""
     logits: Callable[[Any], tuple[float, float]] = _plain
     """What the output layer's result is multiplied by, and what it is bent to (0: nothing), by the configuration."""
+    one_more: bool = False
+    """Whether a norm multiplies by its weight and one."""
+    halves: bool = True
+    """Whether positions turn pairs of a head's first and second half."""
 
 
 LLAMA = Family()
@@ -40,10 +44,19 @@ FAMILIES: dict[str, Family] = {
     "qwen3": LLAMA,
     "smollm3": LLAMA,
     "olmo2": LLAMA,
-    "gemma": LLAMA,
-    "gemma2": Family(logits=lambda config: (1.0, config.final_logit_softcapping or 0.0)),
-    "gemma3_text": Family(logits=lambda config: (1.0, config.final_logit_softcapping or 0.0)),
+    "gemma": Family(one_more=True),
+    "gemma2": Family(one_more=True, logits=lambda config: (1.0, config.final_logit_softcapping or 0.0)),
+    "gemma3_text": Family(one_more=True, logits=lambda config: (1.0, config.final_logit_softcapping or 0.0)),
     "granite": Family(logits=lambda config: (1.0 / config.logits_scaling, 0.0)),
-    "cohere": Family(logits=lambda config: (config.logit_scale, 0.0)),
+    "cohere": Family(halves=False, logits=lambda config: (config.logit_scale, 0.0)),
     "phi3": FUSED,
 }
+
+SILU = frozenset({"silu", "swish"})
+GELU = frozenset({"gelu_pytorch_tanh", "gelu_new"})
+"""The names that transformers has for GELU by tanh."""
+
+
+def activation(config: Any) -> str:
+    """That of a model's feed-forward parts, by transformers' name for it."""
+    return str(getattr(config, "hidden_activation", None) or config.hidden_act)

@@ -18,23 +18,26 @@ CHUNK = 256
 """Places at a time: more are no faster, and take more memory."""
 
 
-@dataclass
-class OutputLayer:
-    """From a hidden state to logits: ``cap · tanh(scale · (W h + b) / cap)``; without a cap ``scale · (W h + b)``."""
+@dataclass(frozen=True)
+class Told:
+    """What a model makes of each place's next token; all of shape (places,)."""
 
-    weight: Tensor
-    """Of shape (vocabulary, width); frozen."""
-    bias: Tensor | None = None
-    scale: float = 1.0
-    cap: float = 0.0
-    step: Callable[..., tuple[Tensor, Tensor, Tensor]] | None = None
-    """``cross_entropy``, compiled."""
+    log_probs: Tensor
+    """Its logarithmic probability in nats; differentiable."""
+    entropy: Tensor
+    """Of the distribution over all tokens, in nats."""
+    mean_logits: Tensor
+    is_top1: Tensor
+    """Whether it is the likeliest."""
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, scale: float, cap: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The summed loss in nats, the gradient by ``logits`` before scale and cap, and how many are the likeliest token.
+def read_logits(
+    logits: Tensor, targets: Tensor, scale: float, cap: float, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    """What ``Told`` says of each of ``targets``, in its order; and with ``weights`` the gradient of the sum of weight ·
+    log-probability, by ``logits`` before scale and cap.
 
-    ``logits`` are (places, vocabulary), ``targets`` (places,).
+    ``logits`` are (places, vocabulary), the others (places,); sums are float32.
     """
     bent = None
     values = logits.float()
@@ -44,17 +47,38 @@ def cross_entropy(logits: Tensor, targets: Tensor, scale: float, cap: float) -> 
         bent = torch.tanh(values / cap)
         values = bent * cap
     target = values.gather(-1, targets[:, None])
-    total = torch.logsumexp(values, -1, keepdim=True)
-    right = (target == values.amax(-1, keepdim=True)).sum()
-    loss = (total - target).sum()
-    gradient = torch.exp(values - total)
+    likeliest = (target == values.amax(-1, keepdim=True))[:, 0]
+    logs = values - torch.logsumexp(values, -1, keepdim=True)
+    shares = torch.exp(logs)
+    told = logs.gather(-1, targets[:, None])[:, 0], -(shares * logs).sum(-1), values.mean(-1), likeliest
+    if weights is None:
+        return *told, None
     places = torch.arange(values.shape[1], device=values.device)
-    gradient = torch.where(places[None] == targets[:, None], gradient - 1, gradient)
+    gradient = ((places[None] == targets[:, None]).float() - shares) * (weights[:, None] * scale)
     if bent is not None:
         gradient = gradient * (1 - bent * bent)
-    if scale != 1.0:
-        gradient = gradient * scale
-    return loss, gradient.to(logits.dtype), right
+    return *told, gradient.to(logits.dtype)
+
+
+@dataclass
+class OutputLayer:
+    """From a hidden state to logits: ``cap · tanh(scale · (W h + b) / cap)``; without a cap ``scale · (W h + b)``."""
+
+    weight: Tensor
+    """Of shape (vocabulary, width); frozen."""
+    bias: Tensor | None = None
+    scale: float = 1.0
+    cap: float = 0.0
+    read: Callable[..., tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]] = read_logits
+    """``read_logits``, or what says the same sooner; it may write the gradient over the logits."""
+
+    def __call__(
+        self, hidden: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """``read_logits`` of ``hidden``, (places, width)."""
+        logits = functional.linear(hidden, self.weight, self.bias)
+        # A copy: of a view, torch's compiler would look at the size of the whole, too.
+        return self.read(logits, targets.clone(), self.scale, self.cap, weights)
 
 
 class _Loss(torch.autograd.Function):
@@ -63,19 +87,13 @@ class _Loss(torch.autograd.Function):
         gradient = torch.empty_like(hidden) if hidden.requires_grad else None
         loss = torch.zeros((), dtype=torch.float32, device=hidden.device)
         right = torch.zeros((), dtype=torch.int64, device=hidden.device)
-        step = layer.step if layer.step is not None and gradient is not None else cross_entropy
         for start in range(0, len(hidden), CHUNK):
             part = hidden[start : start + CHUNK]
-            found, by_logits, likeliest = step(
-                functional.linear(part, layer.weight, layer.bias),
-                # A copy: of a view, the compiler would look at the size of the whole, too.
-                targets[start : start + CHUNK].clone(),
-                layer.scale,
-                layer.cap,
-            )
-            loss += found
-            right += likeliest
-            if gradient is not None:
+            weights = None if gradient is None else torch.full((len(part),), -1.0, device=hidden.device)
+            log_probs, _, _, likeliest, by_logits = layer(part, targets[start : start + CHUNK], weights)
+            loss -= log_probs.sum()
+            right += likeliest.sum()
+            if gradient is not None and by_logits is not None:
                 torch.mm(by_logits, layer.weight, out=gradient[start : start + CHUNK])
         ctx.save_for_backward(gradient)
         ctx.mark_non_differentiable(right)
@@ -93,45 +111,14 @@ def summed_loss(hidden: Tensor, targets: Tensor, layer: OutputLayer) -> tuple[Te
     return found
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a model makes of each place's next token; all of shape (places,)."""
-
-    log_probs: Tensor
-    """Its logarithmic probability in nats; differentiable."""
-    entropy: Tensor
-    """Of the distribution over all tokens, in nats."""
-    mean_logits: Tensor
-    is_top1: Tensor
-    """Whether it is the likeliest."""
-
-
-def _values(part: Tensor, layer: OutputLayer) -> tuple[Tensor, Tensor | None]:
-    """Logits in float32; with a cap also tanh(logit / cap)."""
-    values = functional.linear(part, layer.weight, layer.bias).float()
-    if layer.scale != 1.0:
-        values = values * layer.scale
-    if layer.cap == 0.0:
-        return values, None
-    bent = torch.tanh(values / layer.cap)
-    return bent * layer.cap, bent
-
-
 class _LogProbs(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, targets: Tensor, layer: OutputLayer) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        told: list[list[Tensor]] = [[], [], [], []]
-        for part, wanted in zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True):
-            values, _ = _values(part, layer)
-            target = values.gather(-1, wanted[:, None])
-            logs = values - torch.logsumexp(values, -1, keepdim=True)
-            told[0].append(logs.gather(-1, wanted[:, None])[:, 0])
-            told[1].append(-(logs.exp() * logs).sum(-1))
-            told[2].append(values.mean(-1))
-            told[3].append(target[:, 0] == values.amax(-1))
+        parts = zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True)
+        told = [layer(part, wanted)[:4] for part, wanted in parts]
         ctx.save_for_backward(hidden, targets)
         ctx.layer = layer
-        first, *rest = (torch.cat(each) for each in told)
+        first, *rest = (torch.cat(each) for each in zip(*told, strict=True))
         ctx.mark_non_differentiable(*rest)
         return first, rest[0], rest[1], rest[2]
 
@@ -139,17 +126,13 @@ class _LogProbs(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         hidden, targets = ctx.saved_tensors
         layer: OutputLayer = ctx.layer
-        found = []
-        parts = zip(*(torch.split(each, CHUNK) for each in (hidden, targets, grads[0])), strict=True)
-        for part, wanted, grad in parts:
-            values, bent = _values(part, layer)
-            by_logits = torch.softmax(values, -1).neg_()
-            by_logits[torch.arange(len(wanted), device=wanted.device), wanted] += 1.0
-            by_logits *= grad[:, None] * layer.scale
-            if bent is not None:
-                by_logits *= 1 - bent * bent
-            found.append(torch.mm(by_logits.to(part.dtype), layer.weight))
-        return torch.cat(found), None, None
+        gradient = torch.empty_like(hidden)
+        for start in range(0, len(hidden), CHUNK):
+            here = slice(start, start + CHUNK)
+            by_logits = layer(hidden[here], targets[here], grads[0][here].contiguous())[4]
+            assert by_logits is not None
+            torch.mm(by_logits, layer.weight, out=gradient[here])
+        return gradient, None, None
 
 
 def told(hidden: Tensor, targets: Tensor, layer: OutputLayer) -> Told:

@@ -2,12 +2,12 @@
 
 Products of rank 16 run at a third of the rate of wide ones (measured), so the matrices of query, key and value, or of
 gate and up, are stacked: A on top of A, B along a diagonal. Adapters stay the float32 parameters that PEFT made; they
-are stacked anew before each pass, which costs little beside it, and so their gradients come by themselves. Within the
-compiled layers that would be half of what there is to compile.
+are stacked anew before each pass, which costs little beside it, and so their gradients come by themselves.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,7 +16,7 @@ from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelforge.engine.dropout import dropout
+from modelforge.engine.dropout import dropped
 from modelforge.engine.quantized import Quantized
 
 
@@ -28,7 +28,7 @@ class Projection:
         own = [layer.get_base_layer() for layer in layers]
         self._layers = list(layers)
         self._widths = [layer.out_features for layer in own]
-        self._frozen: Callable[[Tensor], Tensor] = Quantized(own) if _is_quantized(own[0]) else Plain(own)
+        self._frozen: Plain | Quantized = Quantized(own) if _is_quantized(own[0]) else Plain(own)
         self._stacked: tuple[Tensor, Tensor] | None = None
 
     def stack(self, dtype: torch.dtype) -> None:
@@ -45,21 +45,85 @@ class Projection:
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         """One output for each layer, of shape (…, its width)."""
-        flat = x.reshape(-1, x.shape[-1])
-        out = self._frozen(flat)
         first = self._layers[0]
+        share = 0.0
+        stacked: tuple[Tensor | None, Tensor | None] = None, None
         if not first.disable_adapters:
             assert self._stacked is not None
-            a, b = self._stacked
-            seen = dropout(flat, dropout_of(first, first.active_adapters[0])) if first.training else flat
-            out = torch.addmm(out, functional.linear(seen, a), b.t())
-        return torch.split(out.view(*x.shape[:-1], -1), self._widths, -1)
+            stacked = self._stacked
+            share = dropout_of(first, first.active_adapters[0]) if first.training else 0.0
+        product = _plain if torch.compiler.is_compiling() else _Product.apply
+        parts = product(x.reshape(-1, x.shape[-1]), *stacked, self._frozen, self._widths, share)
+        return [part.view(*x.shape[:-1], -1) for part in parts]
 
     def forwards(self) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
         """The layers, with what they do instead of their own forward pass."""
         first, *rest = self._layers
         handover = Handover(self)
         return [(first, handover.first), *((layer, handover.next) for layer in rest)]
+
+
+class _Product(torch.autograd.Function):
+    """``W x + B (A x)`` of (tokens, width in), in parts of ``widths``; without ``a`` and ``b`` the first term alone."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        a: Tensor | None,
+        b: Tensor | None,
+        frozen: Plain | Quantized,
+        widths: list[int],
+        share: float,
+    ) -> Sequence[Tensor]:
+        out = frozen.product(x)
+        ctx.frozen, ctx.share = frozen, share
+        if a is not None and b is not None:
+            seen, kept = dropped(x, share)
+            low = torch.mm(seen, a.t())
+            out.addmm_(low, b.t())
+            ctx.save_for_backward(seen, kept, low, a, b)
+        return torch.split(out, widths, -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None, None]:
+        grad = side_by_side(grads)
+        wanted = ctx.needs_input_grad[0]
+        by_x = ctx.frozen.back(grad) if wanted else None
+        saved = ctx.saved_tensors  # once: it may compute them anew
+        if not saved:
+            return by_x, None, None, None, None, None
+        seen, kept, low, a, b = saved
+        by_low = torch.mm(grad, b)
+        if by_x is not None and kept is None:
+            by_x.addmm_(by_low, a)
+        elif by_x is not None:
+            by_x.add_(torch.mm(by_low, a).mul_(kept), alpha=1.0 / (1.0 - ctx.share))
+        return by_x, torch.mm(by_low.t(), seen), torch.mm(low.t(), grad).t(), None, None, None
+
+
+def _plain(
+    x: Tensor, a: Tensor | None, b: Tensor | None, frozen: Plain | Quantized, widths: list[int], share: float
+) -> Sequence[Tensor]:
+    """The same in torch's own operations: its compiler sees through these alone."""
+    out = frozen.product(x)
+    if a is not None and b is not None:
+        out = torch.addmm(out, torch.mm(functional.dropout(x, share), a.t()), b.t())
+    return torch.split(out, widths, -1)
+
+
+def side_by_side(parts: Sequence[Tensor]) -> Tensor:
+    """Parts of (tokens, …) next to each other: where they lie so already, without a copy."""
+    first = parts[0]
+    width = sum(part.shape[1] for part in parts)
+    places = itertools.accumulate((part.shape[1] for part in parts[:-1]), initial=first.storage_offset())
+    store = first.untyped_storage().data_ptr()
+    if len(parts) > 1 and all(
+        part.stride() == (width, 1) and part.storage_offset() == place and part.untyped_storage().data_ptr() == store
+        for part, place in zip(parts, places, strict=True)
+    ):
+        return first.as_strided((len(first), width), (width, 1))
+    return torch.cat(list(parts), 1) if len(parts) > 1 else first
 
 
 class Plain:
@@ -70,9 +134,13 @@ class Plain:
         self._weight = _joined([layer.weight for layer in layers])
         self._bias = None if biases[0] is None else _joined(biases)
 
-    def __call__(self, x: Tensor) -> Tensor:
+    def product(self, x: Tensor) -> Tensor:
         """(tokens, width in) to (tokens, widths out)."""
         return functional.linear(x, self._weight, self._bias)
+
+    def back(self, grad: Tensor) -> Tensor:
+        """The gradient of ``product``'s input."""
+        return torch.mm(grad, self._weight)
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:

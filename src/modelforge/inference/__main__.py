@@ -64,11 +64,11 @@ class Desk:
         floor.begin(first)
         waiting: Generate | None = None
         while True:
-            # Nobody overtakes: an order that cannot join would else wait for ever while others do.
-            if waiting is None:
+            # All that can join do, so that their prompts are read together. Nobody overtakes: an order that cannot join
+            # would else wait for ever while others do.
+            waiting = waiting or self._next(block=floor.is_empty)
+            while waiting is not None and (waiting.id not in self._wanted or floor.take(waiting)):
                 waiting = self._next(block=floor.is_empty)
-            if waiting is not None and (waiting.id not in self._wanted or floor.take(waiting)):
-                waiting = None
             floor.step()
 
     def _next(self, *, block: bool) -> Generate | None:

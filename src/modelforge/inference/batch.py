@@ -19,7 +19,9 @@ REMEMBERED = 4
 SHORTEST = 256
 """Tokens that a row has room for to begin with; it doubles as it fills."""
 PIECE = 512
-"""Prompt tokens that are taken in at once; between two pieces the others get their next token."""
+"""Prompt tokens that are taken in at once, padding included; between two pieces the others get their next token."""
+SHARED = 64
+"""Tokens that two prompts begin with before one waits for the other to have read them: fewer are read sooner twice."""
 
 FinishReason = Literal["stop", "length", "timeout"]
 
@@ -82,7 +84,7 @@ class _Row:
 
 
 class Batch:
-    """The requests to one model. Rows that write come first, then the one that reads its prompt, then what is
+    """The requests to one model. Rows that write come first, then those that read their prompts, then what is
     remembered of earlier requests."""
 
     def __init__(self, decoder: Decoder, room: Callable[[int, bool], bool]) -> None:
@@ -107,15 +109,16 @@ class Batch:
 
     @property
     def is_open(self) -> bool:
-        """Whether another request can begin: no prompt is being read, and not all rows write."""
-        return self._writing == self.running < MOST
+        """Whether another request can begin."""
+        return self.running < MOST
 
     @torch.inference_mode()
     def admit(self, turn: Turn) -> bool:
         """Begin with a request, or say that there is no place for it now. Alone it always gets one."""
         if not self.is_open:
             return False
-        if self.running and not self._room(self._growth(len(turn.prompt) + 1), True):
+        running = self.running
+        if running and not self._room(self._growth(len(turn.prompt) + 1), True):
             return False
         best = max(range(len(self._rows)), key=lambda at: self._common(at, turn), default=None)
         common = self._common(best, turn) if best is not None else 0
@@ -127,12 +130,12 @@ class Batch:
             self._slots.copy(best, place, common)
         target.tokens = turn.prompt[:common]
         target.turn = turn
-        self._swap(place, self._writing)
+        self._swap(place, running)
         return True
 
     @torch.inference_mode()
     def step(self) -> list[Turn]:
-        """A piece of a prompt and a token for each request that writes; the requests that are over by then."""
+        """A piece of the prompts and a token for each request that writes; the requests that are over by then."""
         over = self._read() + self._write()
         for at in reversed(range(len(self._rows))):
             if self._rows[at].turn in over:
@@ -147,21 +150,36 @@ class Batch:
         return running
 
     def _read(self) -> list[Turn]:
-        if self._writing == self.running:
-            return []
-        row = self._rows[self._writing]
-        turn = row.turn
-        assert turn is not None
-        if turn.cancelled() or turn.is_late():
-            return [turn]
-        piece = turn.prompt[len(row.tokens) : len(row.tokens) + PIECE]
-        self._hold(len(row.tokens) + len(piece))
-        logits = self._decoder.read(self._writing, len(row.tokens), piece)
-        row.tokens = row.tokens + piece
-        if len(row.tokens) < len(turn.prompt):
-            return []
-        self._writing += 1
-        return [turn] if turn.take(turn.sampler.draw(logits)) else []
+        reading = [(row, row.turn) for row in self._rows[self._writing : self.running] if row.turn is not None]
+        over = [turn for _, turn in reading if turn.cancelled() or turn.is_late()]
+        if not reading or over:  # which leave before the others go on
+            return over
+        self._inherit(reading)
+        starts = [len(row.tokens) for row, _ in reading]
+        prompts = [turn.prompt for _, turn in reading]
+        ready = next((at for at in range(1, len(prompts)) if _awaits(prompts[at], starts[at], prompts[:at])), None)
+        pieces = [prompt[start:][:PIECE] for start, prompt in zip(starts, prompts, strict=True)][:ready]
+        rows = _together(starts, pieces)
+        starts, pieces = starts[:rows], pieces[:rows]
+        self._hold(max(starts) + max(map(len, pieces)))
+        logits = self._decoder.read(self._writing, starts, pieces)
+        first = self._writing
+        for at, ((row, turn), piece, mine) in enumerate(zip(reading, pieces, logits, strict=False), first):
+            row.tokens = row.tokens + piece
+            if len(row.tokens) == len(turn.prompt):
+                if turn.take(turn.sampler.draw(mine)):
+                    over.append(turn)
+                self._swap(at, self._writing)
+                self._writing += 1
+        return over
+
+    def _inherit(self, reading: list[tuple[_Row, Turn]]) -> None:
+        """Give to prompts what others that begin alike have read by now."""
+        for at, (row, turn) in enumerate(reading, self._writing):
+            common, best = max((self._common(other, turn), other) for other in range(self.running))
+            if common > len(row.tokens):
+                self._slots.copy(best, at, common)
+                row.tokens = turn.prompt[:common]
 
     def _write(self) -> list[Turn]:
         pairs = [(row, row.turn) for row in self._rows[: self._writing] if row.turn is not None]
@@ -187,14 +205,12 @@ class Batch:
         if at < self._writing:
             self._writing -= 1
             self._swap(at, self._writing)
-            if self.running > self._writing:  # the row that reads comes right behind those that write
-                self._swap(self._writing, self._writing + 1)
+            at = self._writing
+        self._swap(at, self.running)  # behind those that read
 
     def _common(self, at: int, turn: Turn) -> int:
         """How many tokens of the prompt a row holds already; the last one is computed in any case, for what follows."""
-        held = self._rows[at].tokens
-        most = min(len(held), len(turn.prompt) - 1)
-        return next((n for n in range(most) if held[n] != turn.prompt[n]), most)
+        return min(_alike(self._rows[at].tokens, turn.prompt), len(turn.prompt) - 1)
 
     def _place(self, best: int | None) -> int | None:
         """The row for a new request, made if need be; ``best`` has the prompt's beginning."""
@@ -246,3 +262,26 @@ class Batch:
             rows = self._rows
             self._slots.swap(one, other, max(len(rows[one].tokens), len(rows[other].tokens)))
             rows[one], rows[other] = rows[other], rows[one]
+
+
+def _alike(one: list[int], other: list[int]) -> int:
+    """How many tokens two sequences begin with."""
+    most = min(len(one), len(other))
+    return next((n for n in range(most) if one[n] != other[n]), most)
+
+
+def _awaits(prompt: list[int], held: int, earlier: list[list[int]]) -> bool:
+    """Whether one of the prompts before it is about to read what this one begins with."""
+    return any(_alike(prompt, other) - held > SHARED for other in earlier)
+
+
+def _together(starts: list[int], pieces: list[list[int]]) -> int:
+    """How many pieces go through a model in one pass, of those that belong behind ``starts``. They are padded to the
+    longest: so they are of about one length, no more tokens than one alone may have, and no row gets longer by it."""
+    for rows in range(len(pieces), 1, -1):
+        sizes = [len(piece) for piece in pieces[:rows]]
+        ends = [start + size for start, size in zip(starts, sizes, strict=False)]
+        width = max(sizes)
+        if width * rows <= min(PIECE, 1.25 * sum(sizes)) and max(starts[:rows]) + width <= max(ends):
+            return rows
+    return 1

@@ -43,35 +43,40 @@ class Decoder:
             kinds = getattr(self._config, "layer_types", None) or ["all"] * self._config.num_hidden_layers
             self._step = step.Step(self._model, self.slots, [self._windows.get(kind) for kind in kinds])
 
-    def read(self, row: int, start: int, ids: list[int]) -> Tensor:
-        """Take in a row's next tokens, the first at place ``start``; the logits behind the last, [vocabulary]."""
-        self.slots.open_row(row, start, len(ids))
-        positions = torch.arange(start, start + len(ids), device=self.device)[None]
-        return self._pass(torch.tensor([ids], device=self.device), positions)[0]
+    def read(self, first: int, starts: list[int], pieces: list[list[int]]) -> Tensor:
+        """Take in the next tokens of neighbouring rows, which hold ``starts``; the logits behind the last of each,
+        [rows, vocabulary]. The places behind a shorter piece are filled, too, until the row's next tokens come."""
+        count = max(map(len, pieces))
+        self.slots.open(first, starts, count)
+        ids = torch.tensor([piece + piece[-1:] * (count - len(piece)) for piece in pieces], device=self.device)
+        ends = torch.tensor([len(piece) - 1 for piece in pieces], device=self.device)
+        # No position is behind a row's own last one: a model may not have any.
+        steps = torch.minimum(torch.arange(count, device=self.device), ends[:, None])
+        return self._pass(ids, torch.tensor(starts, device=self.device)[:, None] + steps, ends)
 
     def step(self, tokens: list[int], lengths: list[int]) -> Tensor:
         """Take in one token for each of the first rows, which hold ``lengths`` tokens; logits of [rows, vocabulary]."""
         if self._step is not None:
             return self._step(tokens, lengths)
-        self.slots.open_rows(lengths)
-        positions = torch.tensor(lengths, device=self.device)[:, None]
-        return self._pass(torch.tensor(tokens, device=self.device)[:, None], positions)
+        return self.read(0, lengths, [[token] for token in tokens])
 
     def take_detour(self, reason: str) -> None:
         """Leave step.cpp, for this reason."""
         self._step, self.detour = None, reason
 
-    def _pass(self, ids: Tensor, positions: Tensor) -> Tensor:
-        """Logits in float32 behind each row's last token; ``ids`` and ``positions`` have the shape [rows, tokens]."""
+    def _pass(self, ids: Tensor, positions: Tensor, ends: Tensor) -> Tensor:
+        """Logits in float32 behind the token of each row that ``ends`` names; ``ids`` and ``positions`` have the shape
+        [rows, tokens]."""
+        wanted, at = torch.unique(ends, return_inverse=True) if self._last_only else (None, ends)
         output = self._model(
             input_ids=ids,
             attention_mask=self._masks(positions),
             position_ids=positions,
             past_key_values=self.slots,
             use_cache=True,
-            **({"logits_to_keep": 1} if self._last_only else {}),
+            **({"logits_to_keep": wanted} if self._last_only else {}),
         )
-        logits: Tensor = output.logits[:, -1].float()
+        logits: Tensor = output.logits[torch.arange(len(ids), device=self.device), at].float()
         return logits
 
     def _masks(self, positions: Tensor) -> Tensor | dict[str, Tensor]:
@@ -132,8 +137,7 @@ def _fault(decoder: Decoder) -> str | None:
     sequences = [[(7 * place + 11 * row + 5) % vocabulary for place in range(n + 1)] for row, n in enumerate(TRIAL)]
     decoder.slots.resize(len(TRIAL), max(TRIAL) + 1)
     try:
-        for row, ids in enumerate(sequences):
-            decoder.read(row, 0, ids[:-1])
+        decoder.read(0, [0] * len(TRIAL), [ids[:-1] for ids in sequences])
         got = decoder.step([ids[-1] for ids in sequences], list(TRIAL))
     except (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError) as error:
         # What a family's own code makes of a cache and a mask that it did not expect.

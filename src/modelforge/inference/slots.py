@@ -16,8 +16,8 @@ from transformers import Cache
 class Slots(Cache):
     """Per layer two tensors of shape [rows, heads, capacity, dimensions].
 
-    Before a forward pass ``open_row`` or ``open_rows`` says where its tokens belong; the model then calls ``update``
-    once per layer. The tensors are made in the first pass, when the model shows what it stores.
+    Before a forward pass ``open`` says where its tokens belong; the model then calls ``update`` once per layer. The
+    tensors are made in the first pass, when the model shows what it stores.
     """
 
     def __init__(self) -> None:
@@ -27,10 +27,8 @@ class Slots(Cache):
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
         self._first = 0
-        self._last = 0
-        self._seen = 0
-        self._width = 0
-        self._places: Tensor | None = None
+        self._starts: list[int] = []
+        self._count = 0
 
     @property
     def token_bytes(self) -> int:
@@ -69,26 +67,14 @@ class Slots(Cache):
             tensor[one, :, :length] = tensor[other, :, :length]
             tensor[other, :, :length] = kept
 
-    def open_row(self, row: int, start: int, count: int) -> None:
-        """The next pass brings ``count`` tokens of one row, the first of them at place ``start``."""
-        self._first, self._last = row, row + 1
-        self._seen, self._width = start, start + count
-        self._places = None
-
-    def open_rows(self, lengths: list[int]) -> None:
-        """The next pass brings one token for each of the first rows, behind those that it holds."""
-        if len(lengths) == 1:
-            self.open_row(0, lengths[0], 1)
-            return
-        self._first, self._last = 0, len(lengths)
-        self._seen, self._width = max(lengths), max(lengths) + 1
-        device = self._keys[0].device if self._keys else None
-        self._places = torch.tensor(lengths, device=device)
+    def open(self, first: int, starts: list[int], count: int) -> None:
+        """The next pass brings ``count`` tokens for each of some neighbouring rows, from its place in ``starts`` on."""
+        self._first, self._starts, self._count = first, starts, count
 
     @property
     def width(self) -> int:
         """How many places of each row the pass sees; the mask says which of them are the row's own."""
-        return self._width
+        return max(self._starts) + self._count
 
     def update(
         self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
@@ -97,21 +83,21 @@ class Slots(Cache):
         if layer_idx == len(self._keys):
             for tensors, states in ((self._keys, key_states), (self._values, value_states)):
                 tensors.append(states.new_zeros((self.rows, states.shape[1], self.capacity, states.shape[3])))
-        keys, values = self._keys[layer_idx], self._values[layer_idx]
-        if self._places is None:
-            keys[self._first : self._last, :, self._seen : self._width] = key_states
-            values[self._first : self._last, :, self._seen : self._width] = value_states
-        else:
-            each = torch.arange(self._last, device=keys.device)
-            keys[each, :, self._places] = key_states[:, :, 0]
-            values[each, :, self._places] = value_states[:, :, 0]
-        seen = (slice(self._first, self._last), slice(None), slice(self._width))
-        return keys[seen], values[seen]
+        rows = slice(self._first, self._first + len(self._starts))
+        for held, states in ((self._keys[layer_idx], key_states), (self._values[layer_idx], value_states)):
+            if len(self._starts) == 1:
+                held[rows, :, self._starts[0] : self.width] = states
+            else:
+                each = torch.arange(rows.start, rows.stop, device=held.device)[:, None]
+                starts = torch.tensor(self._starts, device=held.device)[:, None]
+                held[each, :, starts + torch.arange(self._count, device=held.device)] = states.transpose(1, 2)
+        seen = (rows, slice(None), slice(self.width))
+        return self._keys[layer_idx][seen], self._values[layer_idx][seen]
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Tokens before those of this pass, in the longest row."""
-        return self._seen
+        return max(self._starts)
 
     def get_mask_sizes(self, query_length: int, layer_idx: int) -> tuple[int, int]:
         """Places that a mask covers, and the first of them."""
-        return self._width, 0
+        return self.width, 0

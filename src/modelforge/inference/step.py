@@ -22,8 +22,6 @@ from modelforge.native import code
 
 SOURCE = Path(__file__).with_name("step.cpp")
 _TYPES = {torch.float32: 0, torch.bfloat16: 1}
-_SILU = {"silu", "swish"}
-_GELU = {"gelu_pytorch_tanh", "gelu_new"}
 _ONE_KIND = "all"
 """Of positions, where all layers turn by the same."""
 
@@ -39,8 +37,6 @@ class Family:
         None,
     )
     """The layer's norms before and after its attention, before and after its MLP."""
-    one_more: bool = False
-    """Whether a norm multiplies by its weight and one."""
     whole: bool = False
     """Whether the norms of queries and keys, where there are any, are over all heads at once."""
     fused: bool = False
@@ -63,9 +59,9 @@ FAMILIES: dict[str, Family] = {
     "qwen3": LLAMA,
     "smollm3": LLAMA,
     "olmo2": Family(norms=(None, "post_attention_layernorm", None, "post_feedforward_layernorm"), whole=True),
-    "gemma": Family(one_more=True),
-    "gemma2": Family(norms=SANDWICH, one_more=True),
-    "gemma3_text": Family(norms=SANDWICH, one_more=True),
+    "gemma": LLAMA,
+    "gemma2": Family(norms=SANDWICH),
+    "gemma3_text": Family(norms=SANDWICH),
     "granite": Family(factors=lambda config: (config.embedding_multiplier, config.residual_multiplier)),
     "phi3": Family(fused=True),
 }
@@ -82,8 +78,8 @@ def refusal(model: Any) -> str | None:
     types = {parameter.dtype for parameter in model.parameters()}
     if len(types) > 1 or not types <= _TYPES.keys():
         return f"its weights are {', '.join(sorted(str(dtype).removeprefix('torch.') for dtype in types))}"
-    activation = _activation(config)
-    if activation not in _SILU | _GELU:
+    activation = families.activation(config)
+    if activation not in families.SILU | families.GELU:
         return f"its activation is {activation}"
     if any(isinstance(layer, nn.Linear) and type(layer) is not nn.Linear for layer in model.modules()):
         return "not all of its linear layers are plain ones"
@@ -102,6 +98,8 @@ class Step:
         for all."""
         config = model.config
         self._family = FAMILIES[config.model_type]
+        shared = families.FAMILIES[config.model_type]
+        self._one_more = shared.one_more
         self._model = model.model
         self._slots = slots
         self._layers = list(self._model.layers)
@@ -116,10 +114,10 @@ class Step:
         self._sizes = (
             len(self._layers), config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
             attention.head_dim, config.intermediate_size, self._vocabulary, self._family.whole,
-            _activation(config) in _GELU,
+            families.activation(config) in families.GELU,
         )  # fmt: skip
         self._embedding_factor, residual = self._family.factors(config)
-        logits, cap = families.FAMILIES[config.model_type].logits(config)
+        logits, cap = shared.logits(config)
         self._factors = (ctypes.c_float * 6)(
             config.rms_norm_eps, attention.scaling, getattr(config, "attn_logit_softcapping", None) or 0.0, residual,
             logits, cap,
@@ -199,7 +197,7 @@ class Step:
         return [self._matrix(*pair) for pair in zip(torch.split(layer.weight, sizes), biases, strict=True)]
 
     def _norm(self, norm: Any) -> int | None:
-        return None if norm is None else self._vector(norm.weight, more=float(self._family.one_more))
+        return None if norm is None else self._vector(norm.weight, more=float(self._one_more))
 
     def _vector(self, numbers: Tensor | None, more: float = 0.0) -> int | None:
         """The address of a copy in float32."""
@@ -207,7 +205,3 @@ class Step:
             return None
         self._kept.append(numbers.detach().float() + more)
         return self._kept[-1].data_ptr()
-
-
-def _activation(config: Any) -> str:
-    return str(getattr(config, "hidden_activation", None) or config.hidden_act)

@@ -17,7 +17,7 @@ from modelforge import native
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.prepared import folder_of
-from modelforge.engine import kernel
+from modelforge.engine import kernel, pointwise
 from modelforge.engine.cost import compiler_fault, compiling_pays
 from modelforge.engine.engine import refusal
 from modelforge.errors import InvalidRequest
@@ -60,7 +60,7 @@ def run(run_dir: Path, report: Report) -> None:
     # Load.
     report.message(f"Loading {spec.model.name}")
     if spec.device == "cpu" and provider.engine and strategy.engine:
-        native.prepare(kernel.SOURCE)
+        native.prepare(kernel.SOURCE, pointwise.SOURCE)
     trust = spec.config.trust_remote_code
     described = provider.config(spec.model, trust_remote_code=trust)
     head = task.head(described, spec.model.name)
@@ -269,8 +269,8 @@ def _frozen(
         if why is not None:
             report.message(f"Trained the plain way, not by the fast engine: {why}")
         engine = why is None
-    if engine and spec.device == "cpu" and (fault := native.code(kernel.SOURCE).fault):
-        report.message(f"Attention takes twice as long as it has to: {fault}")
+    if engine and spec.device == "cpu" and (fault := native.code(pointwise.SOURCE).fault):
+        report.message(f"Training takes a third to two thirds longer than it has to: {fault}")
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
@@ -297,7 +297,11 @@ def _frozen(
 
 def _compiled(config: TrainingConfig, model: PreTrainedModel, lengths: Sequence[int], report: Report) -> bool:
     """Whether the engine compiles the model's layers."""
-    if config.gradient_checkpointing or not compiling_pays(model, choices.training_tokens(config, lengths)):
+    # Of 4-bit weights what torch's compiler makes would keep every product's, made whole, for the gradient.
+    quantized = getattr(model, "is_quantized", False)
+    if model.device.type == "cpu" or config.gradient_checkpointing or quantized:
+        return False
+    if not compiling_pays(model, choices.training_tokens(config, lengths)):
         return False
     fault = compiler_fault(model.device)
     if fault is not None:

@@ -1,0 +1,205 @@
+"""What lies between the products of a decoder layer, and behind the last of them, by the C++ of pointwise.cpp: norms,
+turns by positions, gates, and what logits say.
+
+torch's operations write down every step between; a program that torch's compiler makes of a layer doesn't, and takes
+longer to make than a small model to train (measured, benchmarks/LOG.md).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modelforge.engine.families import GELU, SILU, Family, activation
+from modelforge.native import code
+
+SOURCE = Path(__file__).with_name("pointwise.cpp")
+_TYPES = {torch.float32: 0, torch.bfloat16: 1}
+TURN = "apply_rotary_pos_emb"
+"""The function that turns queries and keys, in each of transformers' modules."""
+
+Forward = Callable[..., Any]
+
+
+class _Work(IntEnum):
+    """As in pointwise.cpp."""
+
+    NORM = 0
+    NORM_BACK = 1
+    TURN = 2
+    TURN_BACK = 3
+    GATE = 4
+    GATE_BACK = 5
+
+
+def usable(weight: Tensor) -> bool:
+    """Whether layers of such weights can be computed here."""
+    return weight.device.type == "cpu" and weight.dtype in _TYPES and code(SOURCE).library is not None
+
+
+def _run(
+    work: _Work, rows: Sequence[Tensor], numbers: Sequence[Tensor], heads: int, more: int = 0, epsilon: float = 0.0
+) -> None:
+    """``rows`` are of shape (tokens, heads, size), their last dimension in order."""
+    library = code(SOURCE).library
+    assert library is not None
+    first = rows[0]
+    addresses = [each.data_ptr() for each in (*rows, *numbers)]
+    strides = [stride for each in rows for stride in each.stride()[:2]]
+    sizes = (first.shape[0], heads, first.shape[2], more)
+    library.modelforge_pointwise(
+        ctypes.c_int(work),
+        (ctypes.c_void_p * len(addresses))(*addresses),
+        (ctypes.c_int64 * len(strides))(*strides),
+        (ctypes.c_int64 * len(sizes))(*sizes),
+        ctypes.c_float(epsilon),
+        ctypes.c_int(_TYPES[first.dtype]),
+        ctypes.c_int(torch.get_num_threads()),
+    )
+
+
+def _laid(x: Tensor) -> Tensor:
+    """(…, size) as (tokens, heads, size) where it is (1, tokens, heads, size), else as (tokens, 1, size); a view
+    wherever it can be one."""
+    rows = x[0] if x.dim() == 4 and len(x) == 1 else x.reshape(-1, 1, x.shape[-1])
+    return rows if rows.stride(-1) == 1 else rows.contiguous()
+
+
+class _Norm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        rows = _laid(x)
+        out = torch.empty(rows.shape, dtype=x.dtype)
+        factors = torch.empty(rows.shape[:2])
+        _run(_Work.NORM, [rows, out], [weight, factors], rows.shape[1], epsilon=epsilon)
+        ctx.save_for_backward(x, weight, factors)
+        return out.view(x.shape)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        x, weight, factors = ctx.saved_tensors
+        rows, wanted = _laid(x), _laid(grads[0])
+        out = torch.empty(rows.shape, dtype=x.dtype)
+        _run(_Work.NORM_BACK, [wanted, rows, out], [weight, factors], rows.shape[1])
+        return out.view(x.shape), None, None
+
+
+class _Turn(torch.autograd.Function):
+    """Of shape (tokens, heads, size), as ``cosines`` and ``sines`` of shape (tokens, turned) say."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        ctx.save_for_backward(cosines, sines)
+        return _turned(_Work.TURN, x, cosines, sines)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
+        return _turned(_Work.TURN_BACK, grads[0], *ctx.saved_tensors), None, None
+
+
+def _turned(work: _Work, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    rows = x if x.stride(-1) == 1 else x.contiguous()
+    out = torch.empty(x.shape, dtype=x.dtype)
+    _run(work, [rows, out], [cosines, sines], x.shape[1], cosines.shape[1])
+    return out
+
+
+class _Gate(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, gate: Tensor, up: Tensor, gelu: bool) -> Tensor:
+        out = torch.empty(gate.shape, dtype=gate.dtype)
+        _run(_Work.GATE, [_laid(gate), _laid(up), _laid(out)], [], 1, gelu)
+        ctx.save_for_backward(gate, up)
+        ctx.gelu = gelu
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
+        gate, up = ctx.saved_tensors
+        # Side by side, as the product wants them that made both.
+        both = torch.empty(*gate.shape[:-1], 2 * gate.shape[-1], dtype=gate.dtype)
+        by_gate, by_up = both.chunk(2, -1)
+        _run(_Work.GATE_BACK, [_laid(each) for each in (grads[0], gate, up, by_gate, by_up)], [], 1, ctx.gelu)
+        return by_gate, by_up, None
+
+
+def read_logits(
+    logits: Tensor, targets: Tensor, scale: float, cap: float, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    """As ``loss.read_logits``; the logits themselves become the gradient."""
+    library = code(SOURCE).library
+    assert library is not None and logits.is_contiguous() and targets.is_contiguous()
+    said = torch.empty(len(logits), 4)
+    library.modelforge_logits(
+        ctypes.c_void_p(logits.data_ptr()),
+        ctypes.c_void_p(targets.data_ptr()),
+        ctypes.c_void_p(None if weights is None else weights.data_ptr()),
+        ctypes.c_void_p(said.data_ptr()),
+        ctypes.c_int64(logits.shape[0]),
+        ctypes.c_int64(logits.shape[1]),
+        ctypes.c_float(scale),
+        ctypes.c_float(cap),
+        ctypes.c_int(_TYPES[logits.dtype]),
+        ctypes.c_int(torch.get_num_threads()),
+    )
+    log_probs, entropy, mean, likeliest = said.unbind(-1)
+    return log_probs, entropy, mean, likeliest.bool(), None if weights is None else logits
+
+
+def forwards(backbone: Any, layers: Sequence[nn.Module], family: Family) -> list[tuple[nn.Module, Forward]]:
+    """The norms and feed-forward parts that this covers, with what they do instead of their own forward pass."""
+    norms = [
+        (module, _norm(module, family.one_more))
+        for module in backbone.modules()
+        if type(module).__name__.endswith("RMSNorm") and not module.weight.requires_grad
+    ]
+    kind = activation(backbone.config)
+    if kind not in SILU | GELU:
+        return norms
+    form = _fused_mlp if ("mlp.gate_up_proj",) in family.projections else _mlp
+    return norms + [(mlp, form(mlp, kind in GELU)) for mlp in (layer.get_submodule("mlp") for layer in layers)]
+
+
+def _norm(module: Any, one_more: bool) -> Forward:
+    weight = module.weight.detach().float() + float(one_more)
+    epsilon = module.eps if hasattr(module, "eps") else module.variance_epsilon
+
+    def forward(x: Tensor) -> Any:
+        return _Norm.apply(x, weight, epsilon)  # type: ignore[no-untyped-call]
+
+    return forward
+
+
+def _mlp(mlp: Any, gelu: bool) -> Forward:
+    def forward(x: Tensor) -> Any:
+        return mlp.down_proj(_Gate.apply(mlp.gate_proj(x), mlp.up_proj(x), gelu))  # type: ignore[no-untyped-call]
+
+    return forward
+
+
+def _fused_mlp(mlp: Any, gelu: bool) -> Forward:
+    def forward(x: Tensor) -> Any:
+        return mlp.down_proj(_Gate.apply(*mlp.gate_up_proj(x).chunk(2, -1), gelu))  # type: ignore[no-untyped-call]
+
+    return forward
+
+
+def turning(own: Forward) -> Forward:
+    """What stands for transformers' own ``TURN``, which several rows are left to."""
+
+    def apply_rotary_pos_emb(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *rest: Any, **more: Any) -> Any:
+        if len(query) > 1 or rest or more:
+            return own(query, key, cos, sin, *rest, **more)
+        angles = cos[0].float(), sin[0].float()
+        return tuple(
+            _Turn.apply(rows[0].transpose(0, 1), *angles).transpose(0, 1)[None]  # type: ignore[no-untyped-call]
+            for rows in (query, key)
+        )
+
+    return apply_rotary_pos_emb
