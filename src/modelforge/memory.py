@@ -339,12 +339,13 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -
     if way is _Way.COMPILED:
         # What is cheap is computed again from the layer's input, the middle of it, and the products' results.
         return half * (2 * hidden + 2 * queries + 2 * keys + mlp * (2 if shape.gated else 1)) + low + 4 * shape.heads
-    dropped = 2 * hidden + queries + mlp if config.lora_dropout else 0
     if way is _Way.NATIVE:
         inner = (3 if shape.gated else 2) * mlp
-        # What is dropped stands for what the product would keep; attention keeps its own result.
-        dropped += half * queries if config.lora_dropout else 0
-        return half * (4 * hidden + 3 * queries + 3 * keys + inner) + low + dropped + 4 * shape.heads
+        # Of dropout it keeps no more than a number: the result stands for what the product would keep, but for
+        # attention's, which that keeps as well.
+        dropped = queries if config.lora_dropout else 0
+        return half * (4 * hidden + 3 * queries + 3 * keys + inner + dropped) + low + 4 * shape.heads
+    dropped = 2 * hidden + queries + mlp if config.lora_dropout else 0
     if way is _Way.TORCH:
         return 8 * hidden + half * (2 * hidden + 3 * queries + 3 * keys + inner) + low + dropped + 4 * shape.heads
     # Each layer's adapter casts its input by itself; keys and values are repeated for the heads that share them.

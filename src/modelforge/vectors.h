@@ -18,6 +18,7 @@ constexpr int LANES = 4;
 typedef float Floats __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint16_t Halves __attribute__((vector_size(LANES * 2), aligned(2), may_alias));
 typedef int32_t Ints __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef uint32_t Words __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
 inline Floats load(const float* from) { return *reinterpret_cast<const Floats*>(from); }
 inline void store(float* to, Floats values) { *reinterpret_cast<Floats*>(to) = values; }
@@ -68,7 +69,6 @@ inline void put(BFloat16* to, Floats values, long count) {
         for (long i = 0; i < count; ++i) write(to + i, values[i]);
         return;
     }
-    typedef uint32_t Words __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
     Words bits = reinterpret_cast<Words&>(values), rounded = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
     rounded = values == values ? rounded : (rounded & 0) + 0x7fc0;
     *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded, Halves);

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from modelforge import native
 from modelforge.engine import attention, kernel, pointwise
-from modelforge.engine.dropout import dropped
+from modelforge.engine.dropout import add_back, dropped
 from modelforge.engine.loss import CHUNK, OutputLayer, read_logits, summed_loss, told
 from modelforge.engine.packing import rows_of
 from tests.compilers import needs_compiler
@@ -200,18 +200,32 @@ def test_rows_hold_every_document_once_and_are_full(lengths: list[int], limit: i
     assert len(rows) <= 2 * math.ceil(sum(lengths) / limit) + sum(length > limit for length in lengths)
 
 
+@pytest.mark.parametrize(
+    "native", [pytest.param(True, marks=needs_compiler, id="C++"), pytest.param(False, id="torch")]
+)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-def test_dropout_keeps_its_share_and_the_mean(share: float) -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_keeps_its_share_and_the_mean(
+    share: float, dtype: torch.dtype, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(pointwise, "usable", lambda _: False)
     torch.manual_seed(0)
-    found, kept = dropped(torch.ones(1001, 333), share)
+    x = torch.ones(1001, 333, dtype=dtype)
+    found, kept = dropped(x, share)
     assert kept is not None
-    assert torch.equal(found != 0, kept)
-    assert 1.0 - float(kept.float().mean()) == pytest.approx(share, abs=0.005)
-    assert float(found.mean()) == pytest.approx(1.0, abs=0.02)
-    # Neighbours are decided about apart, though one number decides about four.
-    alone = kept.float()
-    together = float((alone[:, 1:] * alone[:, :-1]).mean())
-    assert together == pytest.approx((1 - share) ** 2, abs=0.005)
+    assert float((found == 0).float().mean()) == pytest.approx(share, abs=0.005)
+    assert float(found.float().mean()) == pytest.approx(1.0, abs=0.02)
+    # Neighbours are decided about apart, in the row and from row to row.
+    alone = (found != 0).float()
+    for one, other in ((alone[:, 1:], alone[:, :-1]), (alone[1:], alone[:-1])):
+        assert float((one * other).mean()) == pytest.approx((1 - share) ** 2, abs=0.005)
+    # Of the gradient the same elements are dropped.
+    by_x = torch.full_like(x, 2.0)
+    add_back(torch.ones_like(x), kept, share, by_x)
+    assert torch.equal(by_x, 2.0 + found)
+    again, _ = dropped(x, share)
+    assert float((again == found).float().mean()) == pytest.approx(share**2 + (1 - share) ** 2, abs=0.005)
 
 
 def test_dropout_of_nothing_and_of_all() -> None:
@@ -219,4 +233,7 @@ def test_dropout_of_nothing_and_of_all() -> None:
     found, kept = dropped(x, 0.0)
     assert found is x
     assert kept is None
-    assert float(dropped(x, 1.0)[0].abs().sum()) == 0.0
+    none, kept = dropped(x, 1.0)
+    assert float(none.abs().sum()) == 0.0
+    add_back(x, kept, 1.0, by_x := torch.zeros(5, 5))
+    assert float(by_x.abs().sum()) == 0.0

@@ -1,5 +1,5 @@
-// What lies between the products of a decoder layer, and behind the last of them: norms, turns by positions, gates, and
-// what logits say; forward and backward. Each reads its input once and writes its result once, where torch's operations
+// What lies between the products of a decoder layer, and behind the last of them: norms, turns by positions, gates,
+// dropout, and what logits say; forward and backward. Each reads its input once and writes its result once, where torch's operations
 // write down every step between. Sums are float32 whatever the inputs are.
 #include <algorithm>
 #include <cmath>
@@ -128,6 +128,31 @@ void gate_back(const Rows<const T>& grad, const Rows<const T>& gates, const Rows
         }
 }
 
+// Which of the next elements dropout keeps: for each a number by its place and a seed, at least `least` where it is kept.
+// The mixing is that of MurmurHash3's end, each half of the seed coming in before one of its products.
+inline Ints kept(long place, const uint32_t* seed, int32_t least) {
+    Words number;
+    for (int lane = 0; lane < LANES; ++lane) number[lane] = static_cast<uint32_t>(place + lane);
+    number = (number ^ seed[0]) * 0x9e3779b1u;
+    number = (number ^ (number >> 16) ^ seed[1]) * 0x85ebca6bu;
+    number = (number ^ (number >> 13)) * 0xc2b2ae35u;
+    number ^= number >> 16;
+    return reinterpret_cast<Ints&>(number) >= least;
+}
+
+// x with some elements made 0 and the others as much larger; backward: what stands in `out` and the same of x.
+template <typename T>
+void drop(const Rows<const T>& x, const Rows<T>& out, const uint32_t* seed, int32_t least, float scale, long tokens,
+          long size, bool back, int threads) {
+#pragma omp parallel for num_threads(threads)
+    for (long t = 0; t < tokens; ++t)
+        for (long d = 0; d < size; d += LANES) {
+            const long left = size - d;
+            Floats none = {}, next = kept(t * size + d, seed, least) ? scale * take(x.at(t, 0) + d, left) : none;
+            put(out.at(t, 0) + d, back ? take(out.at(t, 0) + d, left) + next : next, left);
+        }
+}
+
 // A logit as the model means it: scaled, and bent where there is a cap.
 inline Floats meant(Floats logit, float scale, float cap) {
     logit *= scale;
@@ -188,11 +213,11 @@ Rows<T> rows(void* start, const int64_t* strides) {
     return {static_cast<T*>(start), static_cast<long>(strides[0]), static_cast<long>(strides[1])};
 }
 
-enum Work { NORM, NORM_BACK, TURN, TURN_BACK, GATE, GATE_BACK };
+enum Work { NORM, NORM_BACK, TURN, TURN_BACK, GATE, GATE_BACK, DROP, DROP_BACK };
 
-// `p` and `s`: rows with two strides each, results last, and behind them numbers in float32.
+// `p` and `s`: rows with two strides each, results last, and behind them numbers in float32; of dropout, its seed.
 template <typename T>
-void run(int work, void* const* p, const int64_t* s, const int64_t* sizes, float epsilon, int threads) {
+void run(int work, void* const* p, const int64_t* s, const int64_t* sizes, float factor, int threads) {
     const long tokens = static_cast<long>(sizes[0]), heads = static_cast<long>(sizes[1]);
     const long size = static_cast<long>(sizes[2]), more = static_cast<long>(sizes[3]);
     auto from = [&](int at) { return rows<const T>(p[at], s + 2 * at); };
@@ -201,7 +226,7 @@ void run(int work, void* const* p, const int64_t* s, const int64_t* sizes, float
     const Activation kind = more ? GELU : SILU;
     switch (work) {
         case NORM:
-            return norm<T>(from(0), numbers(2), to(1), numbers(3), tokens, heads, size, epsilon, threads);
+            return norm<T>(from(0), numbers(2), to(1), numbers(3), tokens, heads, size, factor, threads);
         case NORM_BACK:
             return norm_back<T>(from(0), from(1), numbers(3), numbers(4), to(2), tokens, heads, size, threads);
         case TURN:
@@ -211,14 +236,18 @@ void run(int work, void* const* p, const int64_t* s, const int64_t* sizes, float
             return gate<T>(from(0), from(1), to(2), tokens, size, kind, threads);
         case GATE_BACK:
             return gate_back<T>(from(0), from(1), from(2), to(3), to(4), tokens, size, kind, threads);
+        case DROP:
+        case DROP_BACK:
+            return drop<T>(from(0), to(1), static_cast<const uint32_t*>(p[2]), static_cast<int32_t>(more), factor, tokens,
+                           size, work == DROP_BACK, threads);
     }
 }
 
 }  // namespace
 
 extern "C" void modelforge_pointwise(int work, void* const* tensors, const int64_t* strides, const int64_t* sizes,
-                                     float epsilon, int bfloat16, int threads) {
-    (bfloat16 ? run<BFloat16> : run<float>)(work, tensors, strides, sizes, epsilon, threads);
+                                     float factor, int bfloat16, int threads) {
+    (bfloat16 ? run<BFloat16> : run<float>)(work, tensors, strides, sizes, factor, threads);
 }
 
 extern "C" void modelforge_logits(void* logits, const int64_t* targets, const float* weights, void* said, int64_t places,

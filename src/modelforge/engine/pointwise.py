@@ -1,5 +1,5 @@
 """What lies between the products of a decoder layer, and behind the last of them, by the C++ of pointwise.cpp: norms,
-turns by positions, gates, and what logits say.
+turns by positions, gates, dropout, and what logits say.
 
 torch's operations write down every step between; a program that torch's compiler makes of a layer doesn't, and takes
 longer to make than a small model to train (measured, benchmarks/LOG.md).
@@ -36,6 +36,8 @@ class _Work(IntEnum):
     TURN_BACK = 3
     GATE = 4
     GATE_BACK = 5
+    DROP = 6
+    DROP_BACK = 7
 
 
 def usable(weight: Tensor) -> bool:
@@ -44,7 +46,7 @@ def usable(weight: Tensor) -> bool:
 
 
 def _run(
-    work: _Work, rows: Sequence[Tensor], numbers: Sequence[Tensor], heads: int, more: int = 0, epsilon: float = 0.0
+    work: _Work, rows: Sequence[Tensor], numbers: Sequence[Tensor], heads: int, more: int = 0, factor: float = 0.0
 ) -> None:
     """``rows`` are of shape (tokens, heads, size), their last dimension in order."""
     library = code(SOURCE).library
@@ -58,7 +60,7 @@ def _run(
         (ctypes.c_void_p * len(addresses))(*addresses),
         (ctypes.c_int64 * len(strides))(*strides),
         (ctypes.c_int64 * len(sizes))(*sizes),
-        ctypes.c_float(epsilon),
+        ctypes.c_float(factor),
         ctypes.c_int(_TYPES[first.dtype]),
         ctypes.c_int(torch.get_num_threads()),
     )
@@ -77,7 +79,7 @@ class _Norm(torch.autograd.Function):
         rows = _laid(x)
         out = torch.empty(rows.shape, dtype=x.dtype)
         factors = torch.empty(rows.shape[:2])
-        _run(_Work.NORM, [rows, out], [weight, factors], rows.shape[1], epsilon=epsilon)
+        _run(_Work.NORM, [rows, out], [weight, factors], rows.shape[1], factor=epsilon)
         ctx.save_for_backward(x, weight, factors)
         return out.view(x.shape)
 
@@ -127,6 +129,25 @@ class _Gate(torch.autograd.Function):
         by_gate, by_up = both.chunk(2, -1)
         _run(_Work.GATE_BACK, [_laid(each) for each in (grads[0], gate, up, by_gate, by_up)], [], 1, ctx.gelu)
         return by_gate, by_up, None
+
+
+def drop(x: Tensor, seed: Tensor, share: float) -> Tensor:
+    """``x``, (tokens, size), with a ``share`` of its elements made 0 and the others as much larger: which, says ``seed``,
+    of shape (1,) and int64."""
+    rows = _laid(x)
+    out = torch.empty(rows.shape, dtype=x.dtype)
+    _run(_Work.DROP, [rows, out], [seed], 1, _least(share), 1.0 / (1.0 - share))
+    return out.view(x.shape)
+
+
+def drop_back(grad: Tensor, seed: Tensor, share: float, by_x: Tensor) -> None:
+    """Add the gradient of ``drop``'s input to ``by_x``."""
+    _run(_Work.DROP_BACK, [_laid(grad), _laid(by_x)], [seed], 1, _least(share), 1.0 / (1.0 - share))
+
+
+def _least(share: float) -> int:
+    """Of all int32, the share that lies below it."""
+    return min(round(share * 2**32), 2**32 - 1) - 2**31
 
 
 def read_logits(

@@ -16,7 +16,7 @@ from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from modelforge.engine.dropout import dropped
+from modelforge.engine.dropout import add_back, dropped
 from modelforge.engine.quantized import Quantized
 
 
@@ -98,7 +98,7 @@ class _Product(torch.autograd.Function):
         if by_x is not None and kept is None:
             by_x.addmm_(by_low, a)
         elif by_x is not None:
-            by_x.add_(torch.mm(by_low, a).mul_(kept), alpha=1.0 / (1.0 - ctx.share))
+            add_back(torch.mm(by_low, a), kept, ctx.share, by_x)
         return by_x, torch.mm(by_low.t(), seen), torch.mm(low.t(), grad).t(), None, None, None
 
 
