@@ -153,6 +153,14 @@ def test_without_a_compiler_it_takes_more(monkeypatch: pytest.MonkeyPatch) -> No
     assert without.logits > once.logits
 
 
+def test_weights_that_need_no_other_type_stay_mapped() -> None:
+    once = told()
+    assert told({**LLAMA, "dtype": "float32"}).weights == once.weights
+    assert 1.3 < told({**LLAMA, "dtype": "bfloat16"}).weights / once.weights < 1.7
+    assert told({**LLAMA, "dtype": "bfloat16"}, engine=False).weights == once.weights
+    assert told({**LLAMA, "torch_dtype": "float32"}, bf16=False).weights > 1.3 * told(bf16=False).weights
+
+
 def test_all_weights() -> None:
     whole = told(engine=False, use_lora=False)
     assert whole.adapter == 0

@@ -143,6 +143,8 @@ def estimate(
     kept = _kept(shape, config, batch, half, way)
     logits = _logits(shape, config, batch, half, way, head)
     weights = _weights(shape, config, frozen, engine=engine) * _copies(config)
+    if way in (_Way.NATIVE, _Way.TORCH) and device == "cpu" and not quantized:
+        weights += _mapped(shape, model, frozen)
     overhead = GPU_MB * MB if device == "cuda" else _libraries(config, engine=engine, compiled=compiled) * MB
     moving = kept + logits
     return Estimate(
@@ -287,6 +289,15 @@ def _weights(shape: Shape, config: TrainingConfig, frozen: int, *, engine: bool)
         constant = 4 / 64 if not config.use_nested_quant else 1 / 64 + (4 / 64 if engine else 0)
         return (0.5 + constant) * shape.within + frozen * shape.around
     return frozen * shape.weights
+
+
+def _mapped(shape: Shape, model: Mapping[str, Any], frozen: int) -> float:
+    """Bytes of the file that stay in memory although the engine has laid the same weights together: where they need no
+    other type, the file itself is what the others of them are read from."""
+    if {"float32": 4, "bfloat16": 2}.get(str(model.get("dtype") or model.get("torch_dtype"))) != frozen:
+        return 0.0
+    together = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
+    return float(frozen * sum(i * o * number for name, i, o, number in shape.linear() if name in together))
 
 
 def _copies(config: TrainingConfig) -> int:

@@ -172,6 +172,20 @@ def test_with_the_adapter_off_it_is_the_base() -> None:
     assert abs(float(on) - float(off)) > 1e-3 * learnt
 
 
+def test_the_last_feed_forward_part_reads_what_is_learnt_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, made = make("llama"), documents()
+    seen: list[list[int]] = []
+    for layer in model.get_base_model().model.layers:
+        layer.mlp.act_fn.register_forward_hook(lambda module, inputs, out: seen.append(list(inputs[0].shape)))
+    # By torch's operations, which the hook can look into.
+    monkeypatch.setattr("modelforge.engine.pointwise.usable", lambda _: False)
+    engine = Engine(model)
+    by_engine(model, engine, made)
+    whole = sum(len(ids) for ids, _ in made)
+    learnt = sum(int((targets >= 0).sum()) for _, targets in made)
+    assert [shape[1] for shape in seen] == [whole, whole, learnt]
+
+
 def test_activations_computed_anew_change_nothing() -> None:
     model, made = make("llama"), documents()
     _, wanted = by_engine(model, Engine(model), made)

@@ -72,10 +72,20 @@ class Engine:
             if family.halves and (own := getattr(home, pointwise.TURN, None)):
                 self._replaced.append((home, pointwise.TURN, pointwise.turning(own)))
             self.head.read = pointwise.read_logits
+        self._last = _Places(self._forward_of(last := self._layers[-1].get_submodule("mlp")))
+        if not compiled:
+            self._replace([(last, self._last)])
         self._own = [(home, name, home.__dict__.get(name)) for home, name, _ in self._replaced]
 
     def _replace(self, forwards: Iterable[tuple[nn.Module, Any]]) -> None:
         self._replaced += [(module, "forward", forward) for module, forward in forwards]
+
+    def _forward_of(self, module: nn.Module) -> Callable[..., Any]:
+        """Its forward pass within ``at_work``."""
+        found: Callable[..., Any] = module.forward
+        for home, _, function in self._replaced:
+            found = function if home is module else found
+        return found
 
     def _compile(self) -> None:
         # One program for all layers of a class; sizes of rows differ from step to step.
@@ -115,7 +125,17 @@ class Engine:
         for projection in self._projections:
             projection.stack(computed)
 
-    def hidden(self, documents: Documents) -> Tensor:
+    def hidden(self, documents: Documents) -> tuple[Tensor, Tensor]:
+        """The last layer's output where something is learnt, of shape (places, width), and the targets there."""
+        learnt = documents.targets >= 0
+        # Activations that are computed anew would be so at other places, when the next documents have been read.
+        places = None if getattr(self._layers[-1], "gradient_checkpointing", False) else learnt.nonzero()[:, 0]
+        with self._last.at(places):
+            hidden = self._hidden(documents)
+        device = hidden.device
+        return hidden[learnt.to(device)], documents.targets[learnt].to(device)
+
+    def _hidden(self, documents: Documents) -> Tensor:
         """The last layer's output, of shape (tokens, width)."""
         device = self.head.weight.device
         self._stack()
@@ -135,20 +155,40 @@ class Engine:
 
     def loss(self, documents: Documents) -> tuple[Tensor, Tensor, int]:
         """The summed loss of what is learnt in nats, how many of those tokens were the likeliest, and their number."""
-        learnt = documents.targets >= 0
-        device = self.head.weight.device
-        hidden = self.hidden(documents)[learnt.to(device)]
-        with torch.autocast(device.type, enabled=False):
-            total, right = loss.summed_loss(hidden, documents.targets[learnt].to(device), self.head)
-        return total, right, int(learnt.sum())
+        hidden, targets = self.hidden(documents)
+        with torch.autocast(hidden.device.type, enabled=False):
+            total, right = loss.summed_loss(hidden, targets, self.head)
+        return total, right, len(targets)
 
     def told(self, documents: Documents) -> Told:
         """What the model makes of each token that is to be predicted."""
-        learnt = documents.targets >= 0
-        device = self.head.weight.device
-        hidden = self.hidden(documents)[learnt.to(device)]
-        with torch.autocast(device.type, enabled=False):
-            return loss.told(hidden, documents.targets[learnt].to(device), self.head)
+        hidden, targets = self.hidden(documents)
+        with torch.autocast(hidden.device.type, enabled=False):
+            return loss.told(hidden, targets, self.head)
+
+
+class _Places:
+    """The forward pass of the last layer's feed-forward part at some places alone: what it makes of the others, nothing
+    reads."""
+
+    def __init__(self, forward: Callable[[Tensor], Tensor]) -> None:
+        self._forward = forward
+        self._places: Tensor | None = None
+
+    @contextmanager
+    def at(self, places: Tensor | None) -> Iterator[None]:
+        """Within, it computes at these places of a row; None are all."""
+        self._places = places
+        try:
+            yield
+        finally:
+            self._places = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self._places is None:
+            return self._forward(x)
+        places = self._places.to(x.device)
+        return torch.zeros_like(x).index_copy(1, places, self._forward(x.index_select(1, places)))
 
 
 def _put(replaced: Iterable[_Replaced]) -> None:

@@ -132,8 +132,8 @@ class _Gate(torch.autograd.Function):
 
 
 def drop(x: Tensor, seed: Tensor, share: float) -> Tensor:
-    """``x``, (tokens, size), with a ``share`` of its elements made 0 and the others as much larger: which, says ``seed``,
-    of shape (1,) and int64."""
+    """``x``, (tokens, size), with a ``share`` of its elements made 0 and the others as much larger; which ones, says
+    ``seed``, of shape (1,) and int64."""
     rows = _laid(x)
     out = torch.empty(rows.shape, dtype=x.dtype)
     _run(_Work.DROP, [rows, out], [seed], 1, _least(share), 1.0 / (1.0 - share))

@@ -54,7 +54,7 @@ class Projection:
             share = dropout_of(first, first.active_adapters[0]) if first.training else 0.0
         product = _plain if torch.compiler.is_compiling() else _Product.apply
         parts = product(x.reshape(-1, x.shape[-1]), *stacked, self._frozen, self._widths, share)
-        return [part.view(*x.shape[:-1], -1) for part in parts]
+        return [part.view(*x.shape[:-1], width) for part, width in zip(parts, self._widths, strict=True)]
 
     def forwards(self) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
         """The layers, with what they do instead of their own forward pass."""
