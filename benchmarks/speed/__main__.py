@@ -55,16 +55,12 @@ def measure(bench: Bench, case: Case, repeats: int, console: Console) -> Result:
         result.limit = _limit(bench, case)
         _take_limit(bench, result)
     for number in range(repeats):
-        for rival in case.rivals or (None,):
-            if "ModelForge" in result.faults or (rival and rival.name in result.faults):
-                continue
-            own = _timed(bench, case, None, result, console, number)
-            if own is None:
-                continue
-            result.ours.append(own)
-            if rival is None:
-                continue
-            other = _timed(bench, case, rival, result, console, number)
+        own = _timed(bench, case, None, result, console, number)
+        if own is None:
+            break
+        result.ours.append(own)
+        for rival in case.rivals:
+            other = None if rival.name in result.faults else _timed(bench, case, rival, result, console, number)
             if other is not None:
                 result.pairs.setdefault(rival.name, []).append((own, other))
     if case.share:

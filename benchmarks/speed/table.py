@@ -44,7 +44,7 @@ class Result:
     case: Case
     ours: list[Measured] = field(default_factory=list)
     pairs: dict[str, list[tuple[Measured, Measured]]] = field(default_factory=dict)
-    """By rival: a run of ModelForge, and the rival's right after it."""
+    """By rival: a run of ModelForge, and the rival's in the same round."""
     limit: Limit | None = None
     faults: dict[str, str] = field(default_factory=dict)
     """Why there are no figures, by contender."""
