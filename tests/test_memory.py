@@ -158,6 +158,8 @@ def test_weights_that_need_no_other_type_stay_mapped() -> None:
     assert told({**LLAMA, "dtype": "float32"}).weights == once.weights
     assert 1.3 < told({**LLAMA, "dtype": "bfloat16"}).weights / once.weights < 1.7
     assert told({**LLAMA, "dtype": "bfloat16"}, engine=False).weights == once.weights
+    four = told({**LLAMA, "dtype": "bfloat16"}, strategy="qlora").weights - told(strategy="qlora").weights
+    assert four == pytest.approx(2 * 106.2, rel=0.01)
     assert told({**LLAMA, "torch_dtype": "float32"}, bf16=False).weights > 1.3 * told(bf16=False).weights
 
 

@@ -143,8 +143,8 @@ def estimate(
     kept = _kept(shape, config, batch, half, way)
     logits = _logits(shape, config, batch, half, way, head)
     weights = _weights(shape, config, frozen, engine=engine) * _copies(config)
-    if way in (_Way.NATIVE, _Way.TORCH) and device == "cpu" and not quantized:
-        weights += _mapped(shape, model, frozen)
+    if device == "cpu" and _stored_as(model) == frozen:
+        weights += frozen * _mapped(shape, quantized=quantized, engine=engine)
     overhead = GPU_MB * MB if device == "cuda" else _libraries(config, engine=engine, compiled=compiled) * MB
     moving = kept + logits
     return Estimate(
@@ -291,13 +291,18 @@ def _weights(shape: Shape, config: TrainingConfig, frozen: int, *, engine: bool)
     return frozen * shape.weights
 
 
-def _mapped(shape: Shape, model: Mapping[str, Any], frozen: int) -> float:
-    """Bytes of the file that stay in memory although the engine has laid the same weights together: where they need no
-    other type, the file itself is what the others of them are read from."""
-    if {"float32": 4, "bfloat16": 2}.get(str(model.get("dtype") or model.get("torch_dtype"))) != frozen:
-        return 0.0
-    together = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj")
-    return float(frozen * sum(i * o * number for name, i, o, number in shape.linear() if name in together))
+def _stored_as(model: Mapping[str, Any]) -> int | None:
+    """Bytes of each weight in the model's file; None where ``config.json`` says nothing of it."""
+    return {"float32": 4, "bfloat16": 2}.get(str(model.get("dtype") or model.get("torch_dtype")))
+
+
+def _mapped(shape: Shape, *, quantized: bool, engine: bool) -> int:
+    """Weights whose part of the file stays in memory beside what was made of them, where the others need no other type:
+    those are the file itself. What is quantized is made anew, and so is what the engine lays together."""
+    if quantized:
+        return shape.within
+    together = ("q_proj", "k_proj", "v_proj", "gate_proj", "up_proj") if engine else ()
+    return sum(i * o * number for name, i, o, number in shape.linear() if name in together)
 
 
 def _copies(config: TrainingConfig) -> int:
