@@ -205,7 +205,7 @@ def _allocator(group: str) -> Check:
 
 def _compiler(group: str) -> Check:
     found = cxx()
-    advice = "training is a third to two thirds faster with one: apt-get install g++, or your system's package"
+    advice = "training is up to twice as fast with one: apt-get install g++, or your system's package"
     return Check(
         group=group,
         name="C++ compiler",

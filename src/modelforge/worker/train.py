@@ -270,7 +270,7 @@ def _frozen(
             report.message(f"Trained the plain way, not by the fast engine: {why}")
         engine = why is None
     if engine and spec.device == "cpu" and (fault := native.code(pointwise.SOURCE).fault):
-        report.message(f"Training takes a third to two thirds longer than it has to: {fault}")
+        report.message(f"Training takes up to twice as long as it has to: {fault}")
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
