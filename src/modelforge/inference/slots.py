@@ -29,6 +29,7 @@ class Slots(Cache):
         self._first = 0
         self._starts: list[int] = []
         self._count = 0
+        self._at: tuple[Tensor, Tensor] | None = None
 
     @property
     def token_bytes(self) -> int:
@@ -70,6 +71,7 @@ class Slots(Cache):
     def open(self, first: int, starts: list[int], count: int) -> None:
         """The next pass brings ``count`` tokens for each of some neighbouring rows, from its place in ``starts`` on."""
         self._first, self._starts, self._count = first, starts, count
+        self._at = None
 
     @property
     def width(self) -> int:
@@ -88,11 +90,18 @@ class Slots(Cache):
             if len(self._starts) == 1:
                 held[rows, :, self._starts[0] : self.width] = states
             else:
-                each = torch.arange(rows.start, rows.stop, device=held.device)[:, None]
-                starts = torch.tensor(self._starts, device=held.device)[:, None]
-                held[each, :, starts + torch.arange(self._count, device=held.device)] = states.transpose(1, 2)
+                each, places = self._places(held.device)
+                held[each, :, places] = states.transpose(1, 2)
         seen = (rows, slice(None), slice(self.width))
         return self._keys[layer_idx][seen], self._values[layer_idx][seen]
+
+    def _places(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The rows of a pass and its places in them, as indices; for all layers once."""
+        if self._at is None:
+            starts = torch.tensor(self._starts, device=device)[:, None]
+            rows = torch.arange(self._first, self._first + len(self._starts), device=device)[:, None]
+            self._at = rows, starts + torch.arange(self._count, device=device)
+        return self._at
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
         """Tokens before those of this pass, in the longest row."""
