@@ -20,7 +20,7 @@ from unittest import mock
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.profiler import ProfilerActivity, profile
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import LlamaForCausalLM
 
 from benchmarks.speed import arithmetic, gemm
 from benchmarks.speed.models import MODELS, Llama
@@ -39,11 +39,7 @@ WARM = 3
 
 def make_model(shape: Llama, dtype: torch.dtype, dropout: float) -> Any:
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=shape.vocab, hidden_size=shape.hidden, intermediate_size=shape.mlp, num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads, num_key_value_heads=shape.kv_heads, tie_word_embeddings=shape.tied,
-    )  # fmt: skip
-    model = LlamaForCausalLM(config).to(dtype)
+    model = LlamaForCausalLM(shape.config()).to(dtype)
     options: Any = {"r": 16, "lora_alpha": 32, "lora_dropout": dropout, "target_modules": "all-linear"}
     tuned: Any = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **options))
     in_full_precision(tuned)
@@ -69,7 +65,7 @@ def _row(shape: Llama, lengths: torch.Tensor, generator: torch.Generator) -> Doc
 
 
 def _sizes(row: Documents) -> list[tuple[int, int]]:
-    """Of each document, how many tokens are learnt, and how many aren't."""
+    """Of each document, how many tokens aren't learnt, and how many are."""
     return [
         (len(part) - int((part >= 0).sum()), int((part >= 0).sum()))
         for part in torch.split(row.targets, row.lengths.tolist())

@@ -16,13 +16,11 @@ import argparse
 import json
 import os
 import random
-import shlex
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +29,8 @@ from peft import PeftModel
 from rich.console import Console
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from benchmarks.speed import machine, table
-from benchmarks.speed.__main__ import LOG, wrapped
+from benchmarks.speed import machine
+from benchmarks.speed.__main__ import log
 from benchmarks.speed.peers.order import Order
 from benchmarks.speed.peers.shared import question
 from modelforge.catalogue import ASSETS
@@ -144,9 +142,7 @@ def main() -> None:
             lines.append((str(seed), *(f"{figure:.4f}" for figure in figures), str(tokens), met))
             console.print(f"seed {seed}: " + ", ".join(lines[-1][1:]), markup=False)
     if options.log:
-        command = shlex.join(["python", "-m", "benchmarks.loss", *sys.argv[1:]])
-        text = f"{wrapped(' '.join(machine.described()))} `{command}`.\n\n{table.markdown(lines, HEADINGS)}"
-        table.add_to_log(LOG, "the loss against TRL's in float32", text, date.today())
+        log("benchmarks.loss", "the loss against TRL's in float32", machine.described(), lines, HEADINGS)
 
 
 if __name__ == "__main__":

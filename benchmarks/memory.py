@@ -14,15 +14,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
-import sys
 import tempfile
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 
-from benchmarks.speed import machine, table
-from benchmarks.speed.__main__ import LOG, wrapped
+from benchmarks.speed import machine
+from benchmarks.speed.__main__ import log
 from benchmarks.speed.cases import CASES, Case, chosen
 from benchmarks.speed.contenders import Bench, Failed, Measured
 
@@ -92,9 +89,7 @@ def main() -> None:
             else:
                 print(" | ".join(found[-1]), flush=True)
     if options.log:
-        command = shlex.join(["python", "-m", "benchmarks.memory", *sys.argv[1:]])
-        text = f"{wrapped(' '.join(said))} `{command}`.\n\n{table.markdown(found, HEADINGS)}"
-        table.add_to_log(LOG, "the memory estimate against the peak", text, date.today())
+        log("benchmarks.memory", "the memory estimate against the peak", said, found, HEADINGS)
 
 
 if __name__ == "__main__":

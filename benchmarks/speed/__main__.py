@@ -155,6 +155,13 @@ def entry(command: str, said: Sequence[str], lines: Sequence[Sequence[str]], not
     return f"{head}\n\n{table.markdown(lines)}\n{listed}\n"
 
 
+def log(module: str, title: str, said: Sequence[str], lines: Sequence[Sequence[str]], headings: Sequence[str]) -> None:
+    """Add what another benchmark found to the log: machine, command and table."""
+    command = shlex.join(["python", "-m", module, *sys.argv[1:]])
+    text = f"{wrapped(' '.join(said))} `{command}`.\n\n{table.markdown(lines, headings)}"
+    table.add_to_log(LOG, title, text, date.today())
+
+
 def told_of(bench: Bench) -> str:
     """What was not as it is by default."""
     changes = [

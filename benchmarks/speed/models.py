@@ -10,7 +10,7 @@ from benchmarks.speed import vocabulary
 from modelforge.files import read_text_or_none
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import LlamaConfig, PreTrainedModel
 
 SEED = 1
 MADE = "made"
@@ -42,14 +42,13 @@ class Llama:
     def kv_width(self) -> int:
         return self.kv_heads * self.head_dim
 
-    def save(self, folder: Path) -> None:
+    def config(self) -> LlamaConfig:
+        """As transformers has it."""
         import torch  # noqa: PLC0415 - of the training stack
-        from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, LlamaConfig  # noqa: PLC0415
+        from transformers import LlamaConfig  # noqa: PLC0415
 
-        vocabulary.save_chat(folder, self.positions)
-        dtype = torch.bfloat16 if self.half else torch.float32
         options: Any = {"num_labels": 1} if self.scorer else {}
-        config = LlamaConfig(
+        return LlamaConfig(
             hidden_size=self.hidden,
             intermediate_size=self.mlp,
             num_hidden_layers=self.layers,
@@ -61,11 +60,17 @@ class Llama:
             pad_token_id=0,
             bos_token_id=1,
             eos_token_id=2,
-            dtype=dtype,
+            dtype=torch.bfloat16 if self.half else torch.float32,
             **options,
         )
+
+    def save(self, folder: Path) -> None:
+        from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification  # noqa: PLC0415
+
+        vocabulary.save_chat(folder, self.positions)
         kind: Any = AutoModelForSequenceClassification if self.scorer else AutoModelForCausalLM
-        _save(kind.from_config(config, dtype=dtype), folder)
+        config = self.config()
+        _save(kind.from_config(config, dtype=config.dtype), folder)
 
 
 @dataclass(frozen=True)

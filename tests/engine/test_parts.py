@@ -177,6 +177,15 @@ def test_what_is_told_of_each_place(scale: float, cap: float, bias: bool, read: 
 
 
 @READS
+def test_logits_that_are_no_numbers_show(read: Any) -> None:
+    logits = torch.randn(3, 83, generator=torch.Generator().manual_seed(0))
+    logits[1, 7] = logits[2, 82] = math.nan
+    log_probs, *_, by_logits = read(logits, torch.tensor([1, 2, 3]), 1.0, 0.0, torch.full((3,), -1.0))
+    assert log_probs.isnan().tolist() == [False, True, True]
+    assert by_logits.isnan().any(-1).tolist() == [False, True, True]
+
+
+@READS
 def test_logits_of_bfloat16_and_of_extremes(read: Any) -> None:
     logits = torch.tensor([[300.0, -300.0, 296.0], [0.0, 0.0, 0.0], [-1e4, 1e4, 3.0]]).bfloat16()
     targets = torch.tensor([2, 1, 1])

@@ -81,7 +81,9 @@ def test_prompts_that_come_together_are_read_together(model: Any) -> None:
     assert all(batch.admit(one) for one in turns)
     over = batch.step()
     assert (decoder.taken, decoder.passes) == (sum(map(len, prompts)), 1)
-    assert [len(one.ids) for one in turns] == [2] * 5 or over  # one behind the prompt, and the first that is written
+    # One behind the prompt, and the first that is written, but for answers that end.
+    assert all(len(one.ids) == 2 or one in over for one in turns)
+    assert len(over) < len(turns)
     run(batch, [])
     assert [one.ids for one in turns] == [generated(model, prompt) for prompt in prompts]
 

@@ -37,7 +37,7 @@ def _weights(model: nn.Module) -> int:
 
 
 def product_rate(device: torch.device, dtype: torch.dtype, size: int = 1024) -> float:
-    """Floating-point operations a second of square products, the best of a few; takes about 50 ms on a CPU."""
+    """Floating-point operations a second of square products, the best of a few."""
     left, right = (torch.ones(size, size, device=device, dtype=dtype) for _ in range(2))
     best = float("inf")
     for _ in range(4):
