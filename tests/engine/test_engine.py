@@ -48,7 +48,7 @@ def test_attention_that_tells_documents_apart_by_positions(
     kind: str, own: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a GPU has."""
-    monkeypatch.setattr("modelforge.engine.engine._attention_on", lambda _, attention: attention)
+    monkeypatch.setattr("modelforge.engine.engine._attention_on", lambda _, __, attention: attention)
     model, made = make(kind), documents()
     _, wanted = one_by_one(model, made)
     model.get_base_model().config._attn_implementation = own

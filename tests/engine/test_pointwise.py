@@ -114,7 +114,7 @@ def test_gates_of_extremes_are_numbers() -> None:
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_every_family_is_computed_by_it(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """None is left to torch's operations by a name that has changed."""
-    done: list[pointwise._Work] = []
+    done: list[pointwise.Work] = []
     run = pointwise._run
     monkeypatch.setattr(pointwise, "_run", lambda work, *rest, **more: (done.append(work), run(work, *rest, **more)))
     model = make(kind)
@@ -122,7 +122,7 @@ def test_every_family_is_computed_by_it(kind: str, monkeypatch: pytest.MonkeyPat
     with engine.at_work():
         engine.loss(end_to_end(documents()))[0].backward()
     layers = SIZES["num_hidden_layers"]
-    work = pointwise._Work
+    work = pointwise.Work
     turned = 2 * layers - (2 * sum(not each for each in getattr(model.config, "no_rope_layers", None) or []))
     assert done.count(work.GATE) == done.count(work.GATE_BACK) == layers
     if kind == "cohere":  # its norms take the mean away, and its turns pair neighbours

@@ -1,4 +1,4 @@
-"""Causal attention over documents that lie end to end in one row, on the CPU.
+"""Causal attention over documents that lie end to end in one row, on the CPU; on a GPU see flash.py.
 
 torch's flash attention for CPUs takes four to eight times as long as plain batched products in its bfloat16 backward
 pass for documents below about 500 tokens (measured, benchmarks/LOG.md); above, it wins, and takes no memory for the
@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelforge.engine import kernel
+from modelforge.engine import flash, kernel
 
 NAME = "modelforge"
 """In transformers' registry of attention functions; a model of that name is given no mask."""
@@ -226,6 +226,20 @@ def attend(
     return out
 
 
+class Lengths:
+    """The documents of a row, for all of its layers."""
+
+    def __init__(self, lengths: Tensor, device: torch.device) -> None:
+        self.lengths = lengths
+        """Int64, on the CPU."""
+        self.longest = int(lengths.max())
+        self.starts: Tensor | None = None
+        """On a GPU: where each begins, and where the last one ends; int32."""
+        if device.type != "cpu":
+            ends = lengths.cumsum(0, dtype=torch.int32)
+            self.starts = torch.cat([ends.new_zeros(1), ends]).to(device, non_blocking=True)
+
+
 def attention(
     module: nn.Module,
     query: Tensor,
@@ -233,7 +247,7 @@ def attention(
     value: Tensor,
     attention_mask: Tensor | None,
     *,
-    lengths: Tensor,
+    documents: Lengths,
     scaling: float | None = None,
     sliding_window: int | None = None,
     softcap: float | None = None,
@@ -242,13 +256,9 @@ def attention(
     """``attend`` as transformers calls an attention function: (1, heads, tokens, width) in, (1, tokens, heads, width)
     out."""
     query, key, value = (rows[0].transpose(0, 1) for rows in (query, key, value))
-    out = attend(
-        query,
-        key,
-        value,
-        lengths,
-        query.shape[-1] ** -0.5 if scaling is None else scaling,
-        sliding_window or 0,
-        softcap or 0.0,
-    )
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if documents.starts is None:
+        out = attend(query, key, value, documents.lengths, scale, sliding_window or 0, softcap or 0.0)
+    else:
+        out = flash.attend(query, key, value, documents.starts, documents.longest, scale, sliding_window or 0)
     return out[None], None

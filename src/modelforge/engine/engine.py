@@ -13,10 +13,10 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from modelforge.engine import attention, loss, pointwise
+from modelforge.engine import attention, flash, loss, pointwise
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.loss import Told
-from modelforge.engine.projections import Projection, projections
+from modelforge.engine.projections import Projection, Stack, projections
 
 ALL_ATTENTION_FUNCTIONS.register(attention.NAME, attention.attention)
 
@@ -27,7 +27,7 @@ _Replaced = tuple[Any, str, Any]
 
 @dataclass(frozen=True)
 class Documents:
-    """Some documents, end to end."""
+    """Some documents, end to end. On a GPU nothing waits for what lies on the CPU."""
 
     input_ids: Tensor
     """Of shape (tokens,), as all of these but the lengths."""
@@ -54,12 +54,13 @@ class Engine:
         self._layers: list[nn.Module] = list(self.backbone.layers)
         self._own_attention = self._config._attn_implementation
         self._attention = (
-            self._own_attention if compiled else _attention_on(self.head.weight.device, self._own_attention)
+            self._own_attention if compiled else _attention_on(self.head.weight, self._config, self._own_attention)
         )
         self._projections: list[Projection] = []
         for layer in self._layers:
             for names in family.projections:
                 self._projections += projections([layer.get_submodule(name) for name in names])
+        self._stacks: dict[str, Stack] = {}
         self._compiled = compiled
         self._replaced: list[_Replaced] = []
         for projection in self._projections:
@@ -121,32 +122,39 @@ class Engine:
             _put(earlier)
 
     def _stack(self) -> None:
-        computed = self.backbone.get_input_embeddings().weight.dtype
-        for projection in self._projections:
-            projection.stack(computed)
+        adapter = self._projections[0].adapter() if self._projections else None
+        if adapter is None:
+            return
+        if adapter not in self._stacks:
+            self._stacks[adapter] = Stack(self._projections, adapter)
+        self._stacks[adapter].make(self.backbone.get_input_embeddings().weight.dtype)
 
     def hidden(self, documents: Documents) -> tuple[Tensor, Tensor]:
         """The last layer's output where something is learnt, of shape (places, width), and the targets there."""
-        learnt = documents.targets >= 0
+        device = self.head.weight.device
+        places = (documents.targets >= 0).nonzero()[:, 0]
+        targets = documents.targets.index_select(0, places).to(device, non_blocking=True)
+        places = places.to(device, non_blocking=True)
         # Activations that are computed anew would be so at other places, when the next documents have been read.
-        places = None if getattr(self._layers[-1], "gradient_checkpointing", False) else learnt.nonzero()[:, 0]
-        with self._last.at(places):
+        anew = getattr(self._layers[-1], "gradient_checkpointing", False)
+        with self._last.at(None if anew else places):
             hidden = self._hidden(documents)
-        device = hidden.device
-        return hidden[learnt.to(device)], documents.targets[learnt].to(device)
+        return hidden.index_select(0, places), targets
 
     def _hidden(self, documents: Documents) -> Tensor:
         """The last layer's output, of shape (tokens, width)."""
         device = self.head.weight.device
         self._stack()
-        inputs = self.backbone.get_input_embeddings()(documents.input_ids[None].to(device))
+        inputs = self.backbone.get_input_embeddings()(documents.input_ids[None].to(device, non_blocking=True))
         if self._compiled:  # else the first layer would be a program of its own
             inputs = inputs.detach().requires_grad_(torch.is_grad_enabled())
-        more: dict[str, Any] = {"lengths": documents.lengths} if self._attention == attention.NAME else {}
+        more: dict[str, Any] = {}
+        if self._attention == attention.NAME:
+            more = {"documents": attention.Lengths(documents.lengths, device)}
         with torch.autocast(device.type, enabled=False):  # weights and what is computed have one type already
             outputs = self.backbone(
                 inputs_embeds=inputs,
-                position_ids=documents.position_ids[None].to(device),
+                position_ids=documents.position_ids[None].to(device, non_blocking=True),
                 use_cache=False,
                 **more,
             )
@@ -187,8 +195,7 @@ class _Places:
     def __call__(self, x: Tensor) -> Tensor:
         if self._places is None:
             return self._forward(x)
-        places = self._places.to(x.device)
-        return torch.zeros_like(x).index_copy(1, places, self._forward(x.index_select(1, places)))
+        return torch.zeros_like(x).index_copy(1, self._places, self._forward(x.index_select(1, self._places)))
 
 
 def _put(replaced: Iterable[_Replaced]) -> None:
@@ -210,10 +217,12 @@ def _with_gradients(program: Callable[..., Any], plain: Callable[..., Any]) -> C
     return forward
 
 
-def _attention_on(device: torch.device, own: str) -> str:
-    """Ours on the CPU. Elsewhere the model's own, which tells documents apart by their positions: so it is exact for
-    every family of ``FAMILIES`` (measured), and kernels are there for it."""
-    return attention.NAME if device.type == "cpu" else own
+def _attention_on(weight: Tensor, config: Any, own: str) -> str:
+    """Ours where it can be computed. Else the model's own, which tells documents apart by their positions: so it is exact
+    for every family of ``FAMILIES`` (measured)."""
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    cap = getattr(config, "attn_logit_softcapping", None)
+    return attention.NAME if weight.device.type == "cpu" or flash.usable(weight, size, cap) else own
 
 
 def refusal(model: nn.Module) -> str | None:

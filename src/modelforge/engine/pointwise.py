@@ -1,5 +1,5 @@
-"""What lies between the products of a decoder layer, and behind the last of them, by the C++ of pointwise.cpp: norms,
-turns by positions, gates, dropout, and what logits say.
+"""What lies between the products of a decoder layer, and behind the last of them: norms, turns by positions, gates,
+dropout, and what logits say; on a CPU by the C++ of pointwise.cpp, on a GPU by the Triton of gpu.py.
 
 torch's operations write down every step between; a program that torch's compiler makes of a layer doesn't, and takes
 longer to make than a small model to train (measured, benchmarks/LOG.md).
@@ -8,6 +8,7 @@ longer to make than a small model to train (measured, benchmarks/LOG.md).
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from pathlib import Path
@@ -20,14 +21,15 @@ from modelforge.engine.families import GELU, SILU, Family, activation
 from modelforge.native import code
 
 SOURCE = Path(__file__).with_name("pointwise.cpp")
-_TYPES = {torch.float32: 0, torch.bfloat16: 1}
+_CODES = {torch.float32: 0, torch.bfloat16: 1}
+_TYPES = {"cpu": set(_CODES), "cuda": {torch.float32, torch.bfloat16, torch.float16}}
 TURN = "apply_rotary_pos_emb"
 """The function that turns queries and keys, in each of transformers' modules."""
 
 Forward = Callable[..., Any]
 
 
-class _Work(IntEnum):
+class Work(IntEnum):
     """As in pointwise.cpp."""
 
     NORM = 0
@@ -42,16 +44,32 @@ class _Work(IntEnum):
 
 def usable(weight: Tensor) -> bool:
     """Whether layers of such weights can be computed here."""
-    return weight.device.type == "cpu" and weight.dtype in _TYPES and code(SOURCE).library is not None
+    return weight.dtype in _TYPES.get(weight.device.type, ()) and fault(weight.device) is None
+
+
+def fault(device: torch.device) -> str | None:
+    """Why nothing can be computed here on such a device, as the end of a sentence; None where it can."""
+    if device.type == "cpu":
+        return code(SOURCE).fault
+    if not importlib.util.find_spec("triton"):
+        return "the package triton is not installed"
+    from modelforge.engine import gpu  # noqa: PLC0415 - triton comes with torch's builds for GPUs alone
+
+    return gpu.fault(device)
 
 
 def _run(
-    work: _Work, rows: Sequence[Tensor], numbers: Sequence[Tensor], heads: int, more: int = 0, factor: float = 0.0
+    work: Work, rows: Sequence[Tensor], numbers: Sequence[Tensor], heads: int, more: int = 0, factor: float = 0.0
 ) -> None:
     """``rows`` are of shape (tokens, heads, size), their last dimension in order."""
+    first = rows[0]
+    if first.device.type != "cpu":
+        from modelforge.engine import gpu  # noqa: PLC0415 - see ``fault``
+
+        gpu.run(work, rows, numbers, heads, more, factor)
+        return
     library = code(SOURCE).library
     assert library is not None
-    first = rows[0]
     addresses = [each.data_ptr() for each in (*rows, *numbers)]
     strides = [stride for each in rows for stride in each.stride()[:2]]
     sizes = (first.shape[0], heads, first.shape[2], more)
@@ -61,7 +79,7 @@ def _run(
         (ctypes.c_int64 * len(strides))(*strides),
         (ctypes.c_int64 * len(sizes))(*sizes),
         ctypes.c_float(factor),
-        ctypes.c_int(_TYPES[first.dtype]),
+        ctypes.c_int(_CODES[first.dtype]),
         ctypes.c_int(torch.get_num_threads()),
     )
 
@@ -77,9 +95,9 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         rows = _laid(x)
-        out = torch.empty(rows.shape, dtype=x.dtype)
-        factors = torch.empty(rows.shape[:2])
-        _run(_Work.NORM, [rows, out], [weight, factors], rows.shape[1], factor=epsilon)
+        out = x.new_empty(rows.shape)
+        factors = x.new_empty(rows.shape[:2], dtype=torch.float32)
+        _run(Work.NORM, [rows, out], [weight, factors], rows.shape[1], factor=epsilon)
         ctx.save_for_backward(x, weight, factors)
         return out.view(x.shape)
 
@@ -87,8 +105,8 @@ class _Norm(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
         x, weight, factors = ctx.saved_tensors
         rows, wanted = _laid(x), _laid(grads[0])
-        out = torch.empty(rows.shape, dtype=x.dtype)
-        _run(_Work.NORM_BACK, [wanted, rows, out], [weight, factors], rows.shape[1])
+        out = x.new_empty(rows.shape)
+        _run(Work.NORM_BACK, [wanted, rows, out], [weight, factors], rows.shape[1])
         return out.view(x.shape), None, None
 
 
@@ -98,16 +116,16 @@ class _Turn(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         ctx.save_for_backward(cosines, sines)
-        return _turned(_Work.TURN, x, cosines, sines)
+        return _turned(Work.TURN, x, cosines, sines)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return _turned(_Work.TURN_BACK, grads[0], *ctx.saved_tensors), None, None
+        return _turned(Work.TURN_BACK, grads[0], *ctx.saved_tensors), None, None
 
 
-def _turned(work: _Work, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+def _turned(work: Work, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
     rows = x if x.stride(-1) == 1 else x.contiguous()
-    out = torch.empty(x.shape, dtype=x.dtype)
+    out = x.new_empty(x.shape)
     _run(work, [rows, out], [cosines, sines], x.shape[1], cosines.shape[1])
     return out
 
@@ -115,8 +133,8 @@ def _turned(work: _Work, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 class _Gate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor, gelu: bool) -> Tensor:
-        out = torch.empty(gate.shape, dtype=gate.dtype)
-        _run(_Work.GATE, [_laid(gate), _laid(up), _laid(out)], [], 1, gelu)
+        out = gate.new_empty(gate.shape)
+        _run(Work.GATE, [_laid(gate), _laid(up), _laid(out)], [], 1, gelu)
         ctx.save_for_backward(gate, up)
         ctx.gelu = gelu
         return out
@@ -125,9 +143,9 @@ class _Gate(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, None]:
         gate, up = ctx.saved_tensors
         # Side by side, as the product wants them that made both.
-        both = torch.empty(*gate.shape[:-1], 2 * gate.shape[-1], dtype=gate.dtype)
+        both = gate.new_empty(*gate.shape[:-1], 2 * gate.shape[-1])
         by_gate, by_up = both.chunk(2, -1)
-        _run(_Work.GATE_BACK, [_laid(each) for each in (grads[0], gate, up, by_gate, by_up)], [], 1, ctx.gelu)
+        _run(Work.GATE_BACK, [_laid(each) for each in (grads[0], gate, up, by_gate, by_up)], [], 1, ctx.gelu)
         return by_gate, by_up, None
 
 
@@ -135,14 +153,14 @@ def drop(x: Tensor, seed: Tensor, share: float) -> Tensor:
     """``x``, (tokens, size), with a ``share`` of its elements made 0 and the others as much larger; which ones, says
     ``seed``, of shape (1,) and int64."""
     rows = _laid(x)
-    out = torch.empty(rows.shape, dtype=x.dtype)
-    _run(_Work.DROP, [rows, out], [seed], 1, _least(share), 1.0 / (1.0 - share))
+    out = x.new_empty(rows.shape)
+    _run(Work.DROP, [rows, out], [seed], 1, _least(share), 1.0 / (1.0 - share))
     return out.view(x.shape)
 
 
 def drop_back(grad: Tensor, seed: Tensor, share: float, by_x: Tensor) -> None:
     """Add the gradient of ``drop``'s input to ``by_x``."""
-    _run(_Work.DROP_BACK, [_laid(grad), _laid(by_x)], [seed], 1, _least(share), 1.0 / (1.0 - share))
+    _run(Work.DROP_BACK, [_laid(grad), _laid(by_x)], [seed], 1, _least(share), 1.0 / (1.0 - share))
 
 
 def _least(share: float) -> int:
@@ -154,9 +172,23 @@ def read_logits(
     logits: Tensor, targets: Tensor, scale: float, cap: float, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
     """As ``loss.read_logits``; the logits themselves become the gradient."""
+    assert logits.is_contiguous() and targets.is_contiguous()
+    said = logits.new_empty(len(logits), 4, dtype=torch.float32)
+    if logits.device.type == "cpu":
+        _read_logits(logits, targets, said, scale, cap, weights)
+    else:
+        from modelforge.engine import gpu  # noqa: PLC0415 - see ``fault``
+
+        gpu.read_logits(logits, targets, said, scale, cap, weights)
+    log_probs, entropy, mean, likeliest = said.unbind(-1)
+    return log_probs, entropy, mean, likeliest.bool(), None if weights is None else logits
+
+
+def _read_logits(
+    logits: Tensor, targets: Tensor, said: Tensor, scale: float, cap: float, weights: Tensor | None
+) -> None:
     library = code(SOURCE).library
-    assert library is not None and logits.is_contiguous() and targets.is_contiguous()
-    said = torch.empty(len(logits), 4)
+    assert library is not None
     library.modelforge_logits(
         ctypes.c_void_p(logits.data_ptr()),
         ctypes.c_void_p(targets.data_ptr()),
@@ -166,11 +198,9 @@ def read_logits(
         ctypes.c_int64(logits.shape[1]),
         ctypes.c_float(scale),
         ctypes.c_float(cap),
-        ctypes.c_int(_TYPES[logits.dtype]),
+        ctypes.c_int(_CODES[logits.dtype]),
         ctypes.c_int(torch.get_num_threads()),
     )
-    log_probs, entropy, mean, likeliest = said.unbind(-1)
-    return log_probs, entropy, mean, likeliest.bool(), None if weights is None else logits
 
 
 def forwards(backbone: Any, layers: Sequence[nn.Module], family: Family) -> list[tuple[nn.Module, Forward]]:
@@ -217,7 +247,8 @@ def turning(own: Forward) -> Forward:
     def apply_rotary_pos_emb(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *rest: Any, **more: Any) -> Any:
         if len(query) > 1 or rest or more:
             return own(query, key, cos, sin, *rest, **more)
-        angles = cos[0].float(), sin[0].float()
+        # C++ reads float32 alone.
+        angles = [each[0].float() if each.device.type == "cpu" else each[0] for each in (cos, sin)]
         return tuple(
             _Turn.apply(rows[0].transpose(0, 1), *angles).transpose(0, 1)[None]  # type: ignore[no-untyped-call]
             for rows in (query, key)

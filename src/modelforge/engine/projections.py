@@ -1,13 +1,15 @@
 """Linear layers with a LoRA adapter: those that read the same input are multiplied as one.
 
 Products of rank 16 run at a third of the rate of wide ones (measured), so the matrices of query, key and value, or of
-gate and up, are stacked: A on top of A, B along a diagonal. Adapters stay the float32 parameters that PEFT made; they
-are stacked anew before each pass, which costs little beside it, and so their gradients come by themselves.
+gate and up, are stacked: A on top of A, B along a diagonal. Adapters stay the float32 parameters that PEFT made; those
+of the whole model are stacked anew before each pass, in a handful of operations, and so their gradients come by
+themselves.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,17 +33,21 @@ class Projection:
         self._frozen: Plain | Quantized = Quantized(own) if _is_quantized(own[0]) else Plain(own)
         self._stacked: tuple[Tensor, Tensor] | None = None
 
-    def stack(self, dtype: torch.dtype) -> None:
-        """Lay the adapters' matrices together, in the type that is computed in, for the passes until the next time."""
+    def adapter(self) -> str | None:
+        """The name of the adapter that is at work; None where none is."""
         first = self._layers[0]
-        if first.disable_adapters:
-            return
-        adapter = first.active_adapters[0]
-        down = [layer.lora_A[adapter].weight for layer in self._layers]
-        up = [layer.lora_B[adapter].weight * layer.scaling[adapter] for layer in self._layers]
-        a = torch.cat(down) if len(down) > 1 else down[0]
-        b = torch.block_diag(*up) if len(up) > 1 else up[0]  # type: ignore[no-untyped-call]
-        self._stacked = a.to(dtype), b.to(dtype)
+        return None if first.disable_adapters else str(first.active_adapters[0])
+
+    def matrices(self, adapter: str) -> list[tuple[Tensor, Tensor, float]]:
+        """A, B and the scale of each layer's adapter."""
+        return [
+            (layer.lora_A[adapter].weight, layer.lora_B[adapter].weight, float(layer.scaling[adapter]))
+            for layer in self._layers
+        ]
+
+    def take(self, a: Tensor, b: Tensor) -> None:
+        """The stacked matrices for the passes until the next time: (ranks, width in) and (widths out, ranks)."""
+        self._stacked = a, b
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         """One output for each layer, of shape (…, its width)."""
@@ -61,6 +67,80 @@ class Projection:
         first, *rest = self._layers
         handover = Handover(self)
         return [(first, handover.first), *((layer, handover.next) for layer in rest)]
+
+
+class Stack:
+    """The stacked matrices of all projections, made of an adapter's in a few operations on all of them together."""
+
+    def __init__(self, projections: Sequence[Projection], adapter: str) -> None:
+        self._projections = projections
+        self._adapter = adapter
+        made = [projection.matrices(adapter) for projection in projections]
+        ranks = [len(a) for each in made for a, _, _ in each]
+        self._unit = unit = math.gcd(*ranks)
+        """All ranks are multiples of it, and so a row of B is some whole pieces of its block's row."""
+        places, scales = [], []
+        self._shapes = []
+        start = 0
+        for each in made:
+            whole = sum(len(a) for a, _, _ in each)
+            tall, left = 0, 0
+            for a, b, scale in each:
+                rows = torch.arange(tall, tall + len(b))[:, None] * (whole // unit)
+                pieces = torch.arange(left // unit, (left + len(a)) // unit)[None]
+                places.append(start + (rows + pieces).flatten())
+                scales.append(torch.full((b.numel() // unit, 1), scale))
+                tall, left = tall + len(b), left + len(a)
+            self._shapes.append((whole, each[0][0].shape[1], tall))
+            start += tall * whole // unit
+        device = made[0][0][0].device
+        self._size = start
+        self._places = torch.cat(places).to(device)
+        self._scales = torch.cat(scales).to(device)
+
+    def make(self, dtype: torch.dtype) -> None:
+        """Give every projection its own, in the type that is computed in."""
+        made = [each for projection in self._projections for each in projection.matrices(self._adapter)]
+        stacked = _Stacked.apply(self, dtype, *(a for a, _, _ in made), *(b for _, b, _ in made))  # type: ignore[no-untyped-call]
+        for projection, a, b in zip(self._projections, stacked[::2], stacked[1::2], strict=True):
+            projection.take(a, b)
+
+    def forward(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
+        """From the matrices of all layers, A's before B's, to each projection's a and b in turn."""
+        half = len(parameters) // 2
+        downs = torch.cat([each.reshape(-1) for each in parameters[:half]]).to(dtype)
+        pieces = torch.cat([each.reshape(-1, self._unit) for each in parameters[half:]]).mul_(self._scales)
+        ups = downs.new_zeros(self._size, self._unit).index_copy_(0, self._places, pieces.to(dtype)).view(-1)
+        a = torch.split(downs, [whole * width for whole, width, _ in self._shapes])
+        b = torch.split(ups, [tall * whole for whole, _, tall in self._shapes])
+        return [
+            each.view(shape)
+            for down, up, (whole, width, tall) in zip(a, b, self._shapes, strict=True)
+            for each, shape in ((down, (whole, width)), (up, (tall, whole)))
+        ]
+
+    def backward(self, grads: Sequence[Tensor], parameters: Sequence[torch.Size]) -> list[Tensor]:
+        """The way back, in float32."""
+        half = len(parameters) // 2
+        downs = torch.cat([grad.reshape(-1) for grad in grads[::2]]).float()
+        ups = torch.cat([grad.reshape(-1, self._unit) for grad in grads[1::2]])
+        pieces = ups.index_select(0, self._places).float().mul_(self._scales).view(-1)
+        found = [
+            *torch.split(downs, [shape.numel() for shape in parameters[:half]]),
+            *torch.split(pieces, [shape.numel() for shape in parameters[half:]]),
+        ]
+        return [each.view(shape) for each, shape in zip(found, parameters, strict=True)]
+
+
+class _Stacked(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, stack: Stack, dtype: torch.dtype, *parameters: Tensor) -> tuple[Tensor, ...]:
+        ctx.stack, ctx.shapes = stack, [each.shape for each in parameters]
+        return tuple(stack.forward(parameters, dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return None, None, *ctx.stack.backward(grads, ctx.shapes)
 
 
 class _Product(torch.autograd.Function):

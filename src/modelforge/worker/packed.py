@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -23,35 +23,36 @@ EVAL_ROWS = 32
 
 class PackedTrainer(OurTrainer):
     """transformers' Trainer over rows of ``input_ids`` and ``labels``; a batch is what one optimizer step learns from,
-    cut into rows of about ``row_tokens`` tokens by the engine."""
+    cut into rows of about ``row_tokens`` tokens for the engine."""
 
     def __init__(self, *, row_tokens: int, compiled: bool, **options: Any) -> None:
-        super().__init__(data_collator=collate, **options)
+        super().__init__(data_collator=Packed(row_tokens), **options)
         model: Any = self.model
         self.engine = Engine(model, compiled=compiled)
-        self._row_tokens = row_tokens
-        self._right, self._learnt = 0, 0
+        # On the device, where nothing waits for it.
+        self._right: Tensor | int = 0
+        self._learnt = 0
 
     def training_step(
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         """The mean loss of what is learnt in the batch, its gradient added to the adapter's."""
         model.train()
-        learnt = int((_targets(inputs) != IGNORED).sum())
+        learnt = sum(map(_learnt, inputs["documents"]))
         loss = torch.zeros((), device=self.args.device)
         with self.engine.at_work():
-            for documents in _rows(inputs, self._row_tokens):
+            for documents in inputs["documents"]:
                 summed, right, _ = self.engine.loss(documents)
                 self.accelerator.backward(summed / learnt)
                 loss += summed.detach() / learnt
-                self._right += int(right)
+                self._right += right
         self._learnt += learnt
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """With the share of learnt tokens that were the likeliest since the last time."""
         if "loss" in logs and self._learnt:
-            logs["token_accuracy"] = self._right / self._learnt
+            logs["token_accuracy"] = int(self._right) / self._learnt
             self._right, self._learnt = 0, 0
         super().log(logs, start_time)
 
@@ -59,7 +60,7 @@ class PackedTrainer(OurTrainer):
         """Loss and accuracy of a batch."""
         loss, likeliest, number = 0.0, 0, 0
         with self.engine.at_work():
-            for documents in _rows(inputs, self._row_tokens):
+            for documents in inputs["documents"]:
                 summed, right, learnt = self.engine.loss(documents)
                 loss, likeliest, number = loss + float(summed), likeliest + int(right), number + learnt
         return {"loss": Tally(loss, number), "token_accuracy": Tally(float(likeliest), number)}
@@ -76,34 +77,35 @@ def for_whole_steps(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def collate(rows: Sequence[dict[str, list[int]]]) -> dict[str, Tensor]:
-    """``input_ids`` and ``labels`` of all rows, of shape (1, tokens), and the rows' ``lengths``."""
-    ids = torch.tensor([[token for row in rows for token in row["input_ids"]]])
-    return {
-        "input_ids": ids,
-        "labels": torch.tensor([[label for row in rows for label in row["labels"]]]),
-        "attention_mask": torch.ones_like(ids),  # by which transformers counts tokens
-        "lengths": torch.tensor([len(row["input_ids"]) for row in rows]),
-    }
+class Packed:
+    """Makes a batch of examples: their ``input_ids``, of shape (1, tokens), by which transformers counts tokens, and the
+    ``documents`` of each row, which stay on the CPU."""
+
+    def __init__(self, row_tokens: int) -> None:
+        self._row_tokens = row_tokens
+
+    def __call__(self, examples: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+        ids = torch.tensor([[token for example in examples for token in example["input_ids"]]])
+        lengths = [len(example["input_ids"]) for example in examples]
+        rows = rows_of(lengths, self._row_tokens)
+        return {
+            "input_ids": ids,
+            "attention_mask": torch.ones_like(ids),
+            "documents": [_end_to_end([examples[at] for at in row]) for row in rows],
+        }
 
 
-def _targets(batch: dict[str, Tensor]) -> Tensor:
-    """The label of the place after each one; none at the end of a row."""
-    targets = torch.full_like(batch["labels"][0], IGNORED)
-    targets[:-1] = batch["labels"][0, 1:]
-    targets[batch["lengths"].cumsum(0) - 1] = IGNORED
-    return targets
+def _end_to_end(examples: Sequence[dict[str, list[int]]]) -> Documents:
+    # What is to be predicted is the label of the place after; at the end of an example nothing.
+    targets = [label for example in examples for label in (*example["labels"][1:], IGNORED)]
+    lengths = [len(example["input_ids"]) for example in examples]
+    return Documents(
+        torch.tensor([token for example in examples for token in example["input_ids"]]),
+        torch.tensor(targets),
+        torch.cat([torch.arange(length) for length in lengths]),
+        torch.tensor(lengths),
+    )
 
 
-def _rows(batch: dict[str, Tensor], limit: int) -> Iterator[Documents]:
-    lengths = batch["lengths"].cpu()
-    sizes = lengths.tolist()
-    ids = torch.split(batch["input_ids"][0], sizes)
-    targets = torch.split(_targets(batch), sizes)
-    for row in rows_of(sizes, limit):
-        yield Documents(
-            torch.cat([ids[at] for at in row]),
-            torch.cat([targets[at] for at in row]),
-            torch.cat([torch.arange(sizes[at]) for at in row]),
-            lengths[row],
-        )
+def _learnt(documents: Documents) -> int:
+    return int((documents.targets >= 0).sum())
