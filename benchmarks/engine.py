@@ -1,10 +1,12 @@
-"""Tokens a second of the engine alone, in a bare loop: C++ of our own and torch's operations, in turns in one process.
+"""Tokens a second of the engine alone, in a bare loop: code of our own (C++, Triton on a GPU), torch's operations, and
+what torch's compiler makes of these, in turns in one process.
 
 A Llama with random weights and LoRA (r 16, all linear layers), in bfloat16 where the processor is fast at it, else in
 float32; each step 16 random documents of about 116 tokens, of which 58 % are learnt::
 
     OMP_WAIT_POLICY=PASSIVE LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 \\
         python -m benchmarks.engine 135M --repeats 3
+    python -m benchmarks.engine 1B --gpu --ways own,torch,compiled,checkpointing
 """
 
 from __future__ import annotations
@@ -13,18 +15,18 @@ import argparse
 import statistics
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
 import torch
 from peft import LoraConfig, get_peft_model
-from torch.profiler import ProfilerActivity, profile
+from torch.profiler import profile
 from transformers import LlamaForCausalLM
 
 from benchmarks.speed import arithmetic, gemm
 from benchmarks.speed.models import MODELS, Llama
-from modelforge.engine import kernel, pointwise
+from modelforge.engine import flash, kernel, pointwise
 from modelforge.engine.engine import Documents, Engine
 from modelforge.engine.packing import rows_of
 from modelforge.hardware import cpu_has_fast_bf16
@@ -37,9 +39,14 @@ WARM = 3
 """Steps that do not count."""
 
 
-def make_model(shape: Llama, dtype: torch.dtype, dropout: float) -> Any:
+WAYS = ("own", "torch", "compiled", "checkpointing")
+"""The last: our own code, and activations computed twice."""
+
+
+def make_model(shape: Llama, dtype: torch.dtype, dropout: float, device: torch.device) -> Any:
     torch.manual_seed(0)
-    model = LlamaForCausalLM(shape.config()).to(dtype)
+    with device:
+        model = LlamaForCausalLM._from_config(shape.config(), dtype=dtype)
     options: Any = {"r": 16, "lora_alpha": 32, "lora_dropout": dropout, "target_modules": "all-linear"}
     tuned: Any = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", **options))
     in_full_precision(tuned)
@@ -83,6 +90,8 @@ def train(model: Any, engine: Engine, made: Sequence[list[Documents]]) -> list[f
                 engine.loss(documents)[0].backward()
         optimizer.step()
         optimizer.zero_grad()
+        if engine.head.weight.device.type == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
     return seconds
 
@@ -94,37 +103,52 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8, help="that count, of each repeat")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--row-tokens", type=int, help="instead of what a run would have")
-    parser.add_argument("--native-only", action="store_true")
+    parser.add_argument("--ways", default="own,torch", help=f"some of {', '.join(WAYS)}")
+    parser.add_argument("--gpu", action="store_true")
     parser.add_argument("--profile", action="store_true", help="print what one step of ours takes, by operation")
     options = parser.parse_args()
     shape = MODELS[options.model]
     assert isinstance(shape, Llama)
-    dtype = torch.bfloat16 if cpu_has_fast_bf16() else torch.float32
-    model = make_model(shape, dtype, options.dropout)
-    limit = options.row_tokens or row_tokens(model.get_base_model().config.to_dict())
+    device = torch.device("cuda" if options.gpu else "cpu")
+    dtype = torch.bfloat16 if options.gpu or cpu_has_fast_bf16() else torch.float32
+    model = make_model(shape, dtype, options.dropout, device)
+    limit = options.row_tokens or row_tokens(model.get_base_model().config.to_dict(), device.type)
     made = list(steps(shape, limit, WARM + options.steps))
     tokens = [sum(len(row.input_ids) for row in rows) for rows in made]
     documents = [size for rows in made for row in rows for size in _sizes(row)]
     each = arithmetic.flops(shape, documents) / sum(map(sum, documents))
-    limit_speed = gemm.rate(shape, dtype, "cpu") * 1e9 / each
+    limit_speed = gemm.rate(shape, dtype, device.type) * 1e9 / each
 
     for _ in range(options.repeats):
-        for native in (True,) if options.native_only else (True, False):
-            with ExitStack() as stack:
-                if not native:
-                    for module in (kernel, pointwise):
-                        stack.enter_context(mock.patch.object(module, "usable", lambda *_: False))
-                seconds = train(model, Engine(model), made)
+        for way in options.ways.split(","):
+            if options.gpu:
+                torch.cuda.reset_peak_memory_stats()
+            with _as(way, model):
+                seconds = train(model, Engine(model, compiled=way == "compiled"), made)
             speeds = [n / second for n, second in zip(tokens, seconds, strict=True)][WARM:]
             middle = statistics.median(speeds)
-            print(
-                f"{'C++' if native else 'torch'}: {middle:.0f} tokens/s, {middle / limit_speed:.0%} of the limit",
-                flush=True,
-            )
+            memory = f", {torch.cuda.max_memory_allocated() / 1e6:.0f} MB" if options.gpu else ""
+            told = f"{middle:.0f} tokens/s, {middle / limit_speed:.0%} of the limit{memory}"
+            print(f"{way}: {told}; the first step took {seconds[0]:.1f} s", flush=True)
     if options.profile:
-        with profile(activities=[ProfilerActivity.CPU]) as found:
+        with profile() as found:
             train(model, Engine(model), made[-1:])
-        print(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=40))
+        kind = "cuda" if options.gpu else "cpu"
+        print(found.key_averages().table(sort_by=f"self_{kind}_time_total", row_limit=30, max_name_column_width=50))
+        print(found.key_averages().table(sort_by="self_cpu_time_total", row_limit=20, max_name_column_width=50))
+
+
+@contextmanager
+def _as(way: str, model: Any) -> Iterator[None]:
+    with ExitStack() as stack:
+        if way in ("torch", "compiled"):
+            for module in (kernel, pointwise, flash):
+                stack.enter_context(mock.patch.object(module, "usable", lambda *_: False))
+        if way == "checkpointing":
+            model.enable_input_require_grads()
+            model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+            stack.callback(model.get_base_model().gradient_checkpointing_disable)
+        yield
 
 
 if __name__ == "__main__":

@@ -65,12 +65,16 @@ class Llama:
         )
 
     def save(self, folder: Path) -> None:
+        import torch  # noqa: PLC0415
         from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification  # noqa: PLC0415
 
         vocabulary.save_chat(folder, self.positions)
         kind: Any = AutoModelForSequenceClassification if self.scorer else AutoModelForCausalLM
         config = self.config()
-        _save(kind.from_config(config, dtype=config.dtype), folder)
+        # A processor needs minutes for the random numbers of a large one.
+        with torch.device("cuda" if self.half and torch.cuda.is_available() else "cpu"):
+            model = kind.from_config(config, dtype=config.dtype)
+        _save(model, folder)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ gradient is counted from transformers' layers and our engine's, tensor by tensor
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -311,7 +312,7 @@ def _copies(config: TrainingConfig) -> int:
 
 
 class _Way(Enum):
-    """What computes the layers: transformers and PEFT, or the engine with its own C++, compiled or in torch's
+    """What computes the layers: transformers and PEFT, or the engine with its own C++ or Triton, compiled or in torch's
     operations."""
 
     PLAIN = auto()
@@ -325,7 +326,8 @@ class _Way(Enum):
             return cls.PLAIN
         if compiled:
             return cls.COMPILED
-        return cls.NATIVE if device == "cpu" and cxx() else cls.TORCH
+        ours = cxx() if device == "cpu" else device == "cuda" and importlib.util.find_spec("triton")
+        return cls.NATIVE if ours else cls.TORCH
 
 
 def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: _Way) -> float:

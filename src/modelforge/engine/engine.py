@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,12 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from modelforge.engine import attention, flash, loss, pointwise
+from modelforge import native
+from modelforge.engine import attention, flash, kernel, loss, pointwise
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.loss import Told
 from modelforge.engine.projections import Projection, Stack, projections
+from modelforge.memory import Shape
 
 ALL_ATTENTION_FUNCTIONS.register(attention.NAME, attention.attention)
 
@@ -218,11 +221,23 @@ def _with_gradients(program: Callable[..., Any], plain: Callable[..., Any]) -> C
 
 
 def _attention_on(weight: Tensor, config: Any, own: str) -> str:
-    """Ours where it can be computed. Else the model's own, which tells documents apart by their positions: so it is exact
-    for every family of ``FAMILIES`` (measured)."""
+    """Ours where it can be computed. Else the model's own, which tells documents apart by their positions: so it is
+    exact for every family of ``FAMILIES`` (measured)."""
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     cap = getattr(config, "attn_logit_softcapping", None)
     return attention.NAME if weight.device.type == "cpu" or flash.usable(weight, size, cap) else own
+
+
+def prepare(device: str, described: Mapping[str, Any], dtype: torch.dtype) -> None:
+    """Begin to compile what a model needs, by its ``config.json`` and the type that is computed in, beside what else is
+    to be done first."""
+    if device == "cpu":
+        native.prepare(kernel.SOURCE, pointwise.SOURCE)
+    shape = Shape.of(described)
+    if device == "cuda" and shape is not None and importlib.util.find_spec("triton"):
+        from modelforge.engine import gpu  # noqa: PLC0415 - triton comes with torch's builds for GPUs alone
+
+        gpu.prepare(shape, dtype)
 
 
 def refusal(model: nn.Module) -> str | None:

@@ -56,8 +56,9 @@ def attend(
 ) -> Tensor:
     """Attention of shape (tokens, heads, width).
 
-    ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``starts`` are the documents',
-    and the end of the last one, int32; the longest has ``longest`` tokens. ``window`` are seen at most; 0 means all.
+    ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``starts`` are the
+    documents', and the end of the last one, int32; the longest has ``longest`` tokens. ``window`` are seen at most; 0
+    means all.
     """
     options: dict[str, Any] = {"scale": scale}
     if 0 < window < longest:

@@ -6,6 +6,7 @@ Formulas, sums in float32, and what dropout keeps are the same; there they are e
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -16,6 +17,7 @@ import triton.language as tl
 from torch import Tensor
 
 from modelforge.engine.pointwise import Work
+from modelforge.memory import Shape
 
 WIDE = 1024
 """Elements that a program computes of what has no sum over a row."""
@@ -211,20 +213,50 @@ def run(work: Work, rows: Sequence[Tensor], numbers: Sequence[Tensor], heads: in
         case Work.GATE_BACK:
             _gate_back[parts](*rows, *both[::2], size, GELU=bool(more), **wide)
         case Work.DROP | Work.DROP_BACK:
-            seed = int(numbers[0]) & (2**64 - 1)
-            seeds = seed & (2**32 - 1), seed >> 32
+            seeds = numbers[0].view(torch.int32).tolist()
             _drop[parts](*rows, *seeds, more, *both[::2], size, factor, BACK=work is Work.DROP_BACK, **wide)
 
 
 def read_logits(
     logits: Tensor, targets: Tensor, said: Tensor, scale: float, cap: float, weights: Tensor | None
 ) -> None:
-    """What ``loss.read_logits`` says, into ``said`` of shape (places, 4); with ``weights``, the logits themselves become
-    the gradient."""
+    """What ``loss.read_logits`` says, into ``said`` of shape (places, 4); with ``weights``, the logits themselves
+    become the gradient."""
     places, vocabulary = logits.shape
     options: dict[str, Any] = {"WEIGHTED": weights is not None, "CAPPED": cap > 0, "BLOCK": 4096, "num_warps": 16}
     if places:
         _read_logits[(places,)](logits, targets, weights, said, vocabulary, scale, cap, **options)
+
+
+def prepare(shape: Shape, dtype: torch.dtype) -> None:
+    """Begin to compile what a model of this shape needs, beside what else is to be done first: seconds, where it does
+    not lie in Triton's cache."""
+    threading.Thread(target=_pass, args=(shape, dtype), daemon=True).start()
+
+
+def _pass(shape: Shape, dtype: torch.dtype) -> None:
+    """All kernels once, on a few tokens that lie as those of a layer do."""
+    device = torch.device("cuda")
+    if fault(device) is not None:
+        return
+    tokens, size = 16, shape.queries // shape.heads
+    wide = torch.zeros(tokens, 1, shape.hidden, device=device, dtype=dtype)
+    gates, ups = torch.zeros(tokens, 1, 2 * shape.mlp, device=device, dtype=dtype).chunk(2, -1)
+    factors = torch.zeros(tokens, 1, device=device)
+    run(Work.NORM, [wide, wide], [torch.zeros(shape.hidden, device=device), factors], 1, 0, 1.0)
+    run(Work.NORM_BACK, [wide, wide, wide], [torch.zeros(shape.hidden, device=device), factors], 1, 0, 0.0)
+    for heads in (shape.heads, shape.keys // size):
+        one = torch.zeros(tokens, heads, size, device=device, dtype=dtype)
+        angles = torch.zeros(tokens, size, device=device, dtype=dtype)
+        for work in (Work.TURN, Work.TURN_BACK):
+            run(work, [one, one], [angles, angles], heads, size, 0.0)
+    made = torch.zeros(tokens, 1, shape.mlp, device=device, dtype=dtype)
+    run(Work.GATE, [gates, ups, made], [], 1, 0, 0.0)
+    run(Work.GATE_BACK, [made, gates, ups, gates, ups], [], 1, 0, 0.0)
+    logits = torch.zeros(tokens, shape.vocabulary, device=device, dtype=dtype)
+    targets, said = torch.zeros(tokens, device=device, dtype=torch.int64), torch.zeros(tokens, 4, device=device)
+    for weights in (None, torch.zeros(tokens, device=device)):
+        read_logits(logits, targets, said, 1.0, 0.0, weights)
 
 
 @lru_cache

@@ -119,6 +119,9 @@ ROW_WEIGHTS = 100_000_000
 LONGEST_ROW = 4096
 """Tokens of a row of a model that is so small that the operations cost more than what they compute (a fifth of the
 speed for 5 million weights; benchmarks/LOG.md): rows have as much arithmetic, up to here."""
+GPU_ROW = 400e9
+"""On a GPU, weights of a layer times tokens of a row: with fewer, it waits for what starts its operations."""
+LONGEST_GPU_ROW = 32768
 SHORTEST_ROW = 128
 """Tokens of a row that memory makes shorter: products with fewer rows are slow."""
 WITHIN = 0.9
@@ -148,7 +151,7 @@ def way_that_fits(
     A shorter row costs less time than computing activations twice, so it comes first; no document is cut for it.
     """
     asked = spec.config.gradient_checkpointing
-    rows = _rows(row_tokens(described), batch.longest) if engine else [None]
+    rows = _rows(row_tokens(described, spec.device), batch.longest) if engine else [None]
     if spec.config.strategy in WAITING:  # shorter rows take no less
         rows = rows[:1]
     ways = [Way(twice, row) for twice in ([False, True] if asked is None else [asked]) for row in rows]
@@ -159,10 +162,16 @@ def way_that_fits(
     return ways[-1]
 
 
-def row_tokens(described: Mapping[str, Any]) -> int:
+def row_tokens(described: Mapping[str, Any], device: str) -> int:
     """Tokens that a row of the engine is best to have, by the model's ``config.json``."""
     shape = Shape.of(described)
-    return ROW_TOKENS if shape is None else min(LONGEST_ROW, max(ROW_TOKENS, ROW_TOKENS * ROW_WEIGHTS // shape.weights))
+    if shape is None:
+        return ROW_TOKENS
+    if device == "cpu":
+        best, longest = ROW_TOKENS * ROW_WEIGHTS // shape.weights, LONGEST_ROW
+    else:
+        best, longest = int(GPU_ROW * shape.layers // shape.within), LONGEST_GPU_ROW
+    return min(longest, max(ROW_TOKENS, best))
 
 
 def _rows(best: int, longest: int) -> list[int | None]:

@@ -78,8 +78,8 @@ def for_whole_steps(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 class Packed:
-    """Makes a batch of examples: their ``input_ids``, of shape (1, tokens), by which transformers counts tokens, and the
-    ``documents`` of each row, which stay on the CPU."""
+    """Makes a batch of examples: their ``input_ids``, of shape (1, tokens), by which transformers counts tokens, and
+    the ``documents`` of each row, which stay on the CPU."""
 
     def __init__(self, row_tokens: int) -> None:
         self._row_tokens = row_tokens

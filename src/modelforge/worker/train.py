@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import set_seed
 
-from modelforge import native
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.prepared import folder_of
-from modelforge.engine import kernel, pointwise
+from modelforge.engine import pointwise
 from modelforge.engine.cost import compiler_fault, compiling_pays
-from modelforge.engine.engine import refusal
+from modelforge.engine.engine import prepare, refusal
 from modelforge.errors import InvalidRequest
 from modelforge.files import write_atomic
 from modelforge.providers import PROVIDERS, adapter
@@ -59,10 +58,10 @@ def run(run_dir: Path, report: Report) -> None:
 
     # Load.
     report.message(f"Loading {spec.model.name}")
-    if spec.device == "cpu" and provider.engine and strategy.engine:
-        native.prepare(kernel.SOURCE, pointwise.SOURCE)
     trust = spec.config.trust_remote_code
     described = provider.config(spec.model, trust_remote_code=trust)
+    if provider.engine and strategy.engine:
+        prepare(spec.device, described, torch.bfloat16 if spec.config.bf16 else torch.float32)
     head = task.head(described, spec.model.name)
     model, tokenizer = provider.load(spec, head)
     adapter.keep_start(model, spec.config, run_dir / adapter.START_FOLDER)
@@ -269,13 +268,13 @@ def _frozen(
         if why is not None:
             report.message(f"Trained the plain way, not by the fast engine: {why}")
         engine = why is None
-    if engine and spec.device == "cpu" and (fault := native.code(pointwise.SOURCE).fault):
+    if engine and spec.device in ("cpu", "cuda") and (fault := pointwise.fault(torch.device(spec.device))):
         report.message(f"Training takes up to twice as long as it has to: {fault}")
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
         report.message("Activations would not fit into memory: gradient checkpointing is on")
-    elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described)):
+    elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described, spec.device)):
         report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {best}")
     packing = strategy.packs if engine else bool(spec.config.packing)
     spec = _with(spec, {"gradient_checkpointing": way.gradient_checkpointing, "packing": packing})
