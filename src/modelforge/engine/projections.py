@@ -251,7 +251,7 @@ class Handover:
     def next(self, x: Tensor) -> Tensor:
         """One more of them."""
         assert x is self._input, "layers that are taken for one read different inputs"
-        out = self._outputs.pop(0)
+        out, *self._outputs = self._outputs
         if not self._outputs:
             self._input = None
         return out
