@@ -34,10 +34,12 @@ def test_gradients_are_those_of_one_document_at_a_time(kind: str) -> None:
     assert found_loss == pytest.approx(loss, rel=1e-5)
     assert apart(found, wanted) < 2e-5
     half = make(kind, dtype=torch.bfloat16).to(CUDA)
+    _, theirs = one_by_one(half, there(ON_CPU))
     engine = Engine(half)
     assert (engine._attention == attention.NAME) == (kind != "gemma2")
     _, found = by_engine(half, engine, ON_CPU)
-    assert apart(found, wanted) < 2.5e-2
+    # Of all families but one; transformers itself is as far from float32 there.
+    assert apart(found, wanted) < max(2e-2, 1.2 * apart(theirs, wanted))
 
 
 def test_code_of_our_own_is_what_computes() -> None:

@@ -122,6 +122,10 @@ speed for 5 million weights; benchmarks/LOG.md): rows have as much arithmetic, u
 GPU_ROW = 400e9
 """On a GPU, weights of a layer times tokens of a row: with fewer, it waits for what starts its operations."""
 LONGEST_GPU_ROW = 32768
+GPU_ACTIVATIONS = 0.1
+"""On a GPU, the share of all else that activations may take without being computed twice. That costs a third of the
+arithmetic at most, and a small model nothing, which the operations' start holds up (benchmarks/LOG.md); a GPU's memory
+is what its owner has least of."""
 SHORTEST_ROW = 128
 """Tokens of a row that memory makes shorter: products with fewer rows are slow."""
 WITHIN = 0.9
@@ -146,18 +150,27 @@ class Way:
 def way_that_fits(
     spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, *, engine: bool, free: float
 ) -> Way:
-    """The fastest way that fits into ``free`` bytes, or else the one that takes the least.
+    """The fastest way that fits into ``free`` bytes, or else the one that takes the least; no document is cut for it.
 
-    A shorter row costs less time than computing activations twice, so it comes first; no document is cut for it.
+    On a CPU a shorter row costs less time than computing activations twice, so it comes first. On a GPU it costs more:
+    what starts the operations takes longer than they do.
     """
     asked = spec.config.gradient_checkpointing
     rows = _rows(row_tokens(described, spec.device), batch.longest) if engine else [None]
     if spec.config.strategy in WAITING:  # shorter rows take no less
         rows = rows[:1]
-    ways = [Way(twice, row) for twice in ([False, True] if asked is None else [asked]) for row in rows]
+    twice = [False, True] if asked is None else [asked]
+    ways = [Way(both, row) for both in twice for row in rows]
+    if spec.device != "cpu":
+        ways.sort(key=lambda way: rows.index(way.row_tokens))
     for way in ways:
         found = needs(spec, described, head, batch, way)
-        if found is None or found.total * MB <= WITHIN * free:
+        if found is None:
+            return way
+        small = found.activations <= GPU_ACTIVATIONS * (found.total - found.activations)
+        if found.total * MB <= WITHIN * free and (
+            small or spec.device == "cpu" or way.gradient_checkpointing in (True, asked)
+        ):
             return way
     return ways[-1]
 
