@@ -1,12 +1,12 @@
-"""Tokens a second of the engine alone, in a bare loop: code of our own (C++, Triton on a GPU), torch's operations, and
-what torch's compiler makes of these, in turns in one process.
+"""Tokens a second of the engine alone, in a bare loop: code of our own (C++, Triton on a GPU) and torch's operations,
+in turns in one process.
 
 A Llama with random weights and LoRA (r 16, all linear layers), in bfloat16 where the processor is fast at it, else in
 float32; each step 16 random documents of about 116 tokens, of which 58 % are learnt::
 
     OMP_WAIT_POLICY=PASSIVE LD_PRELOAD=/usr/lib/x86_64-linux-gnu/libtcmalloc_minimal.so.4 \\
         python -m benchmarks.engine 135M --repeats 3
-    python -m benchmarks.engine 1B --gpu --ways own,torch,compiled,checkpointing
+    python -m benchmarks.engine 1B --gpu --ways own,torch,checkpointing
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WARM = 3
 """Steps that do not count."""
 
 
-WAYS = ("own", "torch", "compiled", "checkpointing")
+WAYS = ("own", "torch", "checkpointing")
 """The last: our own code, and activations computed twice."""
 
 
@@ -126,7 +126,7 @@ def main() -> None:
             if options.gpu:
                 torch.cuda.reset_peak_memory_stats()
             with _as(way, model):
-                seconds = train(model, Engine(model, compiled=way == "compiled"), made)
+                seconds = train(model, Engine(model), made)
             speeds = [n / second for n, second in zip(tokens, seconds, strict=True)][WARM:]
             middle = statistics.median(speeds)
             memory = f", {torch.cuda.max_memory_allocated() / 1e6:.0f} MB" if options.gpu else ""
@@ -143,7 +143,7 @@ def main() -> None:
 @contextmanager
 def _as(way: str, model: Any) -> Iterator[None]:
     with ExitStack() as stack:
-        if way in ("torch", "compiled"):
+        if way == "torch":
             for module in (kernel, pointwise, flash):
                 stack.enter_context(mock.patch.object(module, "usable", lambda *_: False))
         if way == "checkpointing":

@@ -31,11 +31,9 @@ torch 2.13 …"""
 TRL_MB = 60.0
 """… that has imported TRL, too …"""
 QUANTIZATION_MB = 45.0
-"""… bitsandbytes …"""
-COMPILER_MB = 200.0
-"""… and torch's compiler, which has compiled (all measured)."""
+"""… and bitsandbytes (all measured)."""
 GPU_MB = 100.0
-"""What the libraries of CUDA take of a GPU's memory for their own work, by torch's count: not measured yet."""
+"""What the libraries of CUDA take of a GPU's memory for their own work, by torch's count."""
 SLACK = 0.1
 """Of all that comes and goes: freed pieces of other sizes than those that are wanted next (measured, tcmalloc)."""
 
@@ -58,9 +56,9 @@ GROUP_SCORES = 256 * 1024
 """Attention scores of a head that the engine computes at a time: that of ``engine.attention``."""
 WAITING = ("dpo", "rlhf")
 """Strategies whose rows all wait for one loss, the engine's too: of a pair, or of all answers to the prompts."""
-EAGER_LOGIT, COMPILED_LOGIT, PLAIN_LOGIT = 18, 8, 20
+EAGER_LOGIT, PLAIN_LOGIT = 18, 20
 """Bytes of each logit at the worst moment of the loss: as it came, in float32, and what becomes its gradient. The
-engine's C++ writes that over the logit."""
+engine's own code writes that over the logit."""
 WRITES_SCORES = frozenset({"t5", "mt5", "umt5", "longt5"})
 """Types whose attention writes its scores down in transformers: they add a bias to them."""
 LEARNT_POSITIONS = frozenset({"gpt2", "opt", "bert", "roberta", "distilbert", "electra", "albert", "bart", "gpt_neo"})
@@ -126,7 +124,6 @@ def estimate(
     *,
     device: str,
     engine: bool,
-    compiled: bool = False,
     head: Head = Head.CAUSAL,
 ) -> Estimate | None:
     """What a training takes with this configuration, whose open fields count as off; ``model`` is the base model's
@@ -140,13 +137,13 @@ def estimate(
     # What is tuned as it is is float32, and so is a base whose new head is.
     frozen = 4 if not lora or (head is Head.SPAN and not quantized) else half
     trained = shape.adapter(config) if lora else shape.weights
-    way = _Way.of(device, engine=engine, compiled=compiled)
+    way = _Way.of(device, engine=engine)
     kept = _kept(shape, config, batch, half, way)
     logits = _logits(shape, config, batch, half, way, head)
     weights = _weights(shape, config, frozen, engine=engine) * _copies(config)
     if device == "cpu" and _stored_as(model) == frozen:
         weights += frozen * _mapped(shape, quantized=quantized, engine=engine)
-    overhead = GPU_MB * MB if device == "cuda" else _libraries(config, engine=engine, compiled=compiled) * MB
+    overhead = GPU_MB * MB if device == "cuda" else _libraries(config, engine=engine) * MB
     moving = kept + logits
     return Estimate(
         weights=weights / MB,
@@ -312,20 +309,17 @@ def _copies(config: TrainingConfig) -> int:
 
 
 class _Way(Enum):
-    """What computes the layers: transformers and PEFT, or the engine with its own C++ or Triton, compiled or in torch's
+    """What computes the layers: transformers and PEFT, or the engine by its own C++ or Triton, or by torch's
     operations."""
 
     PLAIN = auto()
     NATIVE = auto()
-    COMPILED = auto()
     TORCH = auto()
 
     @classmethod
-    def of(cls, device: str, *, engine: bool, compiled: bool) -> _Way:
+    def of(cls, device: str, *, engine: bool) -> _Way:
         if not engine:
             return cls.PLAIN
-        if compiled:
-            return cls.COMPILED
         ours = cxx() if device == "cpu" else device == "cuda" and importlib.util.find_spec("triton")
         return cls.NATIVE if ours else cls.TORCH
 
@@ -354,9 +348,6 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -
     hidden, queries, keys, mlp = shape.hidden, shape.queries, shape.keys, shape.mlp * shape.active
     low = (7 if shape.gated else 6) * half * config.lora_r if config.use_lora else 0
     inner = (4 if shape.gated else 2) * mlp
-    if way is _Way.COMPILED:
-        # What is cheap is computed again from the layer's input, the middle of it, and the products' results.
-        return half * (2 * hidden + 2 * queries + 2 * keys + mlp * (2 if shape.gated else 1)) + low + 4 * shape.heads
     if way is _Way.NATIVE:
         inner = (3 if shape.gated else 2) * mlp
         # Of dropout it keeps no more than a number: the result stands for what the product would keep, but for
@@ -388,17 +379,12 @@ def _logits(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: 
     if head is Head.SPAN:
         return 0.0
     if way is not _Way.PLAIN:
-        each = {_Way.NATIVE: half, _Way.COMPILED: COMPILED_LOGIT, _Way.TORCH: EAGER_LOGIT}[way]
+        each = half if way is _Way.NATIVE else EAGER_LOGIT
         return float(min(CHUNK, batch.tokens) * shape.vocabulary * each)
     return float((batch.answers or batch.tokens) * shape.vocabulary * PLAIN_LOGIT)
 
 
-def _libraries(config: TrainingConfig, *, engine: bool, compiled: bool) -> float:
+def _libraries(config: TrainingConfig, *, engine: bool) -> float:
     quantized = config.use_4bit or config.use_8bit or config.strategy == "qlora"
     trl = config.strategy in ("dpo", "rlhf") or not engine
-    return (
-        LIBRARIES_MB
-        + (TRL_MB if trl else 0.0)
-        + (QUANTIZATION_MB if quantized else 0.0)
-        + (COMPILER_MB if compiled else 0.0)
-    )
+    return LIBRARIES_MB + (TRL_MB if trl else 0.0) + (QUANTIZATION_MB if quantized else 0.0)

@@ -71,7 +71,7 @@ def test_it_learns_and_answers(server: LiveServer, model: Path, strategy: str, f
     job = server.wait(job_id, seconds=600)
     assert job["status"] == "completed", job["error"]
     if strategy in ("sft", "qlora"):
-        points = [p["loss"] for p in server.get(f"/api/jobs/{job_id}/metrics")["points"] if p.get("loss") is not None]
+        points = [p["loss"] for p in server.get(f"/api/jobs/{job_id}/metrics")["metrics"] if p.get("loss") is not None]
         assert points[-1] < points[0]
     answer = server.post("/api/playground/generate", {"model_id": job["model_id"], "prompt": "what is 3?"})
     assert answer["tokens_generated"] > 0

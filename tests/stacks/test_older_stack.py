@@ -109,3 +109,18 @@ def test_preferences_are_learned_there_too(
     assert workers.start(PYTHON, run_dir, **INTERPRETED).wait(timeout=300) == 0, workers.why(run_dir)
     assert workers.states(run_dir)[-1] == "completed", workers.why(run_dir)
     assert workers.losses(run_dir)
+
+
+def test_what_triton_computes_on_a_gpu_is_right() -> None:
+    """By its interpreter, which this stack has, and ours without a GPU hasn't."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [str(PYTHON), "-W", "ignore", "-m", "tests.engine.triton_kernels", "cpu"],
+        env={**os.environ, **INTERPRETED, "PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"},
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("as it should be") == 5

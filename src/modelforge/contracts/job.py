@@ -387,8 +387,6 @@ class RunSpec(Contract):
     device: Literal["cuda", "mps", "cpu"]
     row_tokens: int | None = None
     """Tokens of a row that the engine lays documents end to end in; None where the plain trainer trains."""
-    compiled: bool = False
-    """Whether the engine's layers are compiled: for a run that is long enough to pay for it."""
     memory_estimate_mb: float | None = None
     """The most memory that it was thought to take, in units of 1 000 000 bytes; None where nothing was known."""
     dataset: DatasetRef

@@ -44,7 +44,7 @@ class Documents:
 class Engine:
     """Runs the model's own layers, with what is slow about them replaced for as long as ``at_work`` lasts."""
 
-    def __init__(self, model: PeftModel, *, compiled: bool = False) -> None:
+    def __init__(self, model: PeftModel) -> None:
         """The model must be one that ``refusal`` says nothing against, where it is to stay."""
         causal: Any = model.get_base_model()
         self.model = model
@@ -56,29 +56,23 @@ class Engine:
         self._config: Any = self.backbone.config
         self._layers: list[nn.Module] = list(self.backbone.layers)
         self._own_attention = self._config._attn_implementation
-        self._attention = (
-            self._own_attention if compiled else _attention_on(self.head.weight, self._config, self._own_attention)
-        )
+        self._attention = _attention_on(self.head.weight, self._config, self._own_attention)
         self._projections: list[Projection] = []
         for layer in self._layers:
             for names in family.projections:
                 self._projections += projections([layer.get_submodule(name) for name in names])
         self._stacks: dict[str, Stack] = {}
-        self._compiled = compiled
         self._replaced: list[_Replaced] = []
         for projection in self._projections:
             self._replace(projection.forwards())
-        if compiled:
-            self._compile()
-        elif pointwise.usable(self.head.weight):
+        if pointwise.usable(self.head.weight):
             self._replace(pointwise.forwards(self.backbone, self._layers, family))
             home = sys.modules[type(self.backbone).__module__]
             if family.halves and (own := getattr(home, pointwise.TURN, None)):
                 self._replaced.append((home, pointwise.TURN, pointwise.turning(own)))
             self.head.read = pointwise.read_logits
         self._last = _Places(self._forward_of(last := self._layers[-1].get_submodule("mlp")))
-        if not compiled:
-            self._replace([(last, self._last)])
+        self._replace([(last, self._last)])
         self._own = [(home, name, home.__dict__.get(name)) for home, name, _ in self._replaced]
 
     def _replace(self, forwards: Iterable[tuple[nn.Module, Any]]) -> None:
@@ -90,16 +84,6 @@ class Engine:
         for home, _, function in self._replaced:
             found = function if home is module else found
         return found
-
-    def _compile(self) -> None:
-        # One program for all layers of a class; sizes of rows differ from step to step.
-        programs: dict[type, Any] = {}
-        for layer in self._layers:
-            kind = type(layer)
-            if kind not in programs:
-                programs[kind] = torch.compile(kind.forward, dynamic=True)
-            self._replace([(layer, _with_gradients(programs[kind].__get__(layer), kind.forward.__get__(layer)))])
-        self.head.read = torch.compile(loss.read_logits, dynamic=True)
 
     def at_work(self, *, writing: bool = False) -> AbstractContextManager[None]:
         """Within, the model's forward pass is the engine's; outside of it, it is what transformers and PEFT made it.
@@ -149,8 +133,6 @@ class Engine:
         device = self.head.weight.device
         self._stack()
         inputs = self.backbone.get_input_embeddings()(documents.input_ids[None].to(device, non_blocking=True))
-        if self._compiled:  # else the first layer would be a program of its own
-            inputs = inputs.detach().requires_grad_(torch.is_grad_enabled())
         more: dict[str, Any] = {}
         if self._attention == attention.NAME:
             more = {"documents": attention.Lengths(documents.lengths, device)}
@@ -208,16 +190,6 @@ def _put(replaced: Iterable[_Replaced]) -> None:
             setattr(home, name, function)
         elif name in home.__dict__:
             delattr(home, name)
-
-
-def _with_gradients(program: Callable[..., Any], plain: Callable[..., Any]) -> Callable[..., Any]:
-    """The program where gradients are wanted: without them it would be another one, which a measurement now and then
-    does not pay for."""
-
-    def forward(*args: Any, **options: Any) -> Any:
-        return (program if torch.is_grad_enabled() else plain)(*args, **options)
-
-    return forward
 
 
 def _attention_on(weight: Tensor, config: Any, own: str) -> str:

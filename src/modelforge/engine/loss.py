@@ -77,8 +77,7 @@ class OutputLayer:
     ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
         """``read_logits`` of ``hidden``, (places, width)."""
         logits = functional.linear(hidden, self.weight, self.bias)
-        # A copy: of a view, torch's compiler would look at the size of the whole, too.
-        return self.read(logits, targets.clone(), self.scale, self.cap, weights)
+        return self.read(logits, targets, self.scale, self.cap, weights)
 
 
 class _Loss(torch.autograd.Function):

@@ -58,8 +58,8 @@ class Projection:
             assert self._stacked is not None
             stacked = self._stacked
             share = dropout_of(first, first.active_adapters[0]) if first.training else 0.0
-        product = _plain if torch.compiler.is_compiling() else _Product.apply
-        parts = product(x.reshape(-1, x.shape[-1]), *stacked, self._frozen, self._widths, share)
+        rows = x.reshape(-1, x.shape[-1])
+        parts = _Product.apply(rows, *stacked, self._frozen, self._widths, share)  # type: ignore[no-untyped-call]
         return [part.view(*x.shape[:-1], width) for part, width in zip(parts, self._widths, strict=True)]
 
     def forwards(self) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
@@ -180,16 +180,6 @@ class _Product(torch.autograd.Function):
         elif by_x is not None:
             add_back(torch.mm(by_low, a), kept, ctx.share, by_x)
         return by_x, torch.mm(by_low.t(), seen), torch.mm(low.t(), grad).t(), None, None, None
-
-
-def _plain(
-    x: Tensor, a: Tensor | None, b: Tensor | None, frozen: Plain | Quantized, widths: list[int], share: float
-) -> Sequence[Tensor]:
-    """The same in torch's own operations: its compiler sees through these alone."""
-    out = frozen.product(x)
-    if a is not None and b is not None:
-        out = torch.addmm(out, torch.mm(functional.dropout(x, share), a.t()), b.t())
-    return torch.split(out, widths, -1)
 
 
 def side_by_side(parts: Sequence[Tensor]) -> Tensor:

@@ -123,5 +123,5 @@ def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallbac
         # TRL copies every adapter that it is given; a new one, which does nothing yet, is turned off for less.
         run.model.delete_adapter("ref")
     if run.spec.row_tokens is not None:
-        trainer.packed = PackedAnswers(run.model, row_tokens=run.spec.row_tokens, compiled=run.spec.compiled)
+        trainer.packed = PackedAnswers(run.model, row_tokens=run.spec.row_tokens)
     return trainer

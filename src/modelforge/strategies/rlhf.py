@@ -271,7 +271,7 @@ def _policy_trainer(run: Run, arguments: dict[str, Any], callbacks: list[Trainer
         from modelforge.engine.engine import Engine  # noqa: PLC0415
 
         policy: Any = run.model
-        trainer.engine = Engine(policy, compiled=run.spec.compiled)
+        trainer.engine = Engine(policy)
         trainer.row_tokens = run.spec.row_tokens
     return trainer
 

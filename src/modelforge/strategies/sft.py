@@ -101,7 +101,6 @@ def _trainer(run: Run, arguments: dict[str, Any], callbacks: list[TrainerCallbac
 
         return PackedTrainer(
             row_tokens=run.spec.row_tokens,
-            compiled=run.spec.compiled,
             args=TrainingArguments(**for_whole_steps(arguments)),
             **shared,
         )

@@ -132,12 +132,6 @@ WITHIN = 0.9
 """Share of the free memory that an estimate may take up: it can be some per cent too low (benchmarks/LOG.md)."""
 
 
-def training_tokens(config: TrainingConfig, lengths: Sequence[int]) -> float:
-    """Tokens that a training goes through, about, by the lengths of its examples."""
-    rows = len(lengths)
-    return sum(lengths) / rows * total_steps(config, rows) * min(rows, rows_a_step(config))
-
-
 @dataclass(frozen=True)
 class Way:
     """How a training keeps within memory."""
@@ -156,21 +150,24 @@ def way_that_fits(
     what starts the operations takes longer than they do.
     """
     asked = spec.config.gradient_checkpointing
-    rows = _rows(row_tokens(described, spec.device), batch.longest) if engine else [None]
+    twice = [False, True] if asked is None else [asked]
+    rows: list[int | None] = [None]
+    if engine:
+        rows = _rows(row_tokens(described, spec.device), batch.longest)
     if spec.config.strategy in WAITING:  # shorter rows take no less
         rows = rows[:1]
-    twice = [False, True] if asked is None else [asked]
-    ways = [Way(both, row) for both in twice for row in rows]
-    if spec.device != "cpu":
-        ways.sort(key=lambda way: rows.index(way.row_tokens))
+    on_gpu = spec.device == "cuda"
+    if on_gpu:
+        ways = [Way(both, row) for row in rows for both in twice]
+    else:
+        ways = [Way(both, row) for both in twice for row in rows]
     for way in ways:
         found = needs(spec, described, head, batch, way)
         if found is None:
             return way
+        fits = found.total * MB <= WITHIN * free
         small = found.activations <= GPU_ACTIVATIONS * (found.total - found.activations)
-        if found.total * MB <= WITHIN * free and (
-            small or spec.device == "cpu" or way.gradient_checkpointing in (True, asked)
-        ):
+        if fits and (small or not on_gpu or way.gradient_checkpointing or asked is not None):
             return way
     return ways[-1]
 
@@ -180,10 +177,10 @@ def row_tokens(described: Mapping[str, Any], device: str) -> int:
     shape = Shape.of(described)
     if shape is None:
         return ROW_TOKENS
-    if device == "cpu":
-        best, longest = ROW_TOKENS * ROW_WEIGHTS // shape.weights, LONGEST_ROW
-    else:
+    if device == "cuda":
         best, longest = int(GPU_ROW * shape.layers // shape.within), LONGEST_GPU_ROW
+    else:
+        best, longest = ROW_TOKENS * ROW_WEIGHTS // shape.weights, LONGEST_ROW
     return min(longest, max(ROW_TOKENS, best))
 
 
@@ -195,9 +192,7 @@ def _rows(best: int, longest: int) -> list[int | None]:
     return [*found]
 
 
-def needs(
-    spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, way: Way, *, compiled: bool = False
-) -> Estimate | None:
+def needs(spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, way: Way) -> Estimate | None:
     """What the training takes that way; None where the model's configuration does not tell its size."""
     if way.row_tokens is not None and spec.config.strategy not in WAITING:
         batch = replace(batch, tokens=min(batch.tokens, way.row_tokens))
@@ -207,7 +202,6 @@ def needs(
         batch,
         device=spec.device,
         engine=way.row_tokens is not None,
-        compiled=compiled,
         head=head,
     )
 

@@ -25,10 +25,10 @@ class PackedTrainer(OurTrainer):
     """transformers' Trainer over rows of ``input_ids`` and ``labels``; a batch is what one optimizer step learns from,
     cut into rows of about ``row_tokens`` tokens for the engine."""
 
-    def __init__(self, *, row_tokens: int, compiled: bool, **options: Any) -> None:
+    def __init__(self, *, row_tokens: int, **options: Any) -> None:
         super().__init__(data_collator=Packed(row_tokens), **options)
         model: Any = self.model
-        self.engine = Engine(model, compiled=compiled)
+        self.engine = Engine(model)
         # On the device, where nothing waits for it.
         self._right: Tensor | int = 0
         self._learnt = 0

@@ -55,9 +55,9 @@ class PairTrainer(OurTrainer, DPOTrainer):
 class PackedAnswers:
     """A model that tells the log-probabilities of padded rows by the engine, in the place of its own forward pass."""
 
-    def __init__(self, model: Any, *, row_tokens: int, compiled: bool) -> None:
+    def __init__(self, model: Any, *, row_tokens: int) -> None:
         self._model = model
-        self._engine = Engine(model, compiled=compiled)
+        self._engine = Engine(model)
         self._row_tokens = row_tokens
 
     @contextmanager

@@ -17,7 +17,6 @@ from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.prepared import folder_of
 from modelforge.engine import pointwise
-from modelforge.engine.cost import compiler_fault, compiling_pays
 from modelforge.engine.engine import prepare, refusal
 from modelforge.errors import InvalidRequest
 from modelforge.files import write_atomic
@@ -273,13 +272,13 @@ def _frozen(
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
-        report.message("Activations would not fit into memory: gradient checkpointing is on")
+        why = "Activations would not fit into memory" if spec.device == "cpu" else "Activations would take much memory"
+        report.message(f"{why}: gradient checkpointing is on")
     elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described, spec.device)):
         report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {best}")
     packing = strategy.packs if engine else bool(spec.config.packing)
     spec = _with(spec, {"gradient_checkpointing": way.gradient_checkpointing, "packing": packing})
-    compiled = engine and _compiled(spec.config, model, lengths, report)
-    needs = choices.needs(spec, described, head, batch, way, compiled=compiled)
+    needs = choices.needs(spec, described, head, batch, way)
     if needs is not None:
         report.message(f"Needs about {needs.told()}")
     return spec.model_copy(
@@ -288,26 +287,9 @@ def _frozen(
             "versions": _versions(),
             "dataset": spec.dataset.model_copy(update={"unanswerable": rows.unanswerable}),
             "row_tokens": way.row_tokens,
-            "compiled": compiled,
             "memory_estimate_mb": None if needs is None else round(needs.total, 1),
         }
     )
-
-
-def _compiled(config: TrainingConfig, model: PreTrainedModel, lengths: Sequence[int], report: Report) -> bool:
-    """Whether the engine compiles the model's layers."""
-    # Of 4-bit weights what torch's compiler makes would keep every product's, made whole, for the gradient.
-    quantized = getattr(model, "is_quantized", False)
-    if model.device.type == "cpu" or config.gradient_checkpointing or quantized:
-        return False
-    if not compiling_pays(model, choices.training_tokens(config, lengths)):
-        return False
-    fault = compiler_fault(model.device)
-    if fault is not None:
-        report.message(f"Compiling the model's layers would make this run about a quarter faster, but {fault}")
-        return False
-    report.message("The first steps compile the model's layers, which takes some seconds")
-    return True
 
 
 def _tell(report: Report, rows: data.Prepared, max_seq_length: int) -> None:
