@@ -37,7 +37,8 @@ class PackedTrainer(OurTrainer):
         self, model: torch.nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
     ) -> Tensor:
         """The mean loss of what is learnt in the batch, its gradient added to the adapter's."""
-        model.train()
+        if not model.training:  # it goes through all modules
+            model.train()
         learnt = sum(map(_learnt, inputs["documents"]))
         loss = torch.zeros((), device=self.args.device)
         with self.engine.at_work():
