@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import peft
 import pytest
 import torch
 import transformers
@@ -127,6 +128,47 @@ def test_in_bfloat16_it_is_as_near_to_the_exact_logits_as_a_plain_pass(case: str
     theirs = torch.stack([logits(model, row[:-1]) for row in ids])
     exact = torch.stack([logits(model.float(), row[:-1]) for row in ids])
     assert (ours - exact).norm() <= 1.1 * (theirs - exact).norm()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(
+    ("case", "lora"),
+    [
+        ("llama", {"r": 16}),
+        ("llama-odd", {"r": 3, "use_rslora": True}),
+        ("qwen3", {"r": 8, "target_modules": ["q_proj", "v_proj", "down_proj"]}),
+        ("gemma2", {"r": 20, "rank_pattern": {"k_proj": 5, "gate_proj": 8}}),
+        ("phi3", {"r": 4}),
+    ],
+)
+@torch.inference_mode()
+def test_an_adapter_beside_the_weights_is_added(case: str, lora: dict[str, Any], dtype: torch.dtype) -> None:
+    model = build(case, dtype)
+    assert step.refusal(model, adapters=True) is None
+    with torch.inference_mode(mode=False):
+        tuned: Any = peft.get_peft_model(
+            model, peft.LoraConfig(**{"target_modules": "all-linear", "task_type": "CAUSAL_LM", **lora})
+        ).eval()
+        for name, parameter in tuned.named_parameters():
+            if "lora_" in name:
+                parameter.data = 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
+    assert step.refusal(model) == "an adapter lies beside its weights"
+    decoder = Decoder(tuned, adapters=True)
+    assert decoder.detour is None
+    decoder.slots.resize(len(LENGTHS), 44)
+    ids = rows(decoder, LENGTHS)
+    asked = [row[length] for row, length in zip(ids, LENGTHS, strict=True)]
+    for change in (1.0, 3.0):  # what it has learnt since is taken in when that is told
+        for name, parameter in tuned.named_parameters():
+            if "lora_B" in name:
+                parameter.data.mul_(change)
+        decoder.renew()
+        ours = decoder.step(asked, [*LENGTHS])
+        theirs = torch.stack([logits(tuned, row[:-1]) for row in ids])
+        if change == 1.0:
+            whole = ours
+            assert difference(ours, theirs) < (1e-5 if dtype is torch.float32 else 5e-2)
+    assert difference(ours, whole) > 0.1
 
 
 @pytest.mark.parametrize("case", CASES)

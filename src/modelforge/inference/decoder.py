@@ -27,15 +27,16 @@ TRIAL = (3, 6)
 class Decoder:
     """One model and the cache of its sequences."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        """``model`` is in evaluation mode; ``refusal`` has said that it is of the right kind."""
+    def __init__(self, model: PreTrainedModel, *, adapters: bool = False) -> None:
+        """``model`` is in evaluation mode; ``refusal`` has said that it is of the right kind. With ``adapters``,
+        step.cpp takes one that lies beside the weights; ``renew`` tells when that has changed."""
         self._model: Any = _bare(model)
         self._config = self._model.config.get_text_config()
         self._last_only = "logits_to_keep" in inspect.signature(self._model.forward).parameters
         self._windows = _windows(self._config)
         self.device: torch.device = self._model.device
         self.slots = Slots()
-        self.detour = step.refusal(self._model)
+        self.detour = step.refusal(self._model, adapters=adapters)
         """Why the tokens of an answer go through transformers' layers, as the end of a sentence; None where they go
         through step.cpp."""
         self._step: step.Step | None = None
@@ -59,6 +60,11 @@ class Decoder:
         if self._step is not None:
             return self._step(tokens, lengths)
         return self.read(0, lengths, [[token] for token in tokens])
+
+    def renew(self) -> None:
+        """Take the adapter as it is by now."""
+        if self._step is not None:
+            self._step.renew()
 
     def take_detour(self, reason: str) -> None:
         """Leave step.cpp, for this reason."""

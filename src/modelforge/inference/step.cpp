@@ -2,8 +2,9 @@
 //
 // What takes the time is reading the weights, so each is read once for all rows, in order, and all else stays in the
 // caches of the cores. One team of threads goes through the phases of a layer together: queries, keys and values;
-// attention; its output layer; gate and up; down. What lies between two products, sums and norms of a few rows, every
-// thread computes for itself: that takes less than another meeting. Sums are float32 whatever the weights are.
+// attention; its output layer; gate and up; down. What lies between two products, sums and norms of a few rows and the
+// first product of an adapter, every thread computes for itself: that takes less than another meeting. Sums are float32
+// whatever the weights are.
 #include <omp.h>
 #include <sched.h>
 
@@ -229,9 +230,12 @@ class Team {
     alignas(64) std::atomic<int> round_{0};
 };
 
+// What an adapter adds is up · (down · inputs), its scale within; null where there is none.
 struct Matrix {
     const void* weight;  // (outputs × inputs)
     const float* bias;   // or null
+    const void* down;    // (rank × inputs), of the weights' type
+    const float* up;     // (outputs × rank)
 };
 
 // A layer as a table of addresses. Norms that it doesn't have are null.
@@ -241,12 +245,13 @@ struct Layer {
     void *keys, *values;      // of shape (rows, heads of keys, capacity, size)
     const float *cos, *sin;   // of shape (rows, rotated); null where positions don't count
 };
-static_assert(sizeof(Layer) == 24 * sizeof(void*), "a table of addresses");
+static_assert(sizeof(Layer) == 38 * sizeof(void*), "a table of addresses");
 
 struct Shape {
     int64_t layers, hidden, heads, key_heads, size, mlp, vocabulary;
     int64_t whole;  // whether the norms of queries and keys are over all heads
     int64_t gelu;   // SiLU otherwise
+    int64_t rank;   // of all adapters
     int64_t rotated, capacity, rows;
 };
 struct Factors {
@@ -269,7 +274,7 @@ struct Step {
     float* logits;  // (rows × vocabulary)
 
     const long queries = s.heads * s.size, known = s.key_heads * s.size, wide_hidden = padded(s.hidden),
-               wide_queries = padded(queries), wide_mlp = padded(s.mlp);
+               wide_queries = padded(queries), wide_mlp = padded(s.mlp), wide_rank = padded(s.rank);
     std::vector<float> asked = std::vector<float>(s.rows * (queries + 2 * known));
     std::vector<float> added = std::vector<float>(s.rows * s.hidden);
     std::vector<Input> seen = std::vector<Input>(s.rows * wide_queries);
@@ -278,18 +283,33 @@ struct Step {
     // What a thread has for itself.
     struct Own {
         std::vector<float> stream, scores, pieces, numbers;
+        std::vector<float> low, more;  // inputs times `down` of the matrices of a phase; what `up` makes of one
         std::vector<Input> normed, query;
         std::vector<Weight> key;
         int patience = PATIENCE;
     };
 
-    static void product(const Matrix& matrix, long depth, long first, long last, const Input* inputs, long width,
-                        long rows, float* out, long stride) {
-        multiply<P>(static_cast<const Weight*>(matrix.weight) + first * depth, depth, last - first, inputs, width, rows,
-                    out, stride);
+    // `place` is that of the matrix in its phase, which `lower` was told.
+    void product(const Matrix& matrix, long depth, long first, long last, const Input* inputs, long width, float* out,
+                 long stride, Own& own, long place = 0) const {
+        const long rows = s.rows, count = last - first;
+        multiply<P>(static_cast<const Weight*>(matrix.weight) + first * depth, depth, count, inputs, width, rows, out,
+                    stride);
         if (matrix.bias)
             for (long r = 0; r < rows; ++r)
-                for (long n = first; n < last; ++n) out[r * stride + n - first] += matrix.bias[n];
+                for (long n = 0; n < count; ++n) out[r * stride + n] += matrix.bias[first + n];
+        if (!matrix.up) return;
+        own.more.resize(rows * count);
+        multiply<Single<float>>(matrix.up + first * s.rank, s.rank, count, own.low.data() + place * rows * wide_rank,
+                                wide_rank, rows, own.more.data(), count);
+        for (long r = 0; r < rows; ++r)
+            for (long n = 0; n < count; ++n) out[r * stride + n] += own.more[r * count + n];
+    }
+
+    void lower(const Matrix& matrix, long depth, const Input* inputs, long width, Own& own, long place = 0) const {
+        if (matrix.down)
+            multiply<P>(static_cast<const Weight*>(matrix.down), depth, s.rank, inputs, width, s.rows,
+                        own.low.data() + place * s.rows * wide_rank, wide_rank);
     }
 
     // The stream takes in what the last product gave.
@@ -387,37 +407,44 @@ struct Step {
         own.numbers.resize(s.size);
         own.query.resize(padded(s.size));
         own.key.resize(s.size);
+        own.low.resize(3 * s.rows * wide_rank);
         const long width = queries + 2 * known;
         for (long at = 0; at < s.layers; ++at) {
             const Layer& layer = layers[at];
             if (at) take(own, layers[at - 1].after_mlp);
             even(own, layer.before_attention);
+            long place = 0;
+            for (const Matrix* matrix : {&layer.query, &layer.key, &layer.value})
+                lower(*matrix, s.hidden, own.normed.data(), wide_hidden, own, place++);
             team.share(width, LOT, own.patience, [&](long first, long last) {
-                long begin = 0;
+                long begin = 0, place = 0;
                 for (auto [matrix, outputs] : {std::pair{&layer.query, queries}, {&layer.key, known}, {&layer.value, known}}) {
                     const long from = std::max(first, begin), to = std::min(last, begin + outputs);
                     if (from < to)
-                        product(*matrix, s.hidden, from - begin, to - begin, own.normed.data(), wide_hidden, s.rows,
-                                asked.data() + from, width);
-                    begin += outputs;
+                        product(*matrix, s.hidden, from - begin, to - begin, own.normed.data(), wide_hidden,
+                                asked.data() + from, width, own, place);
+                    begin += outputs, ++place;
                 }
             });
             team.share(s.rows * s.heads, 1, own.patience, [&](long first, long last) {
                 for (long task = first; task < last; ++task)
                     attend(layer, windows[at], task / s.heads, task % s.heads, own);
             });
+            lower(layer.output, queries, seen.data(), wide_queries, own);
             team.share(s.hidden, LOT, own.patience, [&](long first, long last) {
-                product(layer.output, queries, first, last, seen.data(), wide_queries, s.rows, added.data() + first,
-                        s.hidden);
+                product(layer.output, queries, first, last, seen.data(), wide_queries, added.data() + first, s.hidden,
+                        own);
             });
             take(own, layer.after_attention);
             even(own, layer.before_mlp);
+            lower(layer.gate, s.hidden, own.normed.data(), wide_hidden, own, 0);
+            lower(layer.up, s.hidden, own.normed.data(), wide_hidden, own, 1);
             team.share(s.mlp, LOT, own.patience, [&](long first, long last) {
                 float *gate = own.pieces.data(), *up = gate + s.rows * PIECE;
                 for (; first < last; first += PIECE) {
                     const long next = std::min(first + PIECE, last);
-                    product(layer.gate, s.hidden, first, next, own.normed.data(), wide_hidden, s.rows, gate, PIECE);
-                    product(layer.up, s.hidden, first, next, own.normed.data(), wide_hidden, s.rows, up, PIECE);
+                    product(layer.gate, s.hidden, first, next, own.normed.data(), wide_hidden, gate, PIECE, own, 0);
+                    product(layer.up, s.hidden, first, next, own.normed.data(), wide_hidden, up, PIECE, own, 1);
                     for (long n = 0; n < s.rows * PIECE; n += LANES)
                         store(gate + n, gated(load(gate + n), s.gelu) * load(up + n));
                     for (long r = 0; r < s.rows; ++r)
@@ -425,15 +452,15 @@ struct Step {
                             write(&between[r * wide_mlp + n], gate[r * PIECE + n - first]);
                 }
             });
+            lower(layer.down, s.mlp, between.data(), wide_mlp, own);
             team.share(s.hidden, LOT, own.patience, [&](long first, long last) {
-                product(layer.down, s.mlp, first, last, between.data(), wide_mlp, s.rows, added.data() + first,
-                        s.hidden);
+                product(layer.down, s.mlp, first, last, between.data(), wide_mlp, added.data() + first, s.hidden, own);
             });
         }
         take(own, layers[s.layers - 1].after_mlp);
         even(own, norm);
         team.share(s.vocabulary, LOT, own.patience, [&](long first, long last) {
-            product(head, s.hidden, first, last, own.normed.data(), wide_hidden, s.rows, logits + first, s.vocabulary);
+            product(head, s.hidden, first, last, own.normed.data(), wide_hidden, logits + first, s.vocabulary, own);
             for (long r = 0; r < s.rows; ++r)
                 for (long n = r * s.vocabulary + first; n < r * s.vocabulary + last; ++n) {
                     logits[n] *= f.logits;
@@ -447,7 +474,7 @@ template <typename P>
 void run(const Layer* layers, const int64_t* windows, const Shape& shape, const Factors& factors,
          const int64_t* lengths, void* const* ends, int threads) {
     Step<P> step{layers, windows, shape, factors, lengths, static_cast<const float*>(ends[0]),
-                 static_cast<const float*>(ends[1]), Matrix{ends[2], static_cast<const float*>(ends[3])},
+                 static_cast<const float*>(ends[1]), Matrix{ends[2], static_cast<const float*>(ends[3]), nullptr, nullptr},
                  static_cast<float*>(ends[4])};
     Team team;
 #pragma omp parallel num_threads(threads)

@@ -17,10 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from modelforge.engine import families
+from modelforge.engine.projections import is_plain
 from modelforge.inference.slots import Slots
 from modelforge.native import code
 
 SOURCE = Path(__file__).with_name("step.cpp")
+ADAPTER = "default"
+_Low = tuple[Tensor, Tensor]
+"""An adapter's two matrices, as step.cpp's Matrix has them."""
 _TYPES = {torch.float32: 0, torch.bfloat16: 1}
 _ONE_KIND = "all"
 """Of positions, where all layers turn by the same."""
@@ -67,15 +71,15 @@ FAMILIES: dict[str, Family] = {
 }
 
 
-def refusal(model: Any) -> str | None:
+def refusal(model: Any, *, adapters: bool = False) -> str | None:
     """Why a model's tokens go through transformers' own layers, as the end of a sentence; None where they don't have
-    to. ``model`` has no adapter around it."""
+    to. ``model`` has no adapter around it; with ``adapters``, LoRA's "default" may lie beside its weights."""
     config = model.config
     if config.model_type not in FAMILIES:
         return f"there is none for models of the kind {config.model_type}"
     if model.device.type != "cpu":
         return "it is for processors"
-    types = {parameter.dtype for parameter in model.parameters()}
+    types = {parameter.dtype for name, parameter in model.named_parameters() if "lora_" not in name}
     if len(types) > 1 or not types <= _TYPES.keys():
         return f"its weights are {', '.join(sorted(str(dtype).removeprefix('torch.') for dtype in types))}"
     activation = families.activation(config)
@@ -85,9 +89,16 @@ def refusal(model: Any) -> str | None:
         return "not all of its linear layers are plain ones"
     if any(not parameter.is_contiguous() for parameter in model.parameters()):
         return "its weights don't lie in order"
-    if any(hasattr(layer, "base_layer") for layer in model.modules()):
+    beside = [layer for layer in model.modules() if hasattr(layer, "base_layer")]
+    if beside and not (adapters and all(map(is_plain, beside))):
         return "an adapter lies beside its weights"
     return code(SOURCE).fault
+
+
+def plain(layer: Any) -> nn.Linear:
+    """A linear layer without the adapter around it."""
+    found: nn.Linear = getattr(layer, "base_layer", layer)
+    return found
 
 
 class Step:
@@ -95,7 +106,7 @@ class Step:
 
     def __init__(self, model: Any, slots: Slots, windows: list[int | None]) -> None:
         """``refusal`` has said that there is one for it; ``windows`` tell for each layer how many tokens it sees, None
-        for all."""
+        for all. An adapter's matrices are those that it has now, until ``renew``."""
         config = model.config
         self._family = FAMILIES[config.model_type]
         shared = families.FAMILIES[config.model_type]
@@ -103,25 +114,38 @@ class Step:
         self._model = model.model
         self._slots = slots
         self._layers = list(self._model.layers)
+        self._rank = max((len(low.lora_A[ADAPTER].weight) for low in self._model.modules() if is_plain(low)), default=0)
+        self._adapters: list[tuple[Any, Tensor, Tensor]] = []
+        """Layers with an adapter, and what ``renew`` fills: down, (rank, inputs), and up, (outputs, rank)."""
         self._kept: list[Tensor] = []  # whatever becomes of the model, what the tables point to stays
         self._tables = [self._table(layer) for layer in self._layers]
-        self._ends = [self._norm(self._model.norm), *self._matrix(model.lm_head.weight, model.lm_head.bias)]
+        head = model.lm_head
+        self._ends = [self._norm(self._model.norm), *self._matrix(head.weight, head.bias)[:2]]
         self._windows = (ctypes.c_int64 * len(windows))(*(window or 0 for window in windows))
         self._kinds = self._rope_kinds(config)
         self._type = _TYPES[model.dtype]
         attention = self._layers[0].self_attn
-        self._vocabulary = model.lm_head.out_features
+        self._vocabulary = head.out_features
         self._sizes = (
             len(self._layers), config.hidden_size, config.num_attention_heads, config.num_key_value_heads,
             attention.head_dim, config.intermediate_size, self._vocabulary, self._family.whole,
-            families.activation(config) in families.GELU,
+            families.activation(config) in families.GELU, self._rank,
         )  # fmt: skip
+        self.renew()
         self._embedding_factor, residual = self._family.factors(config)
         logits, cap = shared.logits(config)
         self._factors = (ctypes.c_float * 6)(
             config.rms_norm_eps, attention.scaling, getattr(config, "attn_logit_softcapping", None) or 0.0, residual,
             logits, cap,
         )  # fmt: skip
+
+    @torch.no_grad()
+    def renew(self) -> None:
+        """Take the adapter's matrices as they are by now."""
+        for layer, down, up in self._adapters:
+            rank = len(layer.lora_A[ADAPTER].weight)
+            down[:rank] = layer.lora_A[ADAPTER].weight
+            torch.mul(layer.lora_B[ADAPTER].weight, layer.scaling[ADAPTER], out=up[:, :rank])
 
     def __call__(self, tokens: list[int], lengths: list[int]) -> Tensor:
         """Take in one token for each of the first rows, which hold ``lengths`` tokens; logits of [rows, vocabulary] in
@@ -172,29 +196,45 @@ class Step:
         """The addresses of a layer, as step.cpp's Layer begins."""
         attention, mlp = layer.self_attn, layer.mlp
         if self._family.fused:
-            sizes = [attention.o_proj.in_features, *[attention.num_key_value_heads * attention.head_dim] * 2]
+            down = plain(mlp.down_proj)
+            sizes = [plain(attention.o_proj).in_features]
+            sizes += [attention.num_key_value_heads * attention.head_dim] * 2
             first = self._parts(attention.qkv_proj, sizes)
-            second = self._parts(mlp.gate_up_proj, [mlp.down_proj.in_features] * 2)
+            second = self._parts(mlp.gate_up_proj, [down.in_features] * 2)
         else:
-            first = [self._linear(each) for each in (attention.q_proj, attention.k_proj, attention.v_proj)]
-            second = [self._linear(each) for each in (mlp.gate_proj, mlp.up_proj)]
+            first = [*map(self._linear, (attention.q_proj, attention.k_proj, attention.v_proj))]
+            second = [*map(self._linear, (mlp.gate_proj, mlp.up_proj))]
         matrices = [*first, self._linear(attention.o_proj), *second, self._linear(mlp.down_proj)]
         before, after, before_mlp, after_mlp = (name and getattr(layer, name) for name in self._family.norms)
         of_query, of_key = (getattr(attention, name, None) for name in ("q_norm", "k_norm"))
         norms = [self._norm(norm) for norm in (before, of_query, of_key, after, before_mlp, after_mlp)]
         return [address for matrix in matrices for address in matrix] + norms
 
-    def _matrix(self, weight: Tensor, bias: Tensor | None) -> tuple[int, int | None]:
+    def _matrix(self, weight: Tensor, bias: Tensor | None, low: _Low | None = None) -> list[int | None]:
+        """The addresses of step.cpp's Matrix."""
         self._kept.append(weight.detach())
-        return weight.data_ptr(), self._vector(bias)
+        adapter = [None, None] if low is None else [each.data_ptr() for each in low]
+        return [weight.data_ptr(), self._vector(bias), *adapter]
 
-    def _linear(self, layer: nn.Linear) -> tuple[int, int | None]:
-        return self._matrix(layer.weight, layer.bias)
+    def _linear(self, layer: Any) -> list[int | None]:
+        return self._matrix(plain(layer).weight, plain(layer).bias, self._low(layer))
 
-    def _parts(self, layer: nn.Linear, sizes: list[int]) -> list[tuple[int, int | None]]:
+    def _parts(self, layer: Any, sizes: list[int]) -> list[list[int | None]]:
         """Linear layers of so many outputs that are stored as one."""
-        biases = [None] * len(sizes) if layer.bias is None else torch.split(layer.bias, sizes)
-        return [self._matrix(*pair) for pair in zip(torch.split(layer.weight, sizes), biases, strict=True)]
+        own, low = plain(layer), self._low(layer)
+        biases = [None] * len(sizes) if own.bias is None else torch.split(own.bias, sizes)
+        lows = [None] * len(sizes) if low is None else [(low[0], up) for up in torch.split(low[1], sizes)]
+        return [*map(self._matrix, torch.split(own.weight, sizes), biases, lows)]
+
+    def _low(self, layer: Any) -> _Low | None:
+        """Room for an adapter's matrices; None for a layer that has none."""
+        if layer is plain(layer):
+            return None
+        own = plain(layer)
+        down = own.weight.new_zeros(self._rank, own.in_features)
+        up = torch.zeros(own.out_features, self._rank)
+        self._adapters.append((layer, down, up))
+        return down, up
 
     def _norm(self, norm: Any) -> int | None:
         return None if norm is None else self._vector(norm.weight, more=float(self._one_more))

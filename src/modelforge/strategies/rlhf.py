@@ -269,9 +269,11 @@ def _policy_trainer(run: Run, arguments: dict[str, Any], callbacks: list[Trainer
     trainer.sample = run.sample
     if run.spec.row_tokens is not None:
         from modelforge.engine.engine import Engine  # noqa: PLC0415
+        from modelforge.worker.drawing import drawing_of  # noqa: PLC0415
 
         policy: Any = run.model
         trainer.engine = Engine(policy)
+        trainer.drawing = drawing_of(policy)
         trainer.row_tokens = run.spec.row_tokens
     return trainer
 

@@ -17,6 +17,7 @@ from modelforge.engine.engine import Engine
 from modelforge.engine.padded import told_of_rows
 from modelforge.tasks.base import IGNORED, Head
 from modelforge.tasks.generation import generate_batch
+from modelforge.worker.drawing import Drawing
 from modelforge.worker.order import PromptOrder
 from modelforge.worker.pairs import log_probs
 from modelforge.worker.reward import Judge
@@ -38,6 +39,8 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
     engine: Engine | None = None
     """Runs the model, where it can."""
     row_tokens = 0
+    drawing: Drawing | None = None
+    """Draws the answers, where it can; transformers' ``generate`` otherwise."""
 
     def end_with(self, ends: set[int]) -> None:
         """The tokens that end an answer: those that rows end with, which the model's own settings may not name."""
@@ -79,7 +82,8 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
     def _generate_single_turn(self, *arguments: Any, **options: Any) -> Any:
         if self.engine is None:
             return super()._generate_single_turn(*arguments, **options)  # type: ignore[no-untyped-call]
-        with self.engine.at_work(writing=True), reading_once(self.engine.model):
+        model = self.engine.model
+        with self.engine.at_work(writing=True), self.drawing.instead() if self.drawing else reading_once(model):
             return super()._generate_single_turn(*arguments, **options)  # type: ignore[no-untyped-call]
 
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
