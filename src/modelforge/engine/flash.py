@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 WIDEST = 256
-"""Elements of a head that its kernels are made for; of these, multiples of eight."""
+"""Elements of a head that its kernels are made for; of these, multiples of eight, …"""
+UNMADE = range(193, 225)
+"""… but for these, whose gradient some GPUs have too little memory on the chip for."""
 
 _forward = torch.ops.aten._flash_attention_forward
 _backward = torch.ops.aten._flash_attention_backward
@@ -24,6 +26,7 @@ def usable(weight: Tensor, size: int, cap: float | None) -> bool:
         and weight.dtype in (torch.bfloat16, torch.float16)
         and size % 8 == 0
         and size <= WIDEST
+        and size not in UNMADE
         and not cap
     )
 
