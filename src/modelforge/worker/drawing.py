@@ -31,7 +31,6 @@ class Drawing:
         self._model = model
         self._decoder = Decoder(model, adapters=True)
 
-    @property
     def fault(self) -> str | None:
         """Why it is of no use, tried with two sequences; None where it draws as the model does."""
         training = self._model.training
@@ -122,4 +121,4 @@ def drawing_of(model: Any) -> Drawing | None:
     if decoder.refusal(model) is not None:
         return None
     drawing = Drawing(model)
-    return drawing if drawing.fault is None else None
+    return drawing if drawing.fault() is None else None
