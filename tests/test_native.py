@@ -9,6 +9,7 @@ import pytest
 from modelforge import native
 from modelforge.native import code
 from tests.compilers import needs_compiler
+from tests.live import until
 
 pytestmark = needs_compiler
 
@@ -34,6 +35,16 @@ def test_code_is_compiled_once_and_kept(source: Path, tmp_path: Path) -> None:
     again = code(source).library
     assert again is not None
     assert again.answer() == 42
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_it_is_compiled_beside_other_work_and_loaded_later(source: Path, tmp_path: Path) -> None:
+    native.prepare(source)
+    until(lambda: (tmp_path / "kept").is_dir() and any((tmp_path / "kept").glob("*.so")), 30)
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    (kept,) = (tmp_path / "kept").iterdir()
+    written = kept.stat().st_mtime_ns
+    assert code(source).library is not None
     assert kept.stat().st_mtime_ns == written
 
 

@@ -9,13 +9,18 @@ import os
 import subprocess
 import tempfile
 import threading
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from modelforge.computing import cxx
 
+ATTENTION = Path(__file__).parent / "engine" / "attention.cpp"
+POINTWISE = Path(__file__).parent / "engine" / "pointwise.cpp"
+STEP = Path(__file__).parent / "inference" / "step.cpp"
+KEPT = "TORCHINDUCTOR_CACHE_DIR"
+"""Where torch's compiler keeps its own; without such a folder the code is for this process alone."""
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 
 
@@ -36,8 +41,19 @@ def code(source: Path) -> Code:
 
 
 def prepare(*sources: Path) -> None:
-    """Begin to make it, beside what else is to be done first."""
-    threading.Thread(target=lambda: [code(source) for source in sources], daemon=True).start()
+    """Begin to make it, beside what else is to be done first. It is not loaded yet: it shares torch's OpenMP, which has
+    to come first."""
+    threading.Thread(target=_prepare, args=(sources,), daemon=True).start()
+
+
+def _prepare(sources: tuple[Path, ...]) -> None:
+    compiler, kept = cxx(), os.environ.get(KEPT)
+    if compiler is None or not kept:
+        return
+    for source in sources:
+        # ``code`` tries again, and tells.
+        with _one_at_a_time, suppress(OSError, subprocess.CalledProcessError):
+            _compiled(source, compiler, Path(kept))
 
 
 _one_at_a_time = threading.Lock()
@@ -48,8 +64,7 @@ def _code(source: Path) -> Code:
     compiler = cxx()
     if compiler is None:
         return Code(None, "there is no C++ compiler (g++ or clang++)")
-    # Where torch's compiler keeps its own; without such a folder the code is for this process alone.
-    kept = os.environ.get("TORCHINDUCTOR_CACHE_DIR")
+    kept = os.environ.get(KEPT)
     try:
         with nullcontext(kept) if kept else tempfile.TemporaryDirectory(prefix="modelforge-") as folder:
             return Code(ctypes.CDLL(str(_compiled(source, compiler, Path(folder)))))

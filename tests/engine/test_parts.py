@@ -23,7 +23,7 @@ from tests.compilers import needs_compiler
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How attention is computed: with and without a compiler."""
     if request.param == "compiled":
-        assert native.code(kernel.SOURCE).fault is None
+        assert native.code(native.ATTENTION).fault is None
     else:
         monkeypatch.setattr(kernel, "usable", lambda *_: False)
     return str(request.param)

@@ -14,8 +14,7 @@ from peft import PeftModel
 from torch import Tensor, nn
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from modelforge import native
-from modelforge.engine import attention, flash, kernel, loss, pointwise
+from modelforge.engine import attention, flash, loss, pointwise
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.loss import Told
 from modelforge.engine.projections import Projection, Stack, projections
@@ -200,13 +199,11 @@ def _attention_on(weight: Tensor, config: Any, own: str) -> str:
     return attention.NAME if weight.device.type == "cpu" or flash.usable(weight, size, cap) else own
 
 
-def prepare(device: str, described: Mapping[str, Any], dtype: torch.dtype) -> None:
-    """Begin to compile what a model needs, by its ``config.json`` and the type that is computed in, beside what else is
-    to be done first."""
-    if device == "cpu":
-        native.prepare(kernel.SOURCE, pointwise.SOURCE)
+def prepare(described: Mapping[str, Any], dtype: torch.dtype) -> None:
+    """Begin to compile what a model needs on an NVIDIA GPU, by its ``config.json`` and the type that is computed in,
+    beside what else is to be done first."""
     shape = Shape.of(described)
-    if device == "cuda" and shape is not None and importlib.util.find_spec("triton"):
+    if shape is not None and importlib.util.find_spec("triton"):
         from modelforge.engine import gpu  # noqa: PLC0415 - triton comes with torch's builds for GPUs alone
 
         gpu.prepare(shape, dtype)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from modelforge.native import code
+from modelforge.native import ATTENTION, code
 
-SOURCE = Path(__file__).with_name("attention.cpp")
 _TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
 
@@ -23,7 +21,7 @@ def usable(key: Tensor, lengths: Tensor) -> bool:
     """Whether attention over such documents is to be computed here: a task is a document and a head of keys, and with
     fewer of them than threads, torch's flash attention, which cuts long documents, has more at work."""
     tasks = len(lengths) * key.shape[1]
-    return key.dtype in _TYPES and tasks >= torch.get_num_threads() and code(SOURCE).library is not None
+    return key.dtype in _TYPES and tasks >= torch.get_num_threads() and code(ATTENTION).library is not None
 
 
 def attend(
@@ -34,7 +32,7 @@ def attend(
     ``rows`` are query, key, value and out; or grad, query, key, value, out, and the gradients of query, key and value.
     Those that are written lie in order, as ``torch.empty`` makes them.
     """
-    library = code(SOURCE).library
+    library = code(ATTENTION).library
     assert library is not None
     laid = [each if each.stride(-1) == 1 else each.contiguous() for each in rows]
     query, key = laid[1:3] if backward else laid[:2]

@@ -11,16 +11,14 @@ import ctypes
 import importlib.util
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modelforge.engine.families import GELU, SILU, Family, activation
-from modelforge.native import code
+from modelforge.native import POINTWISE, code
 
-SOURCE = Path(__file__).with_name("pointwise.cpp")
 _CODES = {torch.float32: 0, torch.bfloat16: 1}
 _TYPES = {"cpu": set(_CODES), "cuda": {torch.float32, torch.bfloat16, torch.float16}}
 TURN = "apply_rotary_pos_emb"
@@ -50,7 +48,7 @@ def usable(weight: Tensor) -> bool:
 def fault(device: torch.device) -> str | None:
     """Why nothing can be computed here on such a device, as the end of a sentence; None where it can."""
     if device.type == "cpu":
-        return code(SOURCE).fault
+        return code(POINTWISE).fault
     if not importlib.util.find_spec("triton"):
         return "the package triton is not installed"
     from modelforge.engine import gpu  # noqa: PLC0415 - triton comes with torch's builds for GPUs alone
@@ -68,7 +66,7 @@ def _run(
 
         gpu.run(work, rows, numbers, heads, more, factor)
         return
-    library = code(SOURCE).library
+    library = code(POINTWISE).library
     assert library is not None
     addresses = [each.data_ptr() for each in (*rows, *numbers)]
     strides = [stride for each in rows for stride in each.stride()[:2]]
@@ -187,7 +185,7 @@ def read_logits(
 def _read_logits(
     logits: Tensor, targets: Tensor, said: Tensor, scale: float, cap: float, weights: Tensor | None
 ) -> None:
-    library = code(SOURCE).library
+    library = code(POINTWISE).library
     assert library is not None
     library.modelforge_logits(
         ctypes.c_void_p(logits.data_ptr()),

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,9 +18,8 @@ from torch import Tensor, nn
 from modelforge.engine import families
 from modelforge.engine.projections import is_plain
 from modelforge.inference.slots import Slots
-from modelforge.native import code
+from modelforge.native import STEP, code
 
-SOURCE = Path(__file__).with_name("step.cpp")
 ADAPTER = "default"
 _Low = tuple[Tensor, Tensor]
 """An adapter's two matrices, as step.cpp's Matrix has them."""
@@ -92,7 +90,7 @@ def refusal(model: Any, *, adapters: bool = False) -> str | None:
     beside = [layer for layer in model.modules() if hasattr(layer, "base_layer")]
     if beside and not (adapters and all(map(is_plain, beside))):
         return "an adapter lies beside its weights"
-    return code(SOURCE).fault
+    return code(STEP).fault
 
 
 def plain(layer: Any) -> nn.Linear:
@@ -165,7 +163,7 @@ class Step:
         rotated = next((cos.shape[1] for cos, _ in turns.values()), 0)
         sizes = (*self._sizes, rotated, capacity, len(tokens))
         ends = (embedded.data_ptr(), *self._ends, logits.data_ptr())
-        library = code(SOURCE).library
+        library = code(STEP).library
         assert library is not None
         library.modelforge_step(
             (ctypes.c_void_p * len(addresses))(*addresses),

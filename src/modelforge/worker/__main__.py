@@ -11,10 +11,12 @@ import sys
 import traceback
 from pathlib import Path
 
+from modelforge import native
 from modelforge.contracts.job import JobState
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS
 from modelforge.files import read_json_or_none
 from modelforge.providers import PROVIDERS
+from modelforge.strategies import STRATEGIES
 from modelforge.worker import checkpoints
 from modelforge.worker.failures import explain
 from modelforge.worker.report import Report, StopRequested
@@ -52,13 +54,16 @@ def main() -> int:
 
 
 def _prepare(run_dir: Path) -> None:
-    """Some providers must be imported before the libraries that they rewrite; and a library that is not needed costs
-    a second."""
+    """Some providers must be imported before the libraries that they rewrite; a library that is not needed costs a
+    second; and code that is compiled for this machine takes seconds, too."""
     spec = read_json_or_none(run_dir / "spec.json")
     if not spec:
         return
     config = spec["config"]
-    PROVIDERS.get(config["provider"]).prepare(run_dir)
+    provider, strategy = PROVIDERS.get(config["provider"]), STRATEGIES.get(config["strategy"])
+    if spec["device"] == "cpu" and provider.engine and strategy.engine:
+        native.prepare(native.ATTENTION, native.POINTWISE)  # while one core imports
+    provider.prepare(run_dir)
     wanted = config["use_4bit"] or config["use_8bit"] or config["optim"] in BITSANDBYTES_OPTIMIZERS
     if not wanted and config["provider"] == "huggingface":
         # PEFT imports it wherever it is installed, and torch's compiler with it.

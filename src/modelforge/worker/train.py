@@ -59,8 +59,8 @@ def run(run_dir: Path, report: Report) -> None:
     report.message(f"Loading {spec.model.name}")
     trust = spec.config.trust_remote_code
     described = provider.config(spec.model, trust_remote_code=trust)
-    if provider.engine and strategy.engine:
-        prepare(spec.device, described, torch.bfloat16 if spec.config.bf16 else torch.float32)
+    if spec.device == "cuda" and provider.engine and strategy.engine:
+        prepare(described, torch.bfloat16 if spec.config.bf16 else torch.float32)
     head = task.head(described, spec.model.name)
     model, tokenizer = provider.load(spec, head)
     adapter.keep_start(model, spec.config, run_dir / adapter.START_FOLDER)
