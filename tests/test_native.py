@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from modelforge import native
+from modelforge.files import read_text_or_none
 from modelforge.native import code
 from tests.compilers import needs_compiler
 from tests.live import until
@@ -41,7 +42,7 @@ def test_code_is_compiled_once_and_kept(source: Path, tmp_path: Path) -> None:
 def test_it_is_compiled_beside_other_work_and_loaded_later(source: Path, tmp_path: Path) -> None:
     native.prepare(source)
     until(lambda: (tmp_path / "kept").is_dir() and any((tmp_path / "kept").glob("*.so")), 30)
-    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
+    assert str(tmp_path) not in (read_text_or_none(Path("/proc/self/maps")) or "")
     (kept,) = (tmp_path / "kept").iterdir()
     written = kept.stat().st_mtime_ns
     assert code(source).library is not None
