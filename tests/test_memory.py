@@ -281,9 +281,9 @@ def test_the_worker_prefers_shorter_rows_to_checkpointing() -> None:
 def test_on_a_gpu_it_prefers_checkpointing_to_shorter_rows() -> None:
     from modelforge.worker.choices import Way, row_tokens, way_that_fits
 
-    def way(tokens: int, free_gb: float = 100, **fields: Any) -> Way:
+    def way(tokens: int, free_gb: float = 100, engine: bool = True, **fields: Any) -> Way:
         there = spec(**fields).model_copy(update={"device": "cuda"})
-        return way_that_fits(there, LLAMA, Head.CAUSAL, Batch(tokens, 300), engine=True, free=free_gb * 1e9)
+        return way_that_fits(there, LLAMA, Head.CAUSAL, Batch(tokens, 300), engine=engine, free=free_gb * 1e9)
 
     best = row_tokens(LLAMA, "cuda")
     assert best == 32768  # a small model needs many tokens to keep a GPU busy
@@ -294,6 +294,7 @@ def test_on_a_gpu_it_prefers_checkpointing_to_shorter_rows() -> None:
     assert way(60, gradient_checkpointing=True) == Way(True, best)
     assert way(30_000, free_gb=3) == Way(True, best // 2)
     assert way(30_000, free_gb=0.1) == Way(True, 300)
+    assert way(1900, engine=False) == Way(False, None)
 
 
 def test_the_largest_batch_of_rows() -> None:

@@ -123,9 +123,9 @@ GPU_ROW = 400e9
 """On a GPU, weights of a layer times tokens of a row: with fewer, it waits for what starts its operations."""
 LONGEST_GPU_ROW = 32768
 GPU_ACTIVATIONS = 0.1
-"""On a GPU, the share of all else that activations may take without being computed twice. That costs a third of the
-arithmetic at most, and a small model nothing, which the operations' start holds up (benchmarks/LOG.md); a GPU's memory
-is what its owner has least of."""
+"""On a GPU, the share of all else that the engine's activations may take without being computed twice. That costs a
+third of the arithmetic at most, and next to no time where starting the operations is what takes it (benchmarks/LOG.md);
+a GPU's memory is what its owner has least of."""
 SHORTEST_ROW = 128
 """Tokens of a row that memory makes shorter: products with fewer rows are slow."""
 WITHIN = 0.9
@@ -156,7 +156,7 @@ def way_that_fits(
         rows = _rows(row_tokens(described, spec.device), batch.longest)
     if spec.config.strategy in WAITING:  # shorter rows take no less
         rows = rows[:1]
-    on_gpu = spec.device == "cuda"
+    on_gpu = engine and spec.device == "cuda"
     if on_gpu:
         ways = [Way(both, row) for row in rows for both in twice]
     else:
