@@ -107,6 +107,18 @@ def test_weights_are_counted_as_transformers_makes_them(name: str, weights: int)
     assert shape.weights == pytest.approx(weights, rel=0.005)
 
 
+@pytest.mark.parametrize(
+    ("kind", "use_lora", "writes"), [("t5", True, False), ("t5", False, True), ("longt5", True, True)]
+)
+def test_scores_that_are_written_down_grow_with_the_length(kind: str, use_lora: bool, writes: bool) -> None:
+    config = {**LLAMA, "model_type": kind, "is_encoder_decoder": True}
+    short, long = (
+        told(config, longest=longest, engine=False, head=Head.SEQ2SEQ, use_lora=use_lora) for longest in (100, 500)
+    )
+    assert (long.activations > 1.2 * short.activations) == writes
+    assert writes or long.activations == short.activations
+
+
 def test_a_model_of_unknown_size_has_no_estimate() -> None:
     assert estimate({"model_type": "new"}, settings(), Batch(1024, 400), device="cpu", engine=False) is None
 

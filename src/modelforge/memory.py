@@ -59,8 +59,10 @@ WAITING = ("dpo", "rlhf")
 EAGER_LOGIT, PLAIN_LOGIT = 18, 20
 """Bytes of each logit at the worst moment of the loss: as it came, in float32, and what becomes its gradient. The
 engine's own code writes that over the logit."""
-WRITES_SCORES = frozenset({"t5", "mt5", "umt5", "longt5"})
-"""Types whose attention writes its scores down in transformers: they add a bias to them."""
+WRITES_SCORES = frozenset({"longt5"})
+"""Types whose attention writes its scores down in transformers, …"""
+BIASED = frozenset({"t5", "mt5", "umt5"})
+"""… and those that do where all weights are tuned: the bias that they add to them has a gradient then."""
 LEARNT_POSITIONS = frozenset({"gpt2", "opt", "bert", "roberta", "distilbert", "electra", "albert", "bart", "gpt_neo"})
 
 
@@ -327,8 +329,9 @@ class _Way(Enum):
 def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: _Way) -> float:
     """Bytes that the layers keep for the gradient, and what one layer's backward pass takes beside them."""
     each = batch.tokens * _kept_by_token(shape, config, half, way)
-    scores = _scores(shape, batch, half, way)
-    written = scores if shape.kind in WRITES_SCORES else 0.0
+    writes = shape.kind in WRITES_SCORES or (shape.kind in BIASED and not config.use_lora)
+    scores = _scores(shape, batch, half, way, writes=writes)
+    written = scores if writes else 0.0
     working = batch.tokens * half * 4 * shape.mlp * shape.active + (0.0 if written else scores)
     casts = half * shape.within if not config.use_lora and half == 2 else 0
     if config.gradient_checkpointing:
@@ -364,13 +367,13 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -
     return norms + half * (inputs + 4 * queries + (inner - mlp)) + low + dropped
 
 
-def _scores(shape: Shape, batch: Batch, half: int, way: _Way) -> float:
-    """Bytes of the attention scores of one layer that lie written down at once."""
+def _scores(shape: Shape, batch: Batch, half: int, way: _Way, *, writes: bool) -> float:
+    """Bytes of the attention scores of one layer that lie written down at once; ``writes`` is transformers' own way."""
     if way is _Way.NATIVE:
         return 0.0
     if way is not _Way.PLAIN:
         return 3.0 * half * shape.heads * min(GROUP_SCORES, batch.longest * batch.tokens)
-    if shape.kind in WRITES_SCORES:
+    if writes:
         return (4.0 + 2 * half) * shape.heads * batch.longest * batch.tokens
     return 0.0
 
