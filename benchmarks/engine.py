@@ -113,7 +113,7 @@ def main() -> None:
     device = torch.device("cuda" if options.gpu else "cpu")
     dtype = torch.bfloat16 if options.gpu or cpu_has_fast_bf16() else torch.float32
     model = make_model(shape, dtype, options.dropout, device)
-    limit = options.row_tokens or row_tokens(model.get_base_model().config.to_dict(), device.type)
+    limit = options.row_tokens or row_tokens(model.get_base_model().config.to_dict(), long=options.gpu)
     made = list(steps(shape, limit, WARM + options.steps))
     tokens = [sum(len(row.input_ids) for row in rows) for rows in made]
     documents = [size for rows in made for row in rows for size in _sizes(row)]

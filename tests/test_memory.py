@@ -273,7 +273,13 @@ def test_the_worker_prefers_shorter_rows_to_checkpointing() -> None:
 
     def way(free_gb: float, engine: bool = True, longest: int = 300, **fields: Any) -> Way:
         return way_that_fits(
-            spec(**fields), LLAMA, Head.CAUSAL, Batch(batch.tokens, longest), engine=engine, free=free_gb * 1e9
+            spec(**fields),
+            LLAMA,
+            Head.CAUSAL,
+            Batch(batch.tokens, longest),
+            engine=engine,
+            long=False,
+            free=free_gb * 1e9,
         )
 
     assert way(8) == Way(False, 1024)
@@ -295,16 +301,19 @@ def test_on_a_gpu_it_prefers_checkpointing_to_shorter_rows() -> None:
 
     def way(tokens: int, free_gb: float = 100, engine: bool = True, **fields: Any) -> Way:
         there = spec(**fields).model_copy(update={"device": "cuda"})
-        return way_that_fits(there, LLAMA, Head.CAUSAL, Batch(tokens, 300), engine=engine, free=free_gb * 1e9)
+        return way_that_fits(
+            there, LLAMA, Head.CAUSAL, Batch(tokens, 300), engine=engine, long=True, free=free_gb * 1e9
+        )
 
-    best = row_tokens(LLAMA, "cuda")
+    best = row_tokens(LLAMA, long=True)
     assert best == 32768  # a small model needs many tokens to keep a GPU busy
-    assert row_tokens(SEVENTY_BILLION, "cuda") == 1024 < row_tokens({**LLAMA, "hidden_size": 2048}, "cuda") < best
+    assert row_tokens(SEVENTY_BILLION, long=True) == 1024 == row_tokens(LLAMA, long=False)
+    assert 1024 < row_tokens({**LLAMA, "hidden_size": 2048}, long=True) < best
     assert way(60) == Way(False, best)
     assert way(1900) == Way(True, best)  # more than a tenth of all else
     assert way(1900, gradient_checkpointing=False) == Way(False, best)
     assert way(60, gradient_checkpointing=True) == Way(True, best)
-    assert way(30_000, free_gb=3) == Way(True, best // 2)
+    assert way(30_000, free_gb=2.5) == Way(True, best // 2)
     assert way(30_000, free_gb=0.1) == Way(True, 300)
     assert way(1900, engine=False) == Way(False, None)
 

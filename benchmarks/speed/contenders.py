@@ -214,7 +214,6 @@ class Bench:
         file.write_text(json.dumps(settings), encoding="utf-8")
         environment = {**os.environ, "MODELFORGE_HOME": str(home)}
         environment.setdefault("TORCHINDUCTOR_CACHE_DIR", str(home / "compiled"))
-        environment.setdefault("TRITON_CACHE_DIR", str(home / "triton"))
         command = [sys.executable, "-m", "modelforge", "train", str(file), "--json"]
         job, allocator = self._run(command, environment, f"{case.name}-modelforge")
         metrics = job["metrics"]

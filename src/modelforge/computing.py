@@ -71,6 +71,7 @@ def computing_environment(base: Mapping[str, str], home: Path) -> dict[str, str]
         "ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(PRODUCTS_KEPT),
         "LRU_CACHE_CAPACITY": str(PRODUCTS_KEPT),
         "TORCHINDUCTOR_CACHE_DIR": str(home / "cache" / "compiled"),
+        "TRITON_CACHE_DIR": str(home / "cache" / "triton"),
         **({"LD_PRELOAD": better} if better else {}),
     }
     return {

@@ -120,6 +120,7 @@ def test_the_strategy_of_the_extending_guide(tiny_model: Path, tmp_path: Path) -
         spec=spec, folder=tmp_path, task=TASKS.get("text-generation"), head=Head.CAUSAL, train=train, held_out=None,
         model=AutoModelForCausalLM.from_pretrained(tiny_model), measured=train, rows=[], check_stop=lambda: None,
         tokenizer=AutoTokenizer.from_pretrained(tiny_model), load_start=lambda: None, sample=lambda *_: None,
+        tell=lambda _: None,
     )  # fmt: skip
     (stage,) = strategy.stages(run)
     arguments = {"output_dir": str(tmp_path), "max_steps": 2, "use_cpu": True, "bf16": False, "report_to": "none"}

@@ -195,6 +195,25 @@ def test_activations_computed_anew_change_nothing() -> None:
     assert apart(found, wanted) < 1e-6
 
 
+def test_activations_computed_anew_after_another_adapter_are_those_of_their_own() -> None:
+    """As of dpo on an earlier adapter, which a frozen copy of it is held against between the passes."""
+    model, made = make("llama"), documents()
+    model.add_adapter("ref", LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False))
+    model.set_adapter("default")
+    _, wanted = by_engine(model, Engine(model), made)
+    model.enable_input_require_grads()
+    model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+    engine = Engine(model)
+    with engine.at_work():
+        loss, _, learnt = engine.loss(end_to_end(made))
+        with torch.no_grad():
+            model.set_adapter("ref", inference_mode=True)
+            engine.loss(end_to_end(made))
+            model.set_adapter("default")
+        (loss / learnt).backward()
+    assert apart(gradient(model), wanted) < 1e-6
+
+
 def test_dropout_is_drawn_by_the_generator_alone() -> None:
     model, made = make("llama", lora_dropout=0.5), documents()
     engine = Engine(model)

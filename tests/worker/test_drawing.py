@@ -37,7 +37,7 @@ def test_the_coldest_answers_are_those_of_generate(kind: str) -> None:
     expected = model.generate(**padded(PROMPTS), generation_config=settings(do_sample=False, eos_token_id=2))
     ends = int(expected[0, 8])  # comes early for some, and not for others
     expected = model.generate(**padded(PROMPTS), generation_config=settings(do_sample=False, eos_token_id=ends))
-    found = drawing_of(model)
+    found, _ = drawing_of(model)
     assert found is not None
     engine = Engine(model)
     calls: list[torch.Size] = []
@@ -54,7 +54,7 @@ def test_the_coldest_answers_are_those_of_generate(kind: str) -> None:
 
 def test_one_that_came_to_its_end_takes_no_more_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make("llama").eval()
-    found = drawing_of(model)
+    found, _ = drawing_of(model)
     assert found is not None
     script = iter([[4, 2, 4, 4, 4, 2], [4, 4, 2, 2], [9, 2], [2]])
     seen: list[int] = []
@@ -72,6 +72,23 @@ def test_one_that_came_to_its_end_takes_no_more_steps(monkeypatch: pytest.Monkey
     assert answers == [(2,), (2,), (4, 2), (4, 2), (4, 4, 2), (4, 4, 9, 2)]
 
 
+def test_prompts_are_read_without_dropout_and_training_goes_on() -> None:
+    model = make("llama", lora_dropout=0.9)
+    found, _ = drawing_of(model)
+    assert found is not None
+    drawn = []
+    for _ in range(2):
+        with found.instead(), torch.no_grad():
+            drawn.append(model.generate(**padded(PROMPTS), generation_config=settings(temperature=1e-6)).tolist())
+        assert model.training
+    assert drawn[0] == drawn[1]
+
+
+def test_logits_that_are_no_numbers_are_said_to_be() -> None:
+    with pytest.raises(RuntimeError, match="no numbers"):
+        sample(torch.tensor([[0.0, 1.0], [torch.nan, 1.0]]), 1.0)
+
+
 def test_tokens_are_drawn_by_their_shares_and_the_generator() -> None:
     logits = torch.tensor([[0.0, 1.0, 2.0, -torch.inf], [3.0, 0.0, 0.0, 0.0]])
     torch.manual_seed(0)
@@ -84,9 +101,10 @@ def test_tokens_are_drawn_by_their_shares_and_the_generator() -> None:
 
 
 def test_a_model_that_it_is_not_for_keeps_its_own() -> None:
-    assert drawing_of(make("cohere")) is None
-    model = make("llama", use_dora=True)
-    assert drawing_of(model) is None
+    assert drawing_of(make("cohere")) == (None, "there is none for models of the kind cohere")
+    assert drawing_of(make("llama", use_dora=True)) == (None, "an adapter lies beside its weights")
     model = make("llama")
-    with pytest.raises(AssertionError, match="top_k"), drawing_of(model).instead():  # type: ignore[union-attr]
+    found, _ = drawing_of(model)
+    assert found is not None
+    with pytest.raises(AssertionError, match="top_k"), found.instead():
         model.generate(**padded(PROMPTS), generation_config=settings(top_k=5))

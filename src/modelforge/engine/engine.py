@@ -119,8 +119,8 @@ class Engine:
         """The last layer's output where something is learnt, of shape (places, width), and the targets there."""
         device = self.head.weight.device
         places = (documents.targets >= 0).nonzero()[:, 0]
-        targets = documents.targets.index_select(0, places).to(device, non_blocking=True)
-        places = places.to(device, non_blocking=True)
+        targets = _there(documents.targets.index_select(0, places), device)
+        places = _there(places, device)
         # Activations that are computed anew would be so at other places, when the next documents have been read.
         anew = getattr(self._layers[-1], "gradient_checkpointing", False)
         with self._last.at(None if anew else places):
@@ -131,14 +131,14 @@ class Engine:
         """The last layer's output, of shape (tokens, width)."""
         device = self.head.weight.device
         self._stack()
-        inputs = self.backbone.get_input_embeddings()(documents.input_ids[None].to(device, non_blocking=True))
+        inputs = self.backbone.get_input_embeddings()(_there(documents.input_ids[None], device))
         more: dict[str, Any] = {}
         if self._attention == attention.NAME:
             more = {"documents": attention.Lengths(documents.lengths, device)}
         with torch.autocast(device.type, enabled=False):  # weights and what is computed have one type already
             outputs = self.backbone(
                 inputs_embeds=inputs,
-                position_ids=documents.position_ids[None].to(device, non_blocking=True),
+                position_ids=_there(documents.position_ids[None], device),
                 use_cache=False,
                 **more,
             )
@@ -194,19 +194,23 @@ def _put(replaced: Iterable[_Replaced]) -> None:
 def _attention_on(weight: Tensor, config: Any, own: str) -> str:
     """Ours where it can be computed. Else the model's own, which tells documents apart by their positions: so it is
     exact for every family of ``FAMILIES`` (measured)."""
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    cap = getattr(config, "attn_logit_softcapping", None)
-    return attention.NAME if weight.device.type == "cpu" or flash.usable(weight, size, cap) else own
+    return attention.NAME if weight.device.type == "cpu" or flash.usable(weight.device, weight.dtype, config) else own
 
 
-def prepare(described: Mapping[str, Any], dtype: torch.dtype) -> None:
-    """Begin to compile what a model needs on an NVIDIA GPU, by its ``config.json`` and the type that is computed in,
-    beside what else is to be done first."""
+def _there(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor on the device. Only CUDA may read one after it is gone here: on Apple's GPUs what lies there by then is
+    copied (pytorch issue 189690)."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
+
+
+def prepare(described: Mapping[str, Any], dtype: torch.dtype, dropout: float) -> None:
+    """Begin to compile what a model needs on an NVIDIA GPU, by its ``config.json``, the type that is computed in and
+    the adapter's dropout, beside what else is to be done first."""
     shape = Shape.of(described)
-    if shape is not None and importlib.util.find_spec("triton"):
+    if shape is not None and shape.kind in FAMILIES and importlib.util.find_spec("triton"):
         from modelforge.engine import gpu  # noqa: PLC0415 - triton comes with torch's builds for GPUs alone
 
-        gpu.prepare(shape, dtype)
+        gpu.prepare(shape, dtype, dropout)
 
 
 def refusal(model: nn.Module) -> str | None:

@@ -17,17 +17,18 @@ _forward = torch.ops.aten._flash_attention_forward
 _backward = torch.ops.aten._flash_attention_backward
 
 
-def usable(weight: Tensor, size: int, cap: float | None) -> bool:
-    """Whether a model of such weights, with heads of ``size``, can be computed by it: it bends no scores."""
+def usable(device: torch.device, dtype: torch.dtype, config: Any) -> bool:
+    """Whether a model of such weights can be computed by it, by its configuration: it bends no scores."""
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return (
-        weight.device.type == "cuda"
-        and torch.version.cuda is not None
-        and torch.cuda.get_device_capability(weight.device) >= (8, 0)
-        and weight.dtype in (torch.bfloat16, torch.float16)
+        device.type == "cuda"
+        and torch.backends.cuda.is_flash_attention_available()
+        and torch.cuda.get_device_capability(device) >= (8, 0)
+        and dtype in (torch.bfloat16, torch.float16)
         and size % 8 == 0
         and size <= WIDEST
         and size not in UNMADE
-        and not cap
+        and not getattr(config, "attn_logit_softcapping", None)
     )
 
 

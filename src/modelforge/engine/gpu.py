@@ -15,6 +15,7 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.errors import TritonError
 
 from modelforge.engine.pointwise import Work
 from modelforge.memory import Shape
@@ -228,14 +229,14 @@ def read_logits(
         _read_logits[(places,)](logits, targets, weights, said, vocabulary, scale, cap, **options)
 
 
-def prepare(shape: Shape, dtype: torch.dtype) -> None:
+def prepare(shape: Shape, dtype: torch.dtype, dropout: float) -> None:
     """Begin to compile what a model of this shape needs, beside what else is to be done first: seconds, where it does
     not lie in Triton's cache."""
-    threading.Thread(target=_pass, args=(shape, dtype), daemon=True).start()
+    threading.Thread(target=_pass, args=(shape, dtype, dropout), daemon=True).start()
 
 
-def _pass(shape: Shape, dtype: torch.dtype) -> None:
-    """All kernels once, on a few tokens that lie as those of a layer do."""
+def _pass(shape: Shape, dtype: torch.dtype, dropout: float) -> None:
+    """What most models need once, on a few tokens that lie as those of a layer do."""
     device = torch.device("cuda")
     if fault(device) is not None:
         return
@@ -253,6 +254,10 @@ def _pass(shape: Shape, dtype: torch.dtype) -> None:
     made = torch.zeros(tokens, 1, shape.mlp, device=device, dtype=dtype)
     run(Work.GATE, [gates, ups, made], [], 1, 0, 0.0)
     run(Work.GATE_BACK, [made, gates, ups, gates, ups], [], 1, 0, 0.0)
+    if dropout:
+        for each in (wide, made):
+            for work in (Work.DROP, Work.DROP_BACK):
+                run(work, [each, each], [torch.zeros(1, dtype=torch.int64)], 1, 0, 1.0)
     logits = torch.zeros(tokens, shape.vocabulary, device=device, dtype=dtype)
     targets, said = torch.zeros(tokens, device=device, dtype=torch.int64), torch.zeros(tokens, 4, device=device)
     for weights in (None, torch.zeros(tokens, device=device)):
@@ -266,6 +271,7 @@ def fault(device: torch.device) -> str | None:
     try:
         row = torch.ones(1, 1, 16, device=device)
         run(Work.TURN, [row, torch.empty_like(row)], [row[0], row[0]], 1, 16, 0.0)
-    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
-        return f"Triton fails: {str(error).splitlines()[0]}"
+    except (RuntimeError, OSError, subprocess.CalledProcessError, TritonError) as error:
+        said = str(error).strip() or type(error).__name__
+        return f"Triton fails: {said.splitlines()[0]}"
     return None

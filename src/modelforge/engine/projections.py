@@ -31,7 +31,8 @@ class Projection:
         self._layers = list(layers)
         self._widths = [layer.out_features for layer in own]
         self._frozen: Plain | Quantized = Quantized(own) if _is_quantized(own[0]) else Plain(own)
-        self._stacked: tuple[Tensor, Tensor] | None = None
+        # By adapter: what is computed anew in the backward pass may come after a pass with another one.
+        self._stacked: dict[str, tuple[Tensor, Tensor]] = {}
 
     def adapter(self) -> str | None:
         """The name of the adapter that is at work; None where none is."""
@@ -45,19 +46,19 @@ class Projection:
             for layer in self._layers
         ]
 
-    def take(self, a: Tensor, b: Tensor) -> None:
-        """The stacked matrices for the passes until the next time: (ranks, width in) and (widths out, ranks)."""
-        self._stacked = a, b
+    def take(self, adapter: str, a: Tensor, b: Tensor) -> None:
+        """The stacked matrices for the adapter's passes until the next time: (ranks, width in), (widths out, ranks)."""
+        self._stacked[adapter] = a, b
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         """One output for each layer, of shape (…, its width)."""
         first = self._layers[0]
         share = 0.0
         stacked: tuple[Tensor | None, Tensor | None] = None, None
-        if not first.disable_adapters:
-            assert self._stacked is not None
-            stacked = self._stacked
-            share = dropout_of(first, first.active_adapters[0]) if first.training else 0.0
+        adapter = self.adapter()
+        if adapter is not None:
+            stacked = self._stacked[adapter]
+            share = dropout_of(first, adapter) if first.training else 0.0
         rows = x.reshape(-1, x.shape[-1])
         parts = _Product.apply(rows, *stacked, self._frozen, self._widths, share)  # type: ignore[no-untyped-call]
         return [part.view(*x.shape[:-1], width) for part, width in zip(parts, self._widths, strict=True)]
@@ -103,7 +104,7 @@ class Stack:
         made = [each for projection in self._projections for each in projection.matrices(self._adapter)]
         stacked = _Stacked.apply(self, dtype, *(a for a, _, _ in made), *(b for _, b, _ in made))  # type: ignore[no-untyped-call]
         for projection, a, b in zip(self._projections, stacked[::2], stacked[1::2], strict=True):
-            projection.take(a, b)
+            projection.take(self._adapter, a, b)
 
     def forward(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
         """From the matrices of all layers, A's before B's, to each projection's a and b in turn."""

@@ -47,12 +47,21 @@ class Decoder:
     def read(self, first: int, starts: list[int], pieces: list[list[int]]) -> Tensor:
         """Take in the next tokens of neighbouring rows, which hold ``starts``; the logits behind the last of each,
         [rows, vocabulary]. The places behind a shorter piece are filled, too, until the row's next tokens come."""
+        return self._read(first, starts, pieces, told=True)
+
+    def fill(self, first: int, starts: list[int], pieces: list[list[int]]) -> None:
+        """As ``read``, where nobody asks for logits."""
+        self._read(first, starts, pieces, told=False)
+
+    def _read(self, first: int, starts: list[int], pieces: list[list[int]], *, told: bool) -> Tensor:
         count = max(map(len, pieces))
         self.slots.open(first, starts, count)
         ids = torch.tensor([piece + piece[-1:] * (count - len(piece)) for piece in pieces], device=self.device)
         ends = torch.tensor([len(piece) - 1 for piece in pieces], device=self.device)
         # No position is behind a row's own last one: a model may not have any.
         steps = torch.minimum(torch.arange(count, device=self.device), ends[:, None])
+        if not told:
+            ends = torch.full_like(ends, count - 1)  # those of one place are the fewest there can be
         return self._pass(ids, torch.tensor(starts, device=self.device)[:, None] + steps, ends)
 
     def step(self, tokens: list[int], lengths: list[int]) -> Tensor:

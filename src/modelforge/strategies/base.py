@@ -39,6 +39,8 @@ class Run:
     """Loads what the run started from once more."""
     check_stop: Callable[[], None]
     """Raises when the run is to end."""
+    tell: Callable[[str], None]
+    """Adds a message to the run's events."""
     sample: Callable[[int, str, str, float | None], None]
     """Shows the run's owner what the model says: the step, a prompt, the answer, and its reward if it has one."""
     judge: Any = None

@@ -273,7 +273,9 @@ def _policy_trainer(run: Run, arguments: dict[str, Any], callbacks: list[Trainer
 
         policy: Any = run.model
         trainer.engine = Engine(policy)
-        trainer.drawing = drawing_of(policy)
+        trainer.drawing, fault = drawing_of(policy)
+        if fault is not None and run.spec.device == "cpu":
+            run.tell(f"Answers are drawn through transformers' layers, in up to twice the time: {fault}")
         trainer.row_tokens = run.spec.row_tokens
     return trainer
 

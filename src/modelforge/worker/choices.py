@@ -142,18 +142,19 @@ class Way:
 
 
 def way_that_fits(
-    spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, *, engine: bool, free: float
+    spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, *, engine: bool, long: bool, free: float
 ) -> Way:
-    """The fastest way that fits into ``free`` bytes, or else the one that takes the least; no document is cut for it.
+    """The best way that fits into ``free`` bytes, or else the one that takes the least; no document is cut for it.
 
-    On a CPU a shorter row costs less time than computing activations twice, so it comes first. On a GPU it costs more:
-    what starts the operations takes longer than they do.
+    On a CPU it is the fastest, and a shorter row costs less time than computing activations twice, so it comes first.
+    On a GPU it costs more, for what starts the operations takes longer than they do; and memory counts there, too (see
+    ``GPU_ACTIVATIONS``). ``long`` says whether long rows cost no more than short ones, as by flash attention.
     """
     asked = spec.config.gradient_checkpointing
     twice = [False, True] if asked is None else [asked]
     rows: list[int | None] = [None]
     if engine:
-        rows = _rows(row_tokens(described, spec.device), batch.longest)
+        rows = _rows(row_tokens(described, long=long), batch.longest)
     if spec.config.strategy in WAITING:  # shorter rows take no less
         rows = rows[:1]
     on_gpu = engine and spec.device == "cuda"
@@ -172,12 +173,12 @@ def way_that_fits(
     return ways[-1]
 
 
-def row_tokens(described: Mapping[str, Any], device: str) -> int:
-    """Tokens that a row of the engine is best to have, by the model's ``config.json``."""
+def row_tokens(described: Mapping[str, Any], *, long: bool) -> int:
+    """Tokens that a row of the engine is best to have, by the model's ``config.json``; ``long`` as above, on a GPU."""
     shape = Shape.of(described)
     if shape is None:
         return ROW_TOKENS
-    if device == "cuda":
+    if long:
         best, longest = int(GPU_ROW * shape.layers // shape.within), LONGEST_GPU_ROW
     else:
         best, longest = ROW_TOKENS * ROW_WEIGHTS // shape.weights, LONGEST_ROW

@@ -61,8 +61,13 @@ class Drawing:
         prompts = [ids[mask].tolist() for ids, mask in zip(input_ids, attention_mask.bool(), strict=True)]
         ends = settings.eos_token_id
         ends = set(ends if isinstance(ends, list) else [ends])
-        with torch.inference_mode():
-            answers = self._draw(prompts, settings.max_new_tokens, ends, settings.temperature or 1.0)
+        training = self._model.training
+        self._model.eval()  # the step drops nothing, so the prompts are read so, too
+        try:
+            with torch.inference_mode():
+                answers = self._draw(prompts, settings.max_new_tokens, ends, settings.temperature or 1.0)
+        finally:
+            self._model.train(training)
         longest = max(map(len, answers))
         padded = [answer + [settings.pad_token_id] * (longest - len(answer)) for answer in answers]
         return torch.cat([input_ids, torch.tensor(padded)], 1)
@@ -100,7 +105,7 @@ class Drawing:
         rows = once + [at for at in range(len(prompts)) if at not in set(once)]
         pieces = [prompts[at][:-1] for at in once]
         if any(pieces):
-            self._decoder.read(0, [0] * len(pieces), [piece or [0] for piece in pieces])
+            self._decoder.fill(0, [0] * len(pieces), [piece or [0] for piece in pieces])
         for row in range(len(once), len(rows)):
             prompt = prompts[rows[row]]
             self._decoder.slots.copy(once.index(first[tuple(prompt)]), row, len(prompt) - 1)
@@ -109,16 +114,21 @@ class Drawing:
 
 def sample(logits: Tensor, temperature: float) -> list[int]:
     """A token for each row of logits (rows, vocabulary), by torch's generator: a resumed run draws what an undisturbed
-    one does."""
+    one does. Raises RuntimeError, as ``generate`` does, where they are no numbers."""
     shares = torch.softmax(logits / temperature, -1).cumsum(-1)
+    if bool(shares[:, -1].isnan().any()):
+        raise RuntimeError("the model's logits are no numbers")
     places = torch.rand(len(logits), 1) * shares[:, -1:]
     found: list[int] = torch.searchsorted(shares, places, right=True)[:, 0].clamp_(max=logits.shape[1] - 1).tolist()
     return found
 
 
-def drawing_of(model: Any) -> Drawing | None:
-    """One for a model outside of the engine's work; None where its answers are drawn by ``generate``."""
-    if decoder.refusal(model) is not None:
-        return None
+def drawing_of(model: Any) -> tuple[Drawing | None, str | None]:
+    """One for a model outside of the engine's work; else why its answers are drawn by ``generate``, as the end of a
+    sentence."""
+    fault = decoder.refusal(model)
+    if fault is not None:
+        return None, fault
     drawing = Drawing(model)
-    return drawing if drawing.fault() is None else None
+    fault = drawing.fault()
+    return (drawing, None) if fault is None else (None, fault)

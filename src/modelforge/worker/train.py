@@ -16,7 +16,7 @@ from transformers import set_seed
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.prepared import folder_of
-from modelforge.engine import pointwise
+from modelforge.engine import flash, pointwise
 from modelforge.engine.engine import prepare, refusal
 from modelforge.errors import InvalidRequest
 from modelforge.files import write_atomic
@@ -59,9 +59,10 @@ def run(run_dir: Path, report: Report) -> None:
     report.message(f"Loading {spec.model.name}")
     trust = spec.config.trust_remote_code
     described = provider.config(spec.model, trust_remote_code=trust)
-    if spec.device == "cuda" and provider.engine and strategy.engine:
-        prepare(described, torch.bfloat16 if spec.config.bf16 else torch.float32)
     head = task.head(described, spec.model.name)
+    by_engine = provider.engine and strategy.engine and head is Head.CAUSAL and spec.config.use_lora
+    if spec.device == "cuda" and by_engine:
+        prepare(described, _computed_in(spec.config), spec.config.lora_dropout or 0.0)
     model, tokenizer = provider.load(spec, head)
     adapter.keep_start(model, spec.config, run_dir / adapter.START_FOLDER)
     report.check_stop()
@@ -101,6 +102,7 @@ def run(run_dir: Path, report: Report) -> None:
         rows=rows.held_out_rows,
         load_start=lambda: provider.load_start(spec, head),
         check_stop=report.check_stop,
+        tell=report.message,
         sample=report.sample,
     )
     stages = strategy.stages(shared)
@@ -270,11 +272,13 @@ def _frozen(
     if engine and spec.device in ("cpu", "cuda") and (fault := pointwise.fault(torch.device(spec.device))):
         report.message(f"Training takes up to twice as long as it has to: {fault}")
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
-    way = choices.way_that_fits(spec, described, head, batch, engine=engine, free=choices.free_memory(spec.device))
+    long = engine and flash.usable(torch.device(spec.device), _computed_in(spec.config), model.config)
+    free = choices.free_memory(spec.device)
+    way = choices.way_that_fits(spec, described, head, batch, engine=engine, long=long, free=free)
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
-        why = "Activations would not fit into memory" if spec.device == "cpu" else "Activations would take much memory"
-        report.message(f"{why}: gradient checkpointing is on")
-    elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described, spec.device)):
+        why = "much" if engine and spec.device == "cuda" else "more than is free of"
+        report.message(f"Activations would take {why} memory: gradient checkpointing is on")
+    elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described, long=long)):
         report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {best}")
     packing = strategy.packs if engine else bool(spec.config.packing)
     spec = _with(spec, {"gradient_checkpointing": way.gradient_checkpointing, "packing": packing})
@@ -290,6 +294,10 @@ def _frozen(
             "memory_estimate_mb": None if needs is None else round(needs.total, 1),
         }
     )
+
+
+def _computed_in(config: TrainingConfig) -> torch.dtype:
+    return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
 
 
 def _tell(report: Report, rows: data.Prepared, max_seq_length: int) -> None:
