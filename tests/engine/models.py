@@ -118,6 +118,12 @@ def by_engine(model: Any, engine: Engine, made: Sequence[tuple[Tensor, Tensor]])
     return float(loss.detach()) / learnt, gradient(model)
 
 
+def compute_anew(model: Any) -> None:
+    """Activations are not kept for the backward pass from here on."""
+    model.enable_input_require_grads()
+    model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+
+
 def apart(found: Tensor, wanted: Tensor) -> float:
     """The relative distance, in the Euclidean norm."""
     return float((found - wanted).norm() / wanted.norm())

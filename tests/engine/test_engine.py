@@ -17,6 +17,7 @@ from tests.engine.models import (
     SIZES,
     apart,
     by_engine,
+    compute_anew,
     documents,
     end_to_end,
     gradient,
@@ -189,8 +190,7 @@ def test_the_last_feed_forward_part_reads_what_is_learnt_alone(monkeypatch: pyte
 def test_activations_computed_anew_change_nothing() -> None:
     model, made = make("llama"), documents()
     _, wanted = by_engine(model, Engine(model), made)
-    model.enable_input_require_grads()
-    model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+    compute_anew(model)
     _, found = by_engine(model, Engine(model), made)
     assert apart(found, wanted) < 1e-6
 
@@ -201,8 +201,7 @@ def test_activations_computed_anew_after_another_adapter_are_those_of_their_own(
     model.add_adapter("ref", LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False))
     model.set_adapter("default")
     _, wanted = by_engine(model, Engine(model), made)
-    model.enable_input_require_grads()
-    model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+    compute_anew(model)
     engine = Engine(model)
     with engine.at_work():
         loss, _, learnt = engine.loss(end_to_end(made))

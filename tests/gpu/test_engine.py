@@ -13,7 +13,17 @@ from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 from modelforge.engine import attention, flash, pointwise
 from modelforge.engine.engine import Engine
 from modelforge.engine.families import FAMILIES
-from tests.engine.models import SIZES, apart, by_engine, documents, end_to_end, make, one_by_one, with_adapter
+from tests.engine.models import (
+    SIZES,
+    apart,
+    by_engine,
+    compute_anew,
+    documents,
+    end_to_end,
+    make,
+    one_by_one,
+    with_adapter,
+)
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no NVIDIA GPU that torch could use")
 
@@ -113,8 +123,7 @@ def test_quantized_weights(nested: bool, tmp_path: Any) -> None:
 def test_activations_computed_anew_change_nothing() -> None:
     model = make("llama", dtype=torch.bfloat16).to(CUDA)
     _, wanted = by_engine(model, Engine(model), ON_CPU)
-    model.enable_input_require_grads()
-    model.get_base_model().gradient_checkpointing_enable({"use_reentrant": False})
+    compute_anew(model)
     _, found = by_engine(model, Engine(model), ON_CPU)
     assert apart(found, wanted) < 2e-2
 
