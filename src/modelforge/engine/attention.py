@@ -255,7 +255,8 @@ def attention(
 ) -> tuple[Tensor, None]:
     """``attend`` as transformers calls an attention function: (1, heads, tokens, width) in, (1, tokens, heads, width)
     out."""
-    query, key, value = (rows[0].transpose(0, 1) for rows in (query, key, value))
+    # Not ``rows[0]``, whose gradient is a copy.
+    query, key, value = (rows.squeeze(0).transpose(0, 1) for rows in (query, key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if documents.starts is None:
         out = attend(query, key, value, documents.lengths, scale, sliding_window or 0, softcap or 0.0)

@@ -142,7 +142,7 @@ class Engine:
                 use_cache=False,
                 **more,
             )
-        hidden: Tensor = outputs[0][0]
+        hidden: Tensor = outputs[0].squeeze(0)
         return hidden
 
     def loss(self, documents: Documents) -> tuple[Tensor, Tensor, int]:

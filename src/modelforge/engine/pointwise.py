@@ -248,7 +248,7 @@ def turning(own: Forward) -> Forward:
         # C++ reads float32 alone.
         angles = [each[0].float() if each.device.type == "cpu" else each[0] for each in (cos, sin)]
         return tuple(
-            _Turn.apply(rows[0].transpose(0, 1), *angles).transpose(0, 1)[None]  # type: ignore[no-untyped-call]
+            _Turn.apply(rows.squeeze(0).transpose(0, 1), *angles).transpose(0, 1)[None]  # type: ignore[no-untyped-call]
             for rows in (query, key)
         )
 
