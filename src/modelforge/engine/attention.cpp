@@ -1,64 +1,72 @@
 // Causal attention over documents that lie end to end, forward and backward, for LoRA training on a CPU.
 //
 // A task is one document and one head of keys: its keys and values are laid out once, in float32, for all the heads of
-// queries that share them. Queries go by in blocks; a block's scores are written down as far as the last of its tokens
-// sees, so nothing is computed for the future but a corner of the block, and the probabilities of the backward pass come
-// from the logarithms that the forward pass left (FlashAttention, Dao et al. 2022, without its blocks of keys: a strip
-// of scores fits a core's cache). Sums are float32 whatever the inputs are.
+// queries that share them; queries and keys are turned by their places on the way, and their gradients back. Queries go
+// by in blocks, of all those heads together, and a block's scores are written down for the keys that its last query sees, queries side by side: so
+// the largest of a query's scores and their sum come from whole vectors. Nothing is computed for the future but a corner
+// of the block, and the probabilities of the backward pass come from the logarithms that the forward pass left
+// (FlashAttention, Dao et al. 2022, without its blocks of keys: a strip of scores fits a core's cache). Sums are float32
+// whatever the inputs are.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <type_traits>
 
 #include "../vectors.h"
 
 namespace {
 
-// A tile of results stays in registers: ROWS of COLUMNS vectors, beside a line of COLUMNS and one number.
-#if defined(__AVX512F__)
-constexpr int ROWS = 6, COLUMNS = 4;
-#elif defined(__AVX__)
-constexpr int ROWS = 6, COLUMNS = 2;
+constexpr int BLOCK = 16;  // queries: whole vectors on any processor, and a multiple of a tile's rows
+// A tile of results stays in registers, beside a line of vectors and one number.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int RESULTS = 16;
 #else
-constexpr int ROWS = 6, COLUMNS = 4;
+constexpr int RESULTS = 8;
 #endif
-constexpr int BLOCK = 4 * ROWS;  // queries
 
-template <int R, int C>
-void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth, bool add) {
+template <int R, int C, bool ADD>
+void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth) {
+    // Unrolled from the start: else compilers keep the results on the stack, too.
     Floats result[R][C];
+#pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
-        for (int j = 0; j < C; ++j) result[i][j] = add ? load(c + i * width + j * LANES) : Floats{};
+#pragma GCC unroll 4
+        for (int j = 0; j < C; ++j) result[i][j] = ADD ? load(c + i * width + j * LANES) : Floats{};
     for (long k = 0; k < depth; ++k) {
         Floats right[C];
+#pragma GCC unroll 4
         for (int j = 0; j < C; ++j) right[j] = load(b + k * line + j * LANES);
+#pragma GCC unroll 16
         for (int i = 0; i < R; ++i) {
             float left = a[i * row + k * step];
+#pragma GCC unroll 4
             for (int j = 0; j < C; ++j) result[i][j] += left * right[j];
         }
     }
+#pragma GCC unroll 16
     for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
         for (int j = 0; j < C; ++j) store(c + i * width + j * LANES, result[i][j]);
 }
 
-template <int C>
-void tiles(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows, long depth,
-           bool add) {
-    for (; rows >= ROWS; rows -= ROWS, a += ROWS * row, c += ROWS * width)
-        tile<ROWS, C>(a, row, step, b, line, c, width, depth, add);
-    for (; rows > 0; --rows, a += row, c += width) tile<1, C>(a, row, step, b, line, c, width, depth, add);
+// c (rows × columns) = or += a (rows × depth, its elements `row` and `step` apart) · b (depth × columns). Rows come in
+// whole blocks, columns in whole vectors.
+template <bool ADD>
+void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
+              long columns, long depth) {
+    const auto strip = [&](auto vectors) {
+        constexpr int C = decltype(vectors)::value, R = RESULTS / C;
+        for (long i = 0; i < rows; i += R) tile<R, C, ADD>(a + i * row, row, step, b, line, c + i * width, width, depth);
+        columns -= C * LANES, b += C * LANES, c += C * LANES;
+    };
+    while (columns >= 4 * LANES) strip(std::integral_constant<int, 4>{});
+    if (columns >= 2 * LANES) strip(std::integral_constant<int, 2>{});
+    if (columns > 0) strip(std::integral_constant<int, 1>{});
 }
 
-// c (rows × columns) = or += a (rows × depth, its elements `row` and `step` apart) · b (depth × columns). Columns come
-// in whole vectors.
-void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
-              long columns, long depth, bool add) {
-    for (; columns >= COLUMNS * LANES; columns -= COLUMNS * LANES, b += COLUMNS * LANES, c += COLUMNS * LANES)
-        tiles<COLUMNS>(a, row, step, b, line, c, width, rows, depth, add);
-    for (; columns > 0; columns -= LANES, b += LANES, c += LANES)
-        tiles<1>(a, row, step, b, line, c, width, rows, depth, add);
-}
+inline long blocks(long count) { return (count + BLOCK - 1) / BLOCK * BLOCK; }
 
 // Of shape (tokens, heads, size); the elements of a head lie one after the other.
 template <typename T>
@@ -71,60 +79,115 @@ struct Rows {
 struct Shape {
     long documents, heads, key_heads, size, window;
     float scale, cap;
+
+    // A block has its queries of each head that shares the keys, one head after the other.
+    long block() const { return heads / key_heads * BLOCK; }
+    long head(long group, long line) const { return group * (heads / key_heads) + line / BLOCK; }
 };
 
+// Of shape (tokens, turned): pairs of a head's first and second half are turned by the angle of their place (RoPE, Su et
+// al. 2021); what lies behind `turned` stays.
+struct Angles {
+    const float *cosines, *sines;
+    long turned;
+};
+constexpr Angles NONE{nullptr, nullptr, 0};
+
+// The heads of some tokens as lines of float32 of whole vectors, turned, and times a factor.
 template <typename T>
-void lay(const Rows<const T>& from, long begin, long count, long head, long size, float factor, float* to) {
-    const long width = up(size);
-    for (long t = 0; t < count; ++t, to += width) {
-        const T* source = from.at(begin + t, head);
-        for (long d = 0; d < size; ++d) to[d] = factor * read(source[d]);
-        std::fill(to + size, to + width, 0.0f);
+void lay(const Rows<const T>& from, long begin, long count, long head, long size, float factor, const Angles& angles,
+         float* to) {
+    const long half = angles.turned / 2;
+    for (long t = begin; t < begin + count; ++t, to += up(size)) {
+        const T* source = from.at(t, head);
+        const float *cosine = angles.cosines + t * angles.turned, *sine = angles.sines + t * angles.turned;
+        for (long d = 0; d < half; d += LANES) {
+            const long left = half - d;
+            Floats one = factor * take(source + d, left), other = factor * take(source + half + d, left);
+            put(to + d, one * take(cosine + d, left) - other * take(sine + d, left), left);
+            put(to + half + d, other * take(cosine + half + d, left) + one * take(sine + half + d, left), left);
+        }
+        for (long d = angles.turned; d < size; d += LANES) put(to + d, factor * take(source + d, size - d), size - d);
+        std::fill(to + size, to + up(size), 0.0f);
     }
 }
 
+// The way back of gradients.
 template <typename T>
-void lay_across(const Rows<const T>& from, long begin, long count, long head, long size, long width, float* to) {
-    for (long t = 0; t < count; ++t) {
-        const T* source = from.at(begin + t, head);
-        for (long d = 0; d < size; ++d) to[d * width + t] = read(source[d]);
+void hand_back(const float* from, const Rows<T>& to, long begin, long count, long head, long size, float factor,
+               const Angles& angles) {
+    const long half = angles.turned / 2;
+    for (long t = begin; t < begin + count; ++t, from += up(size)) {
+        T* target = to.at(t, head);
+        const float *cosine = angles.cosines + t * angles.turned, *sine = angles.sines + t * angles.turned;
+        for (long d = 0; d < half; d += LANES) {
+            const long left = half - d;
+            Floats one = factor * take(from + d, left), other = factor * take(from + half + d, left);
+            put(target + d, one * take(cosine + d, left) + other * take(sine + half + d, left), left);
+            put(target + half + d, other * take(cosine + half + d, left) - one * take(sine + d, left), left);
+        }
+        for (long d = angles.turned; d < size; d += LANES) put(target + d, factor * take(from + d, size - d), size - d);
     }
-    for (long d = 0; d < size; ++d) std::fill(to + d * width + count, to + (d + 1) * width, 0.0f);
 }
 
+// A block of all the heads in a group, with nothing where there are fewer tokens.
 template <typename T>
-void hand_back(const float* from, const Rows<T>& to, long begin, long count, long head, long size, float factor) {
-    for (long t = 0; t < count; ++t) {
-        T* target = to.at(begin + t, head);
-        for (long d = 0; d < size; ++d) write(target + d, factor * from[t * up(size) + d]);
+void lay_block(const Rows<const T>& from, long begin, long count, long group, const Shape& shape, float factor,
+               const Angles& angles, float* to) {
+    const long wide = up(shape.size);
+    for (long line = 0; line < shape.block(); line += BLOCK, to += BLOCK * wide) {
+        lay(from, begin, count, shape.head(group, line), shape.size, factor, angles, to);
+        std::fill(to + count * wide, to + BLOCK * wide, 0.0f);
     }
 }
 
-// The keys that a block of queries sees: from `first`, in whole vectors, `count` of them.
+// A block's lines (of `width`) as columns.
+void lay_across(const float* from, long block, long width, float* to) {
+    typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+    for (long i = 0; i < block; i += 4)
+        for (long d = 0; d < width; d += 4) {
+            const auto line = [&](long k) { return *reinterpret_cast<const Four*>(from + (i + k) * width + d); };
+            const Four a = line(0), b = line(1), c = line(2), e = line(3);
+            const Four ab = {a[0], b[0], a[1], b[1]}, ce = {c[0], e[0], c[1], e[1]};
+            const Four ab2 = {a[2], b[2], a[3], b[3]}, ce2 = {c[2], e[2], c[3], e[3]};
+            const auto column = [&](long k, Four values) {
+                *reinterpret_cast<Four*>(to + (d + k) * block + i) = values;
+            };
+            column(0, Four{ab[0], ab[1], ce[0], ce[1]});
+            column(1, Four{ab[2], ab[3], ce[2], ce[3]});
+            column(2, Four{ab2[0], ab2[1], ce2[0], ce2[1]});
+            column(3, Four{ab2[2], ab2[3], ce2[2], ce2[3]});
+        }
+}
+
+// The keys that a block of queries sees: from `first`, in whole blocks, `count` of them.
 struct Strip {
     long first, count;
-    Strip(long begin, long queries, long window) {
-        first = window ? std::max(0L, begin - window + 1) / LANES * LANES : 0;
-        count = up(begin + queries - first);
-    }
+    Strip(long begin, long window)
+        : first(window ? std::max(0L, begin - window + 1) / BLOCK * BLOCK : 0), count(begin + BLOCK - first) {}
 };
 
-// Scores, bent where there is a cap, with what a query doesn't see made as small as can be.
-void score(const float* queries, const float* keys, long width, long begin, long count, const Strip& strip,
-           const Shape& shape, float* scores, long line, float* bent) {
-    multiply(queries, up(shape.size), 1, keys + strip.first, width, scores, line, count, strip.count, shape.size, false);
-    for (long i = 0; i < count; ++i) {
-        float* row = scores + i * line;
-        if (shape.cap > 0)
-            for (long j = 0; j < strip.count; j += LANES) {  // tanh
-                Floats found = 1.0f - 2.0f / (exponential(load(row + j) * (2.0f / shape.cap)) + 1.0f);
-                store(bent + i * line + j, found);
-                store(row + j, shape.cap * found);
-            }
-        long here = begin + i - strip.first;
-        std::fill(row + here + 1, row + strip.count, -INFINITY);
-        if (shape.window && here - shape.window + 1 > 0) std::fill(row, row + here - shape.window + 1, -INFINITY);
-    }
+// A key's scores, hidden from the places `from` to `to` of each head.
+inline void hide(float* scores, long block, long from, long to) {
+    for (long head = 0; head < block; head += BLOCK) std::fill(scores + head + from, scores + head + to, -INFINITY);
+}
+
+// Scores (keys × queries), bent where there is a cap, with what a query doesn't see made as small as can be.
+void score(const float* queries, const float* keys, long begin, const Strip& strip, const Shape& shape, float* scores,
+           float* bent) {
+    const long wide = up(shape.size), block = shape.block();
+    multiply<false>(keys + strip.first * wide, wide, 1, queries, block, scores, block, strip.count, block, shape.size);
+    if (shape.cap > 0)
+        for (long at = 0; at < strip.count * block; at += LANES) {  // tanh
+            Floats found = 1.0f - 2.0f / (exponential(load(scores + at) * (2.0f / shape.cap)) + 1.0f);
+            store(bent + at, found);
+            store(scores + at, shape.cap * found);
+        }
+    // The keys of the block's own tokens, of which its queries before them know nothing.
+    for (long place = 0; place < BLOCK; ++place) hide(scores + (strip.count - BLOCK + place) * block, block, 0, place);
+    // And those at least a window before one of its queries.
+    for (long key = 0; shape.window && strip.first + key + shape.window < begin + BLOCK; ++key)
+        hide(scores + key * block, block, std::max(0L, strip.first + key + shape.window - begin), BLOCK);
 }
 
 // The work of all tasks, the longest documents first, on as many threads as torch has.
@@ -134,116 +197,154 @@ void over(const int64_t* lengths, const Shape& shape, int threads, const Work& w
     long at = 0;
     for (long i = 0; i < shape.documents; at += lengths[i++]) starts[i] = at, order[i] = i;
     std::stable_sort(order.get(), order.get() + shape.documents, [&](long a, long b) { return lengths[a] > lengths[b]; });
-    long longest = up(lengths[order[0]]);
+    const size_t floats = work.floats(blocks(lengths[order[0]]));
 #pragma omp parallel num_threads(threads)
     {
-        std::unique_ptr<float[]> memory(new float[work.floats(longest)]);
+        // Vectors that lie across two lines of the cache are read at half the speed.
+        constexpr size_t line = 64;
+        std::unique_ptr<char[]> memory(new char[floats * sizeof(float) + line]);
+        float* start = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(memory.get()) + line) / line * line);
 #pragma omp for schedule(dynamic)
         for (long task = 0; task < shape.documents * shape.key_heads; ++task) {
-            long document = order[task / shape.key_heads];
-            work.one(starts[document], lengths[document], task % shape.key_heads, memory.get());
+            const long document = order[task / shape.key_heads];
+            if (lengths[document] > 0) work.one(starts[document], lengths[document], task % shape.key_heads, start);
         }
     }
 }
 
+// Scratch memory, cut up.
+struct Scratch {
+    float* next;
+    float* cut(long floats) { return next += floats, next - floats; }
+};
+
 template <typename T>
 struct Forward {
     Shape shape;
+    Angles angles;
     Rows<const T> query, key, value;
     Rows<T> out;
     float* sums;  // of shape (heads, tokens): the logarithm of the sum of the scores' exponentials
     long tokens;
 
-    long floats(long longest) const { return 2 * longest * up(shape.size) + 2 * BLOCK * (up(shape.size) + longest); }
+    long floats(long longest) const {
+        return 2 * longest * up(shape.size) + shape.block() * (3 * up(shape.size) + 2 * longest);
+    }
 
     void one(long start, long length, long group, float* memory) const {
-        const long size = shape.size, wide = up(size), width = up(length), each = shape.heads / shape.key_heads;
-        float *keys = memory, *values = keys + width * wide, *queries = values + width * wide;
-        float *results = queries + BLOCK * wide, *scores = results + BLOCK * wide, *bent = scores + BLOCK * width;
-        lay_across(key, start, length, group, size, width, keys);
-        lay(value, start, length, group, size, 1.0f, values);
-        for (long head = group * each; head < (group + 1) * each; ++head)
-            for (long begin = 0; begin < length; begin += BLOCK) {
-                const long count = std::min<long>(BLOCK, length - begin);
-                const Strip strip(begin, count, shape.window);
-                lay(query, start + begin, count, head, size, shape.scale, queries);
-                score(queries, keys, width, begin, count, strip, shape, scores, width, bent);
-                float part[BLOCK];
-                for (long i = 0; i < count; ++i) {
-                    float* row = scores + i * width;
-                    Floats most = load(row), total = {};
-                    for (long j = LANES; j < strip.count; j += LANES) {
-                        Floats next = load(row + j);
-                        most = next > most ? next : most;
-                    }
-                    const float peak = largest(most);
-                    for (long j = 0; j < strip.count; j += LANES) {
-                        Floats likely = exponential(load(row + j) - peak);
-                        store(row + j, likely);
-                        total += likely;
-                    }
-                    part[i] = 1.0f / sum(total);
-                    sums[head * tokens + start + begin + i] = peak - std::log(part[i]);
+        const long size = shape.size, wide = up(size), whole = blocks(length), block = shape.block();
+        Scratch scratch{memory};
+        float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
+        float *queries = scratch.cut(block * wide), *across = scratch.cut(block * wide);
+        float *results = scratch.cut(block * wide);
+        float *scores = scratch.cut(whole * block), *bent = scratch.cut(whole * block);
+        lay(key, start, length, group, size, 1.0f, angles, keys);
+        lay(value, start, length, group, size, 1.0f, NONE, values);
+        std::fill(keys + length * wide, keys + whole * wide, 0.0f);
+        for (long begin = 0; begin < length; begin += BLOCK) {
+            const long count = std::min<long>(BLOCK, length - begin);
+            const Strip strip(begin, shape.window);
+            lay_block(query, start + begin, count, group, shape, shape.scale, angles, queries);
+            lay_across(queries, block, wide, across);
+            score(across, keys, begin, strip, shape, scores, bent);
+            for (long column = 0; column < block; column += LANES) {
+                Floats peak = load(scores + column), total = {};
+                for (long at = column; at < strip.count * block; at += block) {
+                    Floats next = load(scores + at);
+                    peak = next > peak ? next : peak;
                 }
-                // What lies behind the document's end has no value, and is seen by nobody.
-                const long seen = std::min(strip.count, length - strip.first);
-                multiply(scores, width, 1, values + strip.first * wide, wide, results, wide, count, wide, seen, false);
-                for (long i = 0; i < count; ++i)
-                    hand_back(results + i * wide, out, start + begin + i, 1, head, size, part[i]);
+                for (long at = column; at < strip.count * block; at += block) {
+                    Floats likely = exponential(load(scores + at) - peak);
+                    store(scores + at, likely);
+                    total += likely;
+                }
+                // The queries are laid out already: their memory serves for what their results are multiplied by.
+                store(queries + column, 1.0f / total);
+                const long head = shape.head(group, column), place = column % BLOCK;
+                for (long lane = 0; lane < std::min<long>(LANES, count - place); ++lane)
+                    sums[head * tokens + start + begin + place + lane] = peak[lane] + std::log(total[lane]);
             }
+            // What lies behind the document's end has no value, and is seen by nobody.
+            const long seen = std::min(strip.count, length - strip.first);
+            multiply<false>(scores, 1, block, values + strip.first * wide, wide, results, wide, block, wide, seen);
+            for (long line = 0; line < block; ++line)
+                if (line % BLOCK < count)
+                    hand_back(results + line * wide, out, start + begin + line % BLOCK, 1, shape.head(group, line), size,
+                              queries[line], NONE);
+        }
     }
 };
 
 template <typename T>
 struct Backward {
     Shape shape;
+    Angles angles;
     Rows<const T> grad, query, key, value, out;
     const float* sums;
     Rows<T> by_query, by_key, by_value;
     long tokens;
 
-    long floats(long longest) const { return 5 * longest * up(shape.size) + 3 * BLOCK * (up(shape.size) + longest); }
+    long floats(long longest) const {
+        return 4 * longest * up(shape.size) + shape.block() * (5 * up(shape.size) + 3 * longest + 2);
+    }
 
     void one(long start, long length, long group, float* memory) const {
-        const long size = shape.size, wide = up(size), width = up(length), each = shape.heads / shape.key_heads;
-        float *keys = memory, *keys_across = keys + width * wide, *values_across = keys_across + width * wide;
-        float *to_keys = values_across + width * wide, *to_values = to_keys + width * wide;
-        float *queries = to_values + width * wide, *wanted = queries + BLOCK * wide, *results = wanted + BLOCK * wide;
-        float *scores = results + BLOCK * wide, *slopes = scores + BLOCK * width, *bent = slopes + BLOCK * width;
-        lay(key, start, length, group, size, 1.0f, keys);
-        lay_across(key, start, length, group, size, width, keys_across);
-        lay_across(value, start, length, group, size, width, values_across);
-        std::fill(to_keys, to_keys + 2 * width * wide, 0.0f);
-        for (long head = group * each; head < (group + 1) * each; ++head)
-            for (long begin = 0; begin < length; begin += BLOCK) {
-                const long count = std::min<long>(BLOCK, length - begin);
-                const Strip strip(begin, count, shape.window);
-                lay(query, start + begin, count, head, size, shape.scale, queries);
-                lay(grad, start + begin, count, head, size, 1.0f, wanted);
-                score(queries, keys_across, width, begin, count, strip, shape, scores, width, bent);
-                multiply(wanted, wide, 1, values_across + strip.first, width, slopes, width, count, strip.count, size,
-                         false);
-                for (long i = 0; i < count; ++i) {
-                    const T* result = out.at(start + begin + i, head);
-                    float mean = 0;
-                    for (long d = 0; d < size; ++d) mean += wanted[i * wide + d] * read(result[d]);
-                    const float total = sums[head * tokens + start + begin + i];
-                    for (long j = i * width; j < i * width + strip.count; j += LANES) {
-                        Floats likely = exponential(load(scores + j) - total);
-                        Floats slope = likely * (load(slopes + j) - mean);
-                        if (shape.cap > 0) slope *= 1.0f - load(bent + j) * load(bent + j);
-                        store(scores + j, likely);
-                        store(slopes + j, slope);
-                    }
+        const long size = shape.size, wide = up(size), whole = blocks(length), block = shape.block();
+        Scratch scratch{memory};
+        float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
+        float *to_keys = scratch.cut(whole * wide), *to_values = scratch.cut(whole * wide);
+        float *queries = scratch.cut(block * wide), *queries_across = scratch.cut(block * wide);
+        float *wanted = scratch.cut(block * wide), *wanted_across = scratch.cut(block * wide);
+        float *results = scratch.cut(block * wide), *scores = scratch.cut(whole * block);
+        float *slopes = scratch.cut(whole * block), *bent = scratch.cut(whole * block);
+        float *means = scratch.cut(block), *totals = scratch.cut(block);
+        lay(key, start, length, group, size, 1.0f, angles, keys);
+        lay(value, start, length, group, size, 1.0f, NONE, values);
+        std::fill(keys + length * wide, keys + whole * wide, 0.0f);
+        std::fill(values + length * wide, values + whole * wide, 0.0f);
+        std::fill(to_keys, to_keys + whole * wide, 0.0f);
+        std::fill(to_values, to_values + whole * wide, 0.0f);
+        for (long begin = 0; begin < length; begin += BLOCK) {
+            const long count = std::min<long>(BLOCK, length - begin);
+            const Strip strip(begin, shape.window);
+            const long first = strip.first * wide;
+            lay_block(query, start + begin, count, group, shape, shape.scale, angles, queries);
+            lay_block(grad, start + begin, count, group, shape, 1.0f, NONE, wanted);
+            lay_across(queries, block, wide, queries_across);
+            lay_across(wanted, block, wide, wanted_across);
+            score(queries_across, keys, begin, strip, shape, scores, bent);
+            multiply<false>(values + first, wide, 1, wanted_across, block, slopes, block, strip.count, block, size);
+            for (long line = 0; line < block; ++line) {
+                const long place = line % BLOCK, head = shape.head(group, line);
+                Floats both = {};
+                if (place < count) {
+                    const T* result = out.at(start + begin + place, head);
+                    for (long d = 0; d < size; d += LANES)
+                        both += load(wanted + line * wide + d) * take(result + d, size - d);
                 }
-                const long seen = std::min(strip.count, length - strip.first), first = strip.first * wide;
-                multiply(slopes, width, 1, keys + first, wide, results, wide, count, wide, seen, false);
-                hand_back(results, by_query, start + begin, count, head, size, shape.scale);
-                multiply(scores, 1, width, wanted, wide, to_values + first, wide, seen, wide, count, true);
-                multiply(slopes, 1, width, queries, wide, to_keys + first, wide, seen, wide, count, true);
+                means[line] = sum(both);
+                totals[line] = place < count ? sums[head * tokens + start + begin + place] : 0.0f;
             }
-        hand_back(to_keys, by_key, start, length, group, size, 1.0f);
-        hand_back(to_values, by_value, start, length, group, size, 1.0f);
+            for (long column = 0; column < block; column += LANES) {
+                const Floats mean = load(means + column), total = load(totals + column);
+                for (long at = column; at < strip.count * block; at += block) {
+                    Floats likely = exponential(load(scores + at) - total);
+                    Floats slope = likely * (load(slopes + at) - mean);
+                    if (shape.cap > 0) slope *= 1.0f - load(bent + at) * load(bent + at);
+                    store(scores + at, likely);
+                    store(slopes + at, slope);
+                }
+            }
+            const long seen = std::min(strip.count, length - strip.first);
+            multiply<false>(slopes, 1, block, keys + first, wide, results, wide, block, wide, seen);
+            for (long line = 0; line < block; line += BLOCK)
+                hand_back(results + line * wide, by_query, start + begin, count, shape.head(group, line), size,
+                          shape.scale, angles);
+            multiply<true>(scores, block, 1, wanted, wide, to_values + first, wide, strip.count, wide, block);
+            multiply<true>(slopes, block, 1, queries, wide, to_keys + first, wide, strip.count, wide, block);
+        }
+        hand_back(to_keys, by_key, start, length, group, size, 1.0f, angles);
+        hand_back(to_values, by_value, start, length, group, size, 1.0f, NONE);
     }
 };
 
@@ -253,16 +354,18 @@ Rows<T> rows(void* start, const int64_t* strides) {
 }
 
 template <typename T>
-void forward(void* const* p, const int64_t* s, const int64_t* lengths, const Shape& shape, long tokens, int threads) {
+void forward(void* const* p, const int64_t* s, const int64_t* lengths, const Shape& shape, const Angles& angles,
+             long tokens, int threads) {
     over(lengths, shape, threads,
-         Forward<T>{shape, rows<const T>(p[0], s), rows<const T>(p[1], s + 2), rows<const T>(p[2], s + 4),
+         Forward<T>{shape, angles, rows<const T>(p[0], s), rows<const T>(p[1], s + 2), rows<const T>(p[2], s + 4),
                     rows<T>(p[3], s + 6), static_cast<float*>(p[4]), tokens});
 }
 
 template <typename T>
-void backward(void* const* p, const int64_t* s, const int64_t* lengths, const Shape& shape, long tokens, int threads) {
+void backward(void* const* p, const int64_t* s, const int64_t* lengths, const Shape& shape, const Angles& angles,
+              long tokens, int threads) {
     over(lengths, shape, threads,
-         Backward<T>{shape, rows<const T>(p[0], s), rows<const T>(p[1], s + 2), rows<const T>(p[2], s + 4),
+         Backward<T>{shape, angles, rows<const T>(p[0], s), rows<const T>(p[1], s + 2), rows<const T>(p[2], s + 4),
                      rows<const T>(p[3], s + 6), rows<const T>(p[4], s + 8), static_cast<const float*>(p[8]),
                      rows<T>(p[5], s + 10), rows<T>(p[6], s + 12), rows<T>(p[7], s + 14), tokens});
 }
@@ -271,13 +374,14 @@ void backward(void* const* p, const int64_t* s, const int64_t* lengths, const Sh
 
 // `tensors` of shape (tokens, heads, size) with a `strides` of two each, the float32 sums last. Forward: query, key,
 // value, out. Backward: grad, query, key, value, out, by_query, by_key, by_value. `sizes`: documents, heads, heads of
-// keys, size of a head, window, tokens.
+// keys, size of a head, window, tokens, and how many elements of a head are turned by `cosines` and `sines`.
 extern "C" void modelforge_attention(void* const* tensors, const int64_t* strides, const int64_t* lengths,
-                                     const int64_t* sizes, float scale, float cap, int back, int bfloat16,
-                                     int threads) {
+                                     const float* cosines, const float* sines, const int64_t* sizes, float scale,
+                                     float cap, int back, int bfloat16, int threads) {
     const Shape shape{static_cast<long>(sizes[0]), static_cast<long>(sizes[1]), static_cast<long>(sizes[2]),
                       static_cast<long>(sizes[3]), static_cast<long>(sizes[4]), scale, cap};
     const long tokens = static_cast<long>(sizes[5]);
+    const Angles angles{cosines, sines, static_cast<long>(sizes[6])};
     auto run = back ? (bfloat16 ? backward<BFloat16> : backward<float>) : (bfloat16 ? forward<BFloat16> : forward<float>);
-    run(tensors, strides, lengths, shape, tokens, threads);
+    run(tensors, strides, lengths, shape, angles, tokens, threads);
 }

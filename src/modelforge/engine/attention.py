@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelforge.engine import flash, kernel
+from modelforge.engine import flash, kernel, pointwise
+from modelforge.engine.pointwise import Angles
 
 NAME = "modelforge"
 """In transformers' registry of attention functions; a model of that name is given no mask."""
@@ -130,7 +131,14 @@ def _by_products(length: int, window: int, cap: float) -> bool:
 
 
 def _attend(
-    query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int, cap: float
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Tensor,
+    scale: float,
+    window: int,
+    cap: float,
+    angles: Angles | None,
 ) -> tuple[Tensor, Tensor]:
     """``attend``, and of its scores' exponentials the sum's logarithm, of shape (heads, tokens), as the gradient asks
     for one."""
@@ -138,8 +146,10 @@ def _attend(
     out = torch.empty(query.shape, dtype=query.dtype)
     sums = torch.empty(query.shape[1], query.shape[0], dtype=torch.float32)
     if kernel.usable(key, lengths):
-        kernel.attend([query, key, value, out], sums, lengths, scale, window, cap, backward=False)
+        kernel.attend([query, key, value, out], sums, lengths, scale, window, cap, angles, backward=False)
         return out, sums
+    if angles is not None:
+        query, key = pointwise.turn(query, angles), pointwise.turn(key, angles)
     scaled = query * scale
     for group in _groups(tuple(lengths.tolist())):
         if _by_products(group.length, window, cap):
@@ -169,15 +179,21 @@ def _attend_back(
     scale: float,
     window: int,
     cap: float,
+    angles: Angles | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Gradients of query, key and value. The probabilities are computed anew: they would take more memory than all
     else that a layer keeps."""
-    heads = key.shape[1]
-    by_query, by_key, by_value = (torch.empty(rows.shape, dtype=rows.dtype) for rows in (query, key, value))
+    heads, size = key.shape[1:]
+    parts = [query.shape[1], heads, heads]
+    # Side by side, as the product wants them that made all three.
+    whole = torch.empty(len(query), sum(parts), size, dtype=query.dtype)
+    by_query, by_key, by_value = torch.split(whole, parts, 1)
     if kernel.usable(key, lengths):
         rows = [grad, query, key, value, out, by_query, by_key, by_value]
-        kernel.attend(rows, sums, lengths, scale, window, cap, backward=True)
+        kernel.attend(rows, sums, lengths, scale, window, cap, angles, backward=True)
         return by_query, by_key, by_value
+    if angles is not None:
+        query, key = pointwise.turn(query, angles), pointwise.turn(key, angles)
     scaled = query * scale
     for group in _groups(tuple(lengths.tolist())):
         if _by_products(group.length, window, cap):
@@ -196,42 +212,99 @@ def _attend_back(
             for target, rows in zip((by_query, by_key, by_value), found, strict=True):
                 shape = (group.length, target.shape[1], -1, target.shape[2])
                 target[group.tokens] = rows[0].transpose(0, 1).reshape(shape).sum(2)
+    if angles is not None:
+        by_query, by_key = pointwise.turn_back(by_query, angles), pointwise.turn_back(by_key, angles)
     return by_query, by_key, by_value
 
 
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int, cap: float
+        ctx: Any,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        lengths: Tensor,
+        scale: float,
+        window: int,
+        cap: float,
+        cosines: Tensor | None,
+        sines: Tensor | None,
     ) -> Tensor:
-        out, sums = _attend(query, key, value, lengths, scale, window, cap)
-        ctx.save_for_backward(query, key, value, out, sums, lengths)
+        angles = _both(cosines, sines)
+        out, sums = _attend(query, key, value, lengths, scale, window, cap, angles)
+        ctx.save_for_backward(query, key, value, out, sums, lengths, cosines, sines)
         ctx.options = scale, window, cap
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return *_attend_back(grads[0], *ctx.saved_tensors, *ctx.options), None, None, None, None
+        *saved, cosines, sines = ctx.saved_tensors
+        found = _attend_back(grads[0], *saved, *ctx.options, _both(cosines, sines))
+        return *found, None, None, None, None, None, None
+
+
+def _both(cosines: Tensor | None, sines: Tensor | None) -> Angles | None:
+    return None if cosines is None or sines is None else (cosines, sines)
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, lengths: Tensor, scale: float, window: int = 0, cap: float = 0.0
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    lengths: Tensor,
+    scale: float,
+    window: int = 0,
+    cap: float = 0.0,
+    angles: Angles | None = None,
 ) -> Tensor:
     """Attention of shape (tokens, heads, width).
 
     ``query`` is (tokens, heads, width); ``key`` and ``value`` have a divisor of its heads; ``lengths`` are the
-    documents', int64. ``window`` tokens are seen at most and scores are bent to ±``cap``; 0 means neither.
+    documents', int64. ``window`` tokens are seen at most and scores are bent to ±``cap``; 0 means neither. Queries and
+    keys are turned by ``angles`` first.
     """
-    out: Tensor = _Attention.apply(query, key, value, lengths, scale, window, cap)  # type: ignore[no-untyped-call]
+    options = (lengths, scale, window, cap, *(angles or (None, None)))
+    out: Tensor = _Attention.apply(query, key, value, *options)  # type: ignore[no-untyped-call]
     return out
+
+
+class Turn:
+    """The turn of queries and keys by their positions, left to the attention that a layer calls right after it."""
+
+    def __init__(self, own: pointwise.Forward) -> None:
+        """``own`` is transformers', to which several rows are left."""
+        self._own = own
+        self._left: tuple[Tensor, Tensor, Angles] | None = None
+        self._told: tuple[Tensor, Angles] | None = None
+
+    def leave(self, query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *rest: Any, **more: Any) -> Any:
+        """Stands for transformers' function: gives back what it is given, to be turned by whoever takes it next."""
+        if len(query) > 1 or rest or more:
+            return self._own(query, key, cos, sin, *rest, **more)
+        assert self._left is None, "queries were turned that no attention followed"
+        if self._told is None or self._told[0] is not cos:  # most models have the same for all of their layers
+            self._told = cos, pointwise.angles(cos, sin)
+        self._left = query, key, self._told[1]
+        return query, key
+
+    def take(self, query: Tensor, key: Tensor) -> Angles | None:
+        """What these are to be turned by; None where nobody asked for it."""
+        if self._left is None:
+            return None
+        asked, known, angles = self._left
+        assert asked is query and known is key, "other queries were turned than attention was called with"
+        self._left = None
+        return angles
 
 
 class Lengths:
     """The documents of a row, for all of its layers."""
 
-    def __init__(self, lengths: Tensor, device: torch.device) -> None:
+    def __init__(self, lengths: Tensor, device: torch.device, turn: Turn | None = None) -> None:
         self.lengths = lengths
         """Int64, on the CPU."""
+        self.turn = turn
         self.longest = int(lengths.max())
         self.starts: Tensor | None = None
         """On a GPU: where each begins, and where the last one ends; int32."""
@@ -255,11 +328,12 @@ def attention(
 ) -> tuple[Tensor, None]:
     """``attend`` as transformers calls an attention function: (1, heads, tokens, width) in, (1, tokens, heads, width)
     out."""
+    angles = documents.turn.take(query, key) if documents.turn else None
     # Not ``rows[0]``, whose gradient is a copy.
     query, key, value = (rows.squeeze(0).transpose(0, 1) for rows in (query, key, value))
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if documents.starts is None:
-        out = attend(query, key, value, documents.lengths, scale, sliding_window or 0, softcap or 0.0)
+        out = attend(query, key, value, documents.lengths, scale, sliding_window or 0, softcap or 0.0, angles)
     else:
         out = flash.attend(query, key, value, documents.starts, documents.longest, scale, sliding_window or 0)
-    return out[None], None
+    return out.unsqueeze(0), None

@@ -62,6 +62,8 @@ class Engine:
                 self._projections += projections([layer.get_submodule(name) for name in names])
         self._stacks: dict[str, Stack] = {}
         self._replaced: list[_Replaced] = []
+        self._turn: attention.Turn | None = None
+        self._left: list[_Replaced] = []  # to our attention, where that is at work
         for projection in self._projections:
             self._replace(projection.forwards())
         if pointwise.usable(self.head.weight):
@@ -69,6 +71,9 @@ class Engine:
             home = sys.modules[type(self.backbone).__module__]
             if family.halves and (own := getattr(home, pointwise.TURN, None)):
                 self._replaced.append((home, pointwise.TURN, pointwise.turning(own)))
+                if self.head.weight.device.type == "cpu":
+                    self._turn = attention.Turn(own)
+                    self._left = [(home, pointwise.TURN, self._turn.leave)]
             self.head.read = pointwise.read_logits
         self._last = _Places(self._forward_of(last := self._layers[-1].get_submodule("mlp")))
         self._replace([(last, self._last)])
@@ -89,7 +94,9 @@ class Engine:
         While it is ``writing``, which looks back into a cache, attention stays its own."""
         if writing:
             self._stack()
-        return self._set(self._replaced, self._own_attention if writing else self._attention)
+            return self._set(self._replaced, self._own_attention)
+        left = self._left if self._attention == attention.NAME else []
+        return self._set([*self._replaced, *left], self._attention)
 
     def at_rest(self) -> AbstractContextManager[None]:
         """Within ``at_work``, the model as it is outside of it."""
@@ -134,7 +141,7 @@ class Engine:
         inputs = self.backbone.get_input_embeddings()(_there(documents.input_ids[None], device))
         more: dict[str, Any] = {}
         if self._attention == attention.NAME:
-            more = {"documents": attention.Lengths(documents.lengths, device)}
+            more = {"documents": attention.Lengths(documents.lengths, device, self._turn)}
         with torch.autocast(device.type, enabled=False):  # weights and what is computed have one type already
             outputs = self.backbone(
                 inputs_embeds=inputs,

@@ -25,24 +25,35 @@ def usable(key: Tensor, lengths: Tensor) -> bool:
 
 
 def attend(
-    rows: Sequence[Tensor], sums: Tensor, lengths: Tensor, scale: float, window: int, cap: float, *, backward: bool
+    rows: Sequence[Tensor],
+    sums: Tensor,
+    lengths: Tensor,
+    scale: float,
+    window: int,
+    cap: float,
+    angles: tuple[Tensor, Tensor] | None,
+    *,
+    backward: bool,
 ) -> None:
     """``attention.attend``, or its gradients, into tensors that are there already.
 
     ``rows`` are query, key, value and out; or grad, query, key, value, out, and the gradients of query, key and value.
-    Those that are written lie in order, as ``torch.empty`` makes them.
+    In those that are written, the elements of a head lie in order. ``angles`` are float32, as ``torch.empty`` makes
+    them.
     """
     library = code(ATTENTION).library
     assert library is not None
     laid = [each if each.stride(-1) == 1 else each.contiguous() for each in rows]
     query, key = laid[1:3] if backward else laid[:2]
-    sizes = (len(lengths), query.shape[1], key.shape[1], query.shape[2], window, query.shape[0])
+    turned = angles[0].shape[1] if angles else 0
+    sizes = (len(lengths), query.shape[1], key.shape[1], query.shape[2], window, query.shape[0], turned)
     strides = [stride for each in laid for stride in each.stride()[:2]]
     addresses = [each.data_ptr() for each in (*laid, sums)]
     library.modelforge_attention(
         (ctypes.c_void_p * len(addresses))(*addresses),
         (ctypes.c_int64 * len(strides))(*strides),
         ctypes.c_void_p(lengths.data_ptr()),
+        *(ctypes.c_void_p(each.data_ptr() if each is not None else None) for each in angles or (None, None)),
         (ctypes.c_int64 * len(sizes))(*sizes),
         ctypes.c_float(scale),
         ctypes.c_float(cap),

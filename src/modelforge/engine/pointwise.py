@@ -25,6 +25,8 @@ TURN = "apply_rotary_pos_emb"
 """The function that turns queries and keys, in each of transformers' modules."""
 
 Forward = Callable[..., Any]
+Angles = tuple[Tensor, Tensor]
+"""The cosines and sines of each place, both of shape (tokens, turned)."""
 
 
 class Work(IntEnum):
@@ -109,23 +111,38 @@ class _Norm(torch.autograd.Function):
 
 
 class _Turn(torch.autograd.Function):
-    """Of shape (tokens, heads, size), as ``cosines`` and ``sines`` of shape (tokens, turned) say."""
-
     @staticmethod
     def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         ctx.save_for_backward(cosines, sines)
-        return _turned(Work.TURN, x, cosines, sines)
+        return turn(x, (cosines, sines))
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
-        return _turned(Work.TURN_BACK, grads[0], *ctx.saved_tensors), None, None
+        return turn_back(grads[0], ctx.saved_tensors), None, None
 
 
-def _turned(work: Work, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+def turn(x: Tensor, angles: Angles) -> Tensor:
+    """``x``, (tokens, heads, size), turned by the places of its tokens."""
+    return _turned(Work.TURN, x, angles)
+
+
+def turn_back(grad: Tensor, angles: Angles) -> Tensor:
+    """The gradient of ``turn``'s input."""
+    return _turned(Work.TURN_BACK, grad, angles)
+
+
+def _turned(work: Work, x: Tensor, angles: Angles) -> Tensor:
     rows = x if x.stride(-1) == 1 else x.contiguous()
     out = x.new_empty(x.shape)
-    _run(work, [rows, out], [cosines, sines], x.shape[1], cosines.shape[1])
+    _run(work, [rows, out], angles, x.shape[1], angles[0].shape[1])
     return out
+
+
+def angles(cos: Tensor, sin: Tensor) -> Angles:
+    """Of one row, as transformers has them: (1, tokens, turned)."""
+    one, other = (each[0].contiguous() for each in (cos, sin))
+    # C++ reads float32 alone.
+    return (one.float(), other.float()) if cos.device.type == "cpu" else (one, other)
 
 
 class _Gate(torch.autograd.Function):
@@ -245,10 +262,9 @@ def turning(own: Forward) -> Forward:
     def apply_rotary_pos_emb(query: Tensor, key: Tensor, cos: Tensor, sin: Tensor, *rest: Any, **more: Any) -> Any:
         if len(query) > 1 or rest or more:
             return own(query, key, cos, sin, *rest, **more)
-        # C++ reads float32 alone.
-        angles = [each[0].float() if each.device.type == "cpu" else each[0] for each in (cos, sin)]
+        by = angles(cos, sin)
         return tuple(
-            _Turn.apply(rows.squeeze(0).transpose(0, 1), *angles).transpose(0, 1)[None]  # type: ignore[no-untyped-call]
+            _Turn.apply(rows.squeeze(0).transpose(0, 1), *by).transpose(0, 1)[None]  # type: ignore[no-untyped-call]
             for rows in (query, key)
         )
 
