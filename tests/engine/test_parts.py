@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from modelforge import native
+from modelforge.computing import cxx
 from modelforge.engine import attention, kernel, pointwise
 from modelforge.engine.dropout import add_back, dropped
 from modelforge.engine.loss import CHUNK, OutputLayer, read_logits, summed_loss, told
 from modelforge.engine.packing import rows_of
+from modelforge.engine.projections import side_by_side
 from tests.compilers import needs_compiler
 
 
@@ -37,20 +39,31 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     window=st.sampled_from([0, 1, 7, 530]),
     cap=st.sampled_from([0.0, 1.5]),
     size=st.sampled_from([8, 16, 20, 64]),
+    turned=st.sampled_from([0.0, 0.5, 1.0] if cxx() else [0.0]),
 )
 def test_attention_is_causal_within_each_document(
-    lengths: list[int], heads: tuple[int, int], window: int, cap: float, size: int
+    lengths: list[int], heads: tuple[int, int], window: int, cap: float, size: int, turned: float
 ) -> None:
     generator = torch.Generator().manual_seed(sum(lengths))
     many, few = heads
     shapes = [(sum(lengths), count, size) for count in (many, few, few)]
     rows = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
-    out = attention.attend(*rows, torch.tensor(lengths), 0.3, window, cap)
+    places = torch.randn(sum(lengths), int(turned * size) // 2, generator=generator).repeat(1, 2)
+    angles = (places.cos(), places.sin()) if turned else None
+    out = attention.attend(*rows, torch.tensor(lengths), 0.3, window, cap, angles)
     asked = torch.randn(out.shape, generator=generator)
     found = torch.autograd.grad(out, rows, asked)
 
+    def turn(row: Tensor) -> Tensor:
+        first, rest = row[..., : places.shape[1]], row[..., places.shape[1] :]
+        one, other = first.chunk(2, -1)
+        return torch.cat(
+            [first * places.cos()[:, None] + torch.cat([-other, one], -1) * places.sin()[:, None], rest], -1
+        )
+
     parts = []
-    for query, key, value in zip(*(torch.split(each, lengths) for each in rows), strict=True):
+    seen = (turn(rows[0]), turn(rows[1]), rows[2])
+    for query, key, value in zip(*(torch.split(each, lengths) for each in seen), strict=True):
         key, value = (each.repeat_interleave(many // few, 1) for each in (key, value))
         scores = torch.einsum("qhd,khd->hqk", query, key) * 0.3
         if cap:
@@ -94,7 +107,7 @@ def test_few_long_documents_on_many_threads_are_left_to_flash_attention() -> Non
 
 
 @pytest.mark.usefixtures("way")
-def test_attention_reads_any_layout_and_writes_in_order() -> None:
+def test_attention_reads_any_layout_and_writes_gradients_side_by_side() -> None:
     generator = torch.Generator().manual_seed(0)
     rows = [torch.randn(9, heads, 16, generator=generator).requires_grad_() for heads in (4, 2, 2)]
     options = (torch.tensor([4, 5]), 0.25)
@@ -107,9 +120,29 @@ def test_attention_reads_any_layout_and_writes_in_order() -> None:
     others = [turned(row).requires_grad_() for row in rows]
     out = attention.attend(*others, *options)
     found = torch.autograd.grad(out, others, turned(out))
+    assert out.is_contiguous()
     for one, other in zip((out, *found), (wanted, *grads), strict=True):
-        assert one.is_contiguous()
         assert torch.equal(one, other)
+    parts = [each.flatten(1) for each in found]
+    assert side_by_side(parts).data_ptr() == parts[0].data_ptr()
+
+
+def test_queries_are_turned_by_the_attention_after_them() -> None:
+    query, key = torch.zeros(1, 2, 3, 8), torch.zeros(1, 1, 3, 8)
+    angles = torch.zeros(1, 3, 8), torch.ones(1, 3, 8)
+    turn = attention.Turn(lambda *given, **more: (given, more))
+    assert turn.take(query, key) is None
+    assert turn.leave(query, key, *angles) == (query, key)
+    with pytest.raises(AssertionError, match="no attention followed"):
+        turn.leave(query, key, *angles)
+    with pytest.raises(AssertionError, match="other queries"):
+        turn.take(key, query)
+    taken = turn.take(query, key)
+    assert taken is not None
+    assert [each.tolist() for each in taken] == [each[0].tolist() for each in angles]
+    assert turn.take(query, key) is None
+    several = torch.zeros(2, 2, 3, 8)
+    assert turn.leave(several, several, *angles)[1] == {}  # the library's own
 
 
 def test_what_is_no_number_stays_so_in_attention() -> None:

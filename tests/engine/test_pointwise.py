@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from modelforge.engine import pointwise
+from modelforge.engine import kernel, pointwise
 from modelforge.engine.engine import Engine
 from modelforge.engine.families import FAMILIES
 from tests.compilers import needs_compiler
@@ -117,19 +117,25 @@ def test_every_family_is_computed_by_it(kind: str, monkeypatch: pytest.MonkeyPat
     done: list[pointwise.Work] = []
     run = pointwise._run
     monkeypatch.setattr(pointwise, "_run", lambda work, *rest, **more: (done.append(work), run(work, *rest, **more)))
+    turns: list[bool] = []
+    attend = kernel.attend
+    monkeypatch.setattr(kernel, "attend", lambda *given, **more: (turns.append(bool(given[6])), attend(*given, **more)))
     model = make(kind)
     engine = Engine(model)
     with engine.at_work():
         engine.loss(end_to_end(documents()))[0].backward()
     layers = SIZES["num_hidden_layers"]
     work = pointwise.Work
-    turned = 2 * layers - (2 * sum(not each for each in getattr(model.config, "no_rope_layers", None) or []))
+    turned = layers - sum(not each for each in getattr(model.config, "no_rope_layers", None) or [])
     assert done.count(work.GATE) == done.count(work.GATE_BACK) == layers
     if kind == "cohere":  # its norms take the mean away, and its turns pair neighbours
-        assert {work.NORM, work.TURN}.isdisjoint(done)
+        assert work.NORM not in done
+        turned = 0
     else:
         assert done.count(work.NORM) >= 2 * layers + 1
-        assert done.count(work.TURN) == turned > 0
+    assert len(turns) == 2 * layers  # forward and backward
+    assert turns.count(True) == 2 * turned
+    assert work.TURN not in done
 
 
 def test_an_activation_that_it_lacks_is_left_to_the_model() -> None:
