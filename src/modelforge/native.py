@@ -17,6 +17,7 @@ from pathlib import Path
 from modelforge.computing import cxx
 
 ATTENTION = Path(__file__).parent / "engine" / "attention.cpp"
+LOWRANK = Path(__file__).parent / "engine" / "lowrank.cpp"
 POINTWISE = Path(__file__).parent / "engine" / "pointwise.cpp"
 STEP = Path(__file__).parent / "inference" / "step.cpp"
 KEPT = "TORCHINDUCTOR_CACHE_DIR"

@@ -12,59 +12,12 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
-#include <type_traits>
 
-#include "../vectors.h"
+#include "products.h"
 
 namespace {
 
 constexpr int BLOCK = 16;  // queries: whole vectors on any processor, and a multiple of a tile's rows
-// A tile of results stays in registers, beside a line of vectors and one number.
-#if defined(__AVX512F__) || defined(__aarch64__)
-constexpr int RESULTS = 16;
-#else
-constexpr int RESULTS = 8;
-#endif
-
-template <int R, int C, bool ADD>
-void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth) {
-    // Unrolled from the start: else compilers keep the results on the stack, too.
-    Floats result[R][C];
-#pragma GCC unroll 16
-    for (int i = 0; i < R; ++i)
-#pragma GCC unroll 4
-        for (int j = 0; j < C; ++j) result[i][j] = ADD ? load(c + i * width + j * LANES) : Floats{};
-    for (long k = 0; k < depth; ++k) {
-        Floats right[C];
-#pragma GCC unroll 4
-        for (int j = 0; j < C; ++j) right[j] = load(b + k * line + j * LANES);
-#pragma GCC unroll 16
-        for (int i = 0; i < R; ++i) {
-            float left = a[i * row + k * step];
-#pragma GCC unroll 4
-            for (int j = 0; j < C; ++j) result[i][j] += left * right[j];
-        }
-    }
-#pragma GCC unroll 16
-    for (int i = 0; i < R; ++i)
-#pragma GCC unroll 4
-        for (int j = 0; j < C; ++j) store(c + i * width + j * LANES, result[i][j]);
-}
-
-// c (rows × columns) = or += a (rows × depth, its elements `row` and `step` apart) · b (depth × columns). Rows come in
-// whole blocks, columns in whole vectors.
-template <bool ADD>
-void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
-              long columns, long depth) {
-    const auto strip = [&](auto vectors) {
-        constexpr int C = decltype(vectors)::value, R = RESULTS / C;
-        for (long i = 0; i < rows; i += R) tile<R, C, ADD>(a + i * row, row, step, b, line, c + i * width, width, depth);
-        columns -= C * LANES, b += C * LANES, c += C * LANES;
-    };
-    while (columns >= 4 * LANES) strip(std::integral_constant<int, 4>{});
-    if (columns >= 2 * LANES) strip(std::integral_constant<int, 2>{});
-    if (columns > 0) strip(std::integral_constant<int, 1>{});
-}
 
 inline long blocks(long count) { return (count + BLOCK - 1) / BLOCK * BLOCK; }
 

@@ -60,7 +60,7 @@ class Engine:
         for layer in self._layers:
             for names in family.projections:
                 self._projections += projections([layer.get_submodule(name) for name in names])
-        self._stacks: dict[str, Stack] = {}
+        self._stacks: dict[str, Stack | None] = {}
         self._replaced: list[_Replaced] = []
         self._turn: attention.Turn | None = None
         self._left: list[_Replaced] = []  # to our attention, where that is at work
@@ -118,9 +118,12 @@ class Engine:
         adapter = self._projections[0].adapter() if self._projections else None
         if adapter is None:
             return
+        weight = self.backbone.get_input_embeddings().weight
         if adapter not in self._stacks:
-            self._stacks[adapter] = Stack(self._projections, adapter)
-        self._stacks[adapter].make(self.backbone.get_input_embeddings().weight.dtype)
+            rest = [each for each in self._projections if not each.take_apart(adapter, weight)]
+            self._stacks[adapter] = Stack(rest, adapter) if rest else None
+        if stack := self._stacks[adapter]:
+            stack.make(weight.dtype)
 
     def hidden(self, documents: Documents) -> tuple[Tensor, Tensor]:
         """The last layer's output where something is learnt, of shape (places, width), and the targets there."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from peft.tuners.lora import Linear, LoraLayer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from modelforge.engine import lowrank
 from modelforge.engine.dropout import add_back, dropped
 from modelforge.engine.quantized import Quantized
 
@@ -32,7 +34,7 @@ class Projection:
         self._widths = [layer.out_features for layer in own]
         self._frozen: Plain | Quantized = Quantized(own) if _is_quantized(own[0]) else Plain(own)
         # By adapter: what is computed anew in the backward pass may come after a pass with another one.
-        self._stacked: dict[str, tuple[Tensor, Tensor]] = {}
+        self._adapters: dict[str, tuple[Adapter, tuple[Tensor, ...]]] = {}
 
     def adapter(self) -> str | None:
         """The name of the adapter that is at work; None where none is."""
@@ -46,21 +48,32 @@ class Projection:
             for layer in self._layers
         ]
 
+    def take_apart(self, adapter: str, weight: Tensor) -> bool:
+        """Whether it can do with the matrices as PEFT made them, for activations of the type of ``weight``, where that
+        is; else it waits for ``take``."""
+        made = self.matrices(adapter)
+        matrices = tuple(matrix for a, b, _ in made for matrix in (a, b))
+        if not lowrank.usable(weight, matrices):
+            return False
+        self._adapters[adapter] = LowRank(tuple(scale for _, _, scale in made)), matrices
+        return True
+
     def take(self, adapter: str, a: Tensor, b: Tensor) -> None:
         """The stacked matrices for the adapter's passes until the next time: (ranks, width in), (widths out, ranks)."""
-        self._stacked[adapter] = a, b
+        self._adapters[adapter] = Stacked(), (a, b)
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         """One output for each layer, of shape (…, its width)."""
         first = self._layers[0]
         share = 0.0
-        stacked: tuple[Tensor | None, Tensor | None] = None, None
+        added: Adapter | None = None
+        matrices: tuple[Tensor, ...] = ()
         adapter = self.adapter()
         if adapter is not None:
-            stacked = self._stacked[adapter]
+            added, matrices = self._adapters[adapter]
             share = dropout_of(first, adapter) if first.training else 0.0
         rows = x.reshape(-1, x.shape[-1])
-        parts = _Product.apply(rows, *stacked, self._frozen, self._widths, share)  # type: ignore[no-untyped-call]
+        parts = _Product.apply(rows, self._frozen, self._widths, share, added, *matrices)  # type: ignore[no-untyped-call]
         return [part.view(*x.shape[:-1], width) for part, width in zip(parts, self._widths, strict=True)]
 
     def forwards(self) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
@@ -145,42 +158,80 @@ class _Stacked(torch.autograd.Function):
 
 
 class _Product(torch.autograd.Function):
-    """``W x + B (A x)`` of (tokens, width in), in parts of ``widths``; without ``a`` and ``b`` the first term alone."""
+    """``W x + B (A x)`` of (tokens, width in), in parts of ``widths``; without ``adapter`` the first term alone."""
 
     @staticmethod
     def forward(
         ctx: Any,
         x: Tensor,
-        a: Tensor | None,
-        b: Tensor | None,
         frozen: Plain | Quantized,
         widths: list[int],
         share: float,
+        adapter: Adapter | None,
+        *matrices: Tensor,
     ) -> Sequence[Tensor]:
         out = frozen.product(x)
-        ctx.frozen, ctx.share = frozen, share
-        if a is not None and b is not None:
+        ctx.frozen, ctx.share, ctx.adapter = frozen, share, adapter
+        if adapter is not None:
             seen, kept = dropped(x, share)
-            low = torch.mm(seen, a.t())
-            out.addmm_(low, b.t())
-            ctx.save_for_backward(seen, kept, low, a, b)
+            ctx.save_for_backward(seen, kept, adapter.add(seen, out, matrices), *matrices)
         return torch.split(out, widths, -1)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None, None]:
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad = side_by_side(grads)
-        wanted = ctx.needs_input_grad[0]
-        by_x = ctx.frozen.back(grad) if wanted else None
-        saved = ctx.saved_tensors  # once: it may compute them anew
-        if not saved:
-            return by_x, None, None, None, None, None
-        seen, kept, low, a, b = saved
+        by_x = ctx.frozen.back(grad) if ctx.needs_input_grad[0] else None
+        if ctx.adapter is None:
+            return by_x, None, None, None, None
+        seen, kept, low, *matrices = ctx.saved_tensors
+        if by_x is None or kept is None:
+            found = ctx.adapter.add_back(grad, seen, low, by_x, matrices)
+        else:
+            by_seen = torch.zeros_like(by_x)
+            found = ctx.adapter.add_back(grad, seen, low, by_seen, matrices)
+            add_back(by_seen, kept, ctx.share, by_x)
+        return by_x, None, None, None, None, *found
+
+
+class Stacked:
+    """What an adapter adds, by torch's operations on matrices that are stacked already."""
+
+    def add(self, x: Tensor, out: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+        """To ``out``; gives what ``add_back`` asks for."""
+        a, b = matrices
+        low = torch.mm(x, a.t())
+        out.addmm_(low, b.t())
+        return low
+
+    def add_back(
+        self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """The gradients of ``matrices``; that of ``x`` is added to ``by_x``."""
+        a, b = matrices
         by_low = torch.mm(grad, b)
-        if by_x is not None and kept is None:
+        if by_x is not None:
             by_x.addmm_(by_low, a)
-        elif by_x is not None:
-            add_back(torch.mm(by_low, a), kept, ctx.share, by_x)
-        return by_x, torch.mm(by_low.t(), seen), torch.mm(low.t(), grad).t(), None, None, None
+        return [torch.mm(by_low.t(), x), torch.mm(low.t(), grad).t()]
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """The same of matrices as PEFT made them, A and B of each layer in turn, by the C++ of lowrank.cpp."""
+
+    scales: tuple[float, ...]
+
+    def add(self, x: Tensor, out: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+        """As ``Stacked`` does."""
+        return lowrank.add(x, out, matrices, self.scales)
+
+    def add_back(
+        self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """As ``Stacked`` does."""
+        return lowrank.add_back(grad, x, low, by_x, matrices, self.scales)
+
+
+Adapter = Stacked | LowRank
 
 
 def side_by_side(parts: Sequence[Tensor]) -> Tensor:

@@ -62,7 +62,7 @@ def _prepare(run_dir: Path) -> None:
     config = spec["config"]
     provider, strategy = PROVIDERS.get(config["provider"]), STRATEGIES.get(config["strategy"])
     if spec["device"] == "cpu" and provider.engine and strategy.engine:
-        native.prepare(native.ATTENTION, native.POINTWISE)  # while one core imports
+        native.prepare(native.ATTENTION, native.LOWRANK, native.POINTWISE)  # while one core imports
     provider.prepare(run_dir)
     wanted = config["use_4bit"] or config["use_8bit"] or config["optim"] in BITSANDBYTES_OPTIMIZERS
     if not wanted and config["provider"] == "huggingface":

@@ -1,0 +1,62 @@
+// Products of small matrices that lie in a core's caches, for the C++ of this folder.
+#pragma once
+#include <type_traits>
+
+#include "../vectors.h"
+
+namespace {
+
+// A tile of results stays in registers, beside a line of vectors and one number.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int RESULTS = 16;
+#else
+constexpr int RESULTS = 8;
+#endif
+
+template <int R, int C, bool ADD>
+void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth) {
+    // Unrolled from the start: else compilers keep the results on the stack, too.
+    Floats result[R][C];
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < C; ++j) result[i][j] = ADD ? load(c + i * width + j * LANES) : Floats{};
+    for (long k = 0; k < depth; ++k) {
+        Floats right[C];
+#pragma GCC unroll 4
+        for (int j = 0; j < C; ++j) right[j] = load(b + k * line + j * LANES);
+#pragma GCC unroll 16
+        for (int i = 0; i < R; ++i) {
+            float left = a[i * row + k * step];
+#pragma GCC unroll 4
+            for (int j = 0; j < C; ++j) result[i][j] += left * right[j];
+        }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < R; ++i)
+#pragma GCC unroll 4
+        for (int j = 0; j < C; ++j) store(c + i * width + j * LANES, result[i][j]);
+}
+
+// c (rows × columns) = or += a (rows × depth, its elements `row` and `step` apart) · b (depth × columns). Columns come in
+// whole vectors.
+template <bool ADD>
+void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
+              long columns, long depth) {
+    const auto strip = [&](auto vectors) {
+        constexpr int C = decltype(vectors)::value, R = RESULTS / C;
+        long i = 0;
+        const auto tiles = [&](auto lines) {
+            constexpr int L = decltype(lines)::value;
+            for (; i + L <= rows; i += L) tile<L, C, ADD>(a + i * row, row, step, b, line, c + i * width, width, depth);
+        };
+        tiles(std::integral_constant<int, R>{});
+        tiles(std::integral_constant<int, 1>{});
+        columns -= C * LANES, b += C * LANES, c += C * LANES;
+    };
+    while (columns >= 4 * LANES) strip(std::integral_constant<int, 4>{});
+    if (columns >= 2 * LANES) strip(std::integral_constant<int, 2>{});
+    if (columns > 0) strip(std::integral_constant<int, 1>{});
+}
+
+}  // namespace
