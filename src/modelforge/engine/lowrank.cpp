@@ -15,8 +15,7 @@ namespace {
 constexpr long WHOLE = 16;  // ranks are filled up to whole vectors of any processor; widths have to be such
 inline long filled(long count) { return (count + WHOLE - 1) / WHOLE * WHOLE; }
 
-template <typename T>
-constexpr long CHUNK = sizeof(T) == sizeof(float) ? 64 : 32;  // tokens; bfloat16 is laid out as float32
+constexpr long CHUNK = 32, PANEL = 256;  // tokens, and elements of their activations, that are gone through together
 
 struct Layer {
     const float *a, *b;  // (rank, inputs) and (outputs, rank)
@@ -40,45 +39,47 @@ struct Rows {
     T* at(long t) const { return start + t * stride; }
 };
 
-// Some rows as float32: as they are, or laid out in `scratch`.
+// Part of some rows as float32: as they are, or laid out in `scratch`.
 struct Lines {
     const float* start;
     long stride;
 };
-inline Lines lines(const Rows<const float>& from, long begin, long, long, float*) { return {from.at(begin), from.stride}; }
-inline Lines lines(const Rows<const BFloat16>& from, long begin, long count, long width, float* scratch) {
+inline Lines lines(const Rows<const float>& from, long begin, long, long place, long, float*) {
+    return {from.at(begin) + place, from.stride};
+}
+inline Lines lines(const Rows<const BFloat16>& from, long begin, long count, long place, long width, float* scratch) {
     for (long t = 0; t < count; ++t)
-        for (long d = 0; d < width; d += LANES) store(scratch + t * width + d, take(from.at(begin + t) + d, LANES));
-    return {scratch, width};
+        for (long d = 0; d < width; d += LANES)
+            store(scratch + t * PANEL + d, take(from.at(begin + t) + place + d, LANES));
+    return {scratch, PANEL};
 }
 
-// to (rows × columns) += a (rows × depth) · b (depth × columns)
+// c = or += a · b, as `add` says.
+inline void multiply(bool add, const float* a, long row, long step, const float* b, long line, float* c, long width,
+                     long rows, long columns, long depth) {
+    (add ? multiply<true> : multiply<false>)(a, row, step, b, line, c, width, rows, columns, depth);
+}
+
+// to (rows × columns) += a (rows × depth) · b (depth × columns), a panel at most.
 inline void add_product(const float* a, long row, const float* b, long line, float* to, long stride, long rows,
                         long columns, long depth) {
     multiply<true>(a, row, 1, b, line, to, stride, rows, columns, depth);
 }
 inline void add_product(const float* a, long row, const float* b, long line, BFloat16* to, long stride, long rows,
                         long columns, long depth) {
-    constexpr long PANEL = 64;
-    float sums[CHUNK<BFloat16> * PANEL];
-    for (long from = 0; from < columns; from += PANEL) {
-        const long width = std::min(PANEL, columns - from);
-        multiply<false>(a, row, 1, b + from, line, sums, PANEL, rows, width, depth);
-        for (long t = 0; t < rows; ++t)
-            for (long d = 0; d < width; d += LANES) {
-                BFloat16* here = to + t * stride + from + d;
-                put(here, take(here, LANES) + load(sums + t * PANEL + d), LANES);
-            }
-    }
+    float sums[CHUNK * PANEL];
+    multiply<false>(a, row, 1, b, line, sums, PANEL, rows, columns, depth);
+    for (long t = 0; t < rows; ++t)
+        for (long d = 0; d < columns; d += LANES) {
+            BFloat16* here = to + t * stride + d;
+            put(here, take(here, LANES) + load(sums + t * PANEL + d), LANES);
+        }
 }
 
-// to (columns × stride) = factor · from (rows × columns), across; some rows of it.
-void lay_across(const float* from, long begin, long end, long columns, float factor, float* to, long stride) {
-    constexpr long STRIP = 64;
-    for (long strip = begin; strip < end; strip += STRIP)
-        for (long column = 0; column < columns; ++column)
-            for (long row = strip; row < std::min(end, strip + STRIP); ++row)
-                to[column * stride + row] = factor * from[row * columns + column];
+// to (columns × stride) = factor · from (rows × columns), across; from WHOLE rows.
+void lay_across(const float* from, long columns, float factor, float* to, long stride) {
+    for (long column = 0; column < columns; ++column)
+        for (long row = 0; row < WHOLE; ++row) to[column * stride + row] = factor * from[row * columns + column];
 }
 
 struct Memory {
@@ -92,35 +93,47 @@ struct Memory {
     float* cut(long count) { return next += count, next - count; }
 };
 
+template <typename Work>
+void over_panels(long size, const Work& work) {
+    for (long place = 0; place < size; place += PANEL) work(place, std::min(PANEL, size - place));
+}
+
 template <typename T>
 void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, float* low, int threads) {
-    const long inputs = shape.inputs, ranks = shape.ranks;
-    Memory memory(inputs * ranks + ranks * shape.outputs);
-    float *down = memory.cut(inputs * ranks), *up = memory.cut(ranks * shape.outputs);  // (inputs, ranks), (ranks, outputs)
-    std::fill(down, down + inputs * ranks, 0.0f);
+    const long inputs = shape.inputs, ranks = shape.ranks, outputs = shape.outputs;
+    Memory memory(inputs * ranks + ranks * outputs);
+    float *down = memory.cut(inputs * ranks), *up = memory.cut(ranks * outputs);  // (inputs, ranks), (ranks, outputs)
 #pragma omp parallel num_threads(threads)
     {
-        Memory own(CHUNK<T> * inputs);
+        Memory own(CHUNK * PANEL);
+#pragma omp for nowait
+        for (long k = 0; k < inputs; k += WHOLE) {
+            std::fill(down + k * ranks, down + (k + WHOLE) * ranks, 0.0f);
+            for (const Layer& layer : shape.layers)
+                for (long r = 0; r < layer.rank; ++r)
+                    for (long input = k; input < k + WHOLE; ++input)
+                        down[input * ranks + layer.row + r] = layer.a[r * inputs + input];
+        }
         for (const Layer& layer : shape.layers) {
 #pragma omp for nowait
-            for (long k = 0; k < inputs; k += WHOLE)
-                for (long input = k; input < k + WHOLE; ++input)
-                    for (long r = 0; r < layer.rank; ++r) down[input * ranks + layer.row + r] = layer.a[r * inputs + input];
-#pragma omp for nowait
             for (long n = 0; n < layer.outputs; n += WHOLE)
-                lay_across(layer.b, n, n + WHOLE, layer.rank, layer.scale, up + layer.row * shape.outputs + layer.column,
-                           shape.outputs);
+                lay_across(layer.b + n * layer.rank, layer.rank, layer.scale,
+                           up + layer.row * outputs + layer.column + n, outputs);
         }
 #pragma omp barrier
 #pragma omp for
-        for (long begin = 0; begin < shape.tokens; begin += CHUNK<T>) {
-            const long count = std::min(CHUNK<T>, shape.tokens - begin);
-            const Lines seen = lines(x, begin, count, inputs, own.next);
+        for (long begin = 0; begin < shape.tokens; begin += CHUNK) {
+            const long count = std::min(CHUNK, shape.tokens - begin);
             float* here = low + begin * ranks;
-            multiply<false>(seen.start, seen.stride, 1, down, ranks, here, ranks, count, ranks, inputs);
+            over_panels(inputs, [&](long k, long width) {
+                const Lines seen = lines(x, begin, count, k, width, own.next);
+                multiply(k > 0, seen.start, seen.stride, 1, down + k * ranks, ranks, here, ranks, count, ranks, width);
+            });
             for (const Layer& layer : shape.layers)
-                add_product(here + layer.row, ranks, up + layer.row * shape.outputs + layer.column, shape.outputs,
-                            out.at(begin) + layer.column, out.stride, count, layer.outputs, layer.rank);
+                over_panels(layer.outputs, [&](long n, long width) {
+                    add_product(here + layer.row, ranks, up + layer.row * outputs + layer.column + n, outputs,
+                                out.at(begin) + layer.column + n, out.stride, count, width, layer.rank);
+                });
         }
     }
 }
@@ -131,61 +144,72 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
               const Rows<T>& by_x, int threads) {
     const long inputs = shape.inputs, ranks = shape.ranks, outputs = shape.outputs;
     const bool learns = shape.layers[0].by_a != nullptr;
-    const long sums = learns ? ranks * (inputs + outputs) : 0;  // of each thread: (ranks, inputs), (ranks, outputs)
-    Memory memory(ranks * (inputs + outputs) + threads * sums);
-    float *down = memory.cut(ranks * inputs), *up = memory.cut(ranks * outputs);  // (ranks, inputs), (outputs, ranks)
-    float* all = memory.cut(threads * sums);
-    std::fill(down, down + ranks * (inputs + outputs) + threads * sums, 0.0f);
-    for (const Layer& layer : shape.layers) {
-        std::copy(layer.a, layer.a + layer.rank * inputs, down + layer.row * inputs);
-        float* to = up + layer.column * ranks;  // (outputs, its rank filled up)
-        for (long n = 0; n < layer.outputs; ++n)
-            for (long r = 0; r < layer.rank; ++r) to[n * filled(layer.rank) + r] = layer.scale * layer.b[n * layer.rank + r];
-    }
+    // Of each thread, the sums over its tokens: (ranks, inputs) and (ranks, outputs).
+    const long sums = learns ? ranks * (inputs + outputs) : 0, chunks = (shape.tokens + CHUNK - 1) / CHUNK;
+    const long parts = std::min<long>(threads, chunks);
+    Memory memory(ranks * outputs + parts * sums);
+    float *up = memory.cut(ranks * outputs), *all = memory.cut(parts * sums);  // up: (outputs, a rank filled up)
 #pragma omp parallel num_threads(threads)
     {
-        Memory own(CHUNK<T> * (ranks + inputs + outputs));
-        float *by_low = own.cut(CHUNK<T> * ranks), *grads = own.cut(CHUNK<T> * outputs), *inside = own.cut(0);
+        Memory own(CHUNK * (ranks + PANEL));
+        float *by_low = own.cut(CHUNK * ranks), *scratch = own.cut(CHUNK * PANEL);
+        for (const Layer& layer : shape.layers) {
+            const long line = filled(layer.rank);
+#pragma omp for nowait
+            for (long n = 0; n < layer.outputs; ++n) {
+                float* to = up + layer.column * ranks + n * line;
+                for (long r = 0; r < layer.rank; ++r) to[r] = layer.scale * layer.b[n * layer.rank + r];
+                std::fill(to + layer.rank, to + line, 0.0f);
+            }
+        }
+#pragma omp barrier
 #pragma omp for schedule(static)
-        for (long part = 0; part < threads; ++part) {
+        for (long part = 0; part < parts; ++part) {
             float *by_a = all + part * sums, *by_b = by_a + ranks * inputs;
-            const long chunks = (shape.tokens + CHUNK<T> - 1) / CHUNK<T>;
-            for (long chunk = part * chunks / threads; chunk < (part + 1) * chunks / threads; ++chunk) {
-                const long begin = chunk * CHUNK<T>, count = std::min(CHUNK<T>, shape.tokens - begin);
-                const Lines wanted = lines(grad, begin, count, outputs, grads);
+            const long from = part * chunks / parts, to = (part + 1) * chunks / parts;
+            for (long chunk = from; chunk < to; ++chunk) {
+                const long begin = chunk * CHUNK, count = std::min(CHUNK, shape.tokens - begin);
+                const float* here = low + begin * ranks;
                 for (const Layer& layer : shape.layers)
-                    multiply<false>(wanted.start + layer.column, wanted.stride, 1, up + layer.column * ranks,
-                                    filled(layer.rank), by_low + layer.row, ranks, count, filled(layer.rank),
-                                    layer.outputs);
-                if (by_x.start)
-                    add_product(by_low, ranks, down, inputs, by_x.at(begin), by_x.stride, count, inputs, ranks);
-                if (!learns) continue;
-                const Lines seen = lines(x, begin, count, inputs, inside);
-                multiply<true>(by_low, 1, ranks, seen.start, seen.stride, by_a, inputs, ranks, inputs, count);
-                for (const Layer& layer : shape.layers)
-                    multiply<true>(low + begin * ranks + layer.row, 1, ranks, wanted.start + layer.column, wanted.stride,
-                                   by_b + layer.row * outputs + layer.column, outputs, filled(layer.rank), layer.outputs,
-                                   count);
+                    over_panels(layer.outputs, [&](long n, long width) {
+                        const long line = filled(layer.rank), column = layer.column + n;
+                        const Lines wanted = lines(grad, begin, count, column, width, scratch);
+                        multiply(n > 0, wanted.start, wanted.stride, 1, up + layer.column * ranks + n * line, line,
+                                 by_low + layer.row, ranks, count, line, width);
+                        if (learns)
+                            multiply(chunk > from, here + layer.row, 1, ranks, wanted.start, wanted.stride,
+                                     by_b + layer.row * outputs + column, outputs, layer.rank, width, count);
+                    });
+                over_panels(inputs, [&](long k, long width) {
+                    for (const Layer& layer : shape.layers)
+                        if (by_x.start)
+                            add_product(by_low + layer.row, ranks, layer.a + k, inputs, by_x.at(begin) + k, by_x.stride,
+                                        count, width, layer.rank);
+                    if (!learns) return;
+                    const Lines seen = lines(x, begin, count, k, width, scratch);
+                    for (const Layer& layer : shape.layers)
+                        multiply(chunk > from, by_low + layer.row, 1, ranks, seen.start, seen.stride,
+                                 by_a + layer.row * inputs + k, inputs, layer.rank, width, count);
+                });
             }
         }
         for (const Layer& layer : shape.layers) {
             if (!learns) break;
+            const auto total = [&](long place) {
+                Floats found = {};
+                for (long part = 0; part < parts; ++part) found += load(all + part * sums + place);
+                return found;
+            };
 #pragma omp for nowait
             for (long r = 0; r < layer.rank; ++r)
-                for (long k = 0; k < inputs; k += LANES) {
-                    Floats total = {};
-                    for (long part = 0; part < threads; ++part) total += load(all + part * sums + (layer.row + r) * inputs + k);
-                    store(layer.by_a + r * inputs + k, total);
-                }
+                for (long k = 0; k < inputs; k += LANES)
+                    store(layer.by_a + r * inputs + k, total((layer.row + r) * inputs + k));
 #pragma omp for nowait
-            for (long n = 0; n < layer.outputs; n += WHOLE)
-                for (long r = 0; r < layer.rank; ++r)
-                    for (long output = n; output < n + WHOLE; ++output) {
-                        float total = 0;
-                        for (long part = 0; part < threads; ++part)
-                            total += all[part * sums + ranks * inputs + (layer.row + r) * outputs + layer.column + output];
-                        layer.by_b[output * layer.rank + r] = layer.scale * total;
-                    }
+            for (long n = 0; n < layer.outputs; n += LANES)
+                for (long r = 0; r < layer.rank; ++r) {
+                    const Floats found = layer.scale * total(ranks * inputs + (layer.row + r) * outputs + layer.column + n);
+                    for (long lane = 0; lane < LANES; ++lane) layer.by_b[(n + lane) * layer.rank + r] = found[lane];
+                }
         }
     }
 }

@@ -43,20 +43,22 @@ void tile(const float* a, long row, long step, const float* b, long line, float*
 template <bool ADD>
 void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
               long columns, long depth) {
-    const auto strip = [&](auto vectors) {
+    const auto strips = [&](auto vectors, long number) {
         constexpr int C = decltype(vectors)::value, R = RESULTS / C;
         long i = 0;
         const auto tiles = [&](auto lines) {
             constexpr int L = decltype(lines)::value;
-            for (; i + L <= rows; i += L) tile<L, C, ADD>(a + i * row, row, step, b, line, c + i * width, width, depth);
+            for (; i + L <= rows; i += L)
+                for (long j = 0; j < number * C * LANES; j += C * LANES)
+                    tile<L, C, ADD>(a + i * row, row, step, b + j, line, c + i * width + j, width, depth);
         };
         tiles(std::integral_constant<int, R>{});
         tiles(std::integral_constant<int, 1>{});
-        columns -= C * LANES, b += C * LANES, c += C * LANES;
+        columns -= number * C * LANES, b += number * C * LANES, c += number * C * LANES;
     };
-    while (columns >= 4 * LANES) strip(std::integral_constant<int, 4>{});
-    if (columns >= 2 * LANES) strip(std::integral_constant<int, 2>{});
-    if (columns > 0) strip(std::integral_constant<int, 1>{});
+    strips(std::integral_constant<int, 4>{}, columns / (4 * LANES));
+    if (columns >= 2 * LANES) strips(std::integral_constant<int, 2>{}, 1);
+    if (columns > 0) strips(std::integral_constant<int, 1>{}, 1);
 }
 
 }  // namespace
