@@ -138,14 +138,13 @@ void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, flo
     }
 }
 
-// `by_x` may be nowhere, and so may the layers' own gradients.
+// `by_x` may be nowhere.
 template <typename T>
 void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>& x, const float* low,
               const Rows<T>& by_x, int threads) {
     const long inputs = shape.inputs, ranks = shape.ranks, outputs = shape.outputs;
-    const bool learns = shape.layers[0].by_a != nullptr;
     // Of each thread, the sums over its tokens: (ranks, inputs) and (ranks, outputs).
-    const long sums = learns ? ranks * (inputs + outputs) : 0, chunks = (shape.tokens + CHUNK - 1) / CHUNK;
+    const long sums = ranks * (inputs + outputs), chunks = (shape.tokens + CHUNK - 1) / CHUNK;
     const long parts = std::min<long>(threads, chunks);
     Memory memory(ranks * outputs + parts * sums);
     float *up = memory.cut(ranks * outputs), *all = memory.cut(parts * sums);  // up: (outputs, a rank filled up)
@@ -176,16 +175,14 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
                         const Lines wanted = lines(grad, begin, count, column, width, scratch);
                         multiply(n > 0, wanted.start, wanted.stride, 1, up + layer.column * ranks + n * line, line,
                                  by_low + layer.row, ranks, count, line, width);
-                        if (learns)
-                            multiply(chunk > from, here + layer.row, 1, ranks, wanted.start, wanted.stride,
-                                     by_b + layer.row * outputs + column, outputs, layer.rank, width, count);
+                        multiply(chunk > from, here + layer.row, 1, ranks, wanted.start, wanted.stride,
+                                 by_b + layer.row * outputs + column, outputs, layer.rank, width, count);
                     });
                 over_panels(inputs, [&](long k, long width) {
                     for (const Layer& layer : shape.layers)
                         if (by_x.start)
                             add_product(by_low + layer.row, ranks, layer.a + k, inputs, by_x.at(begin) + k, by_x.stride,
                                         count, width, layer.rank);
-                    if (!learns) return;
                     const Lines seen = lines(x, begin, count, k, width, scratch);
                     for (const Layer& layer : shape.layers)
                         multiply(chunk > from, by_low + layer.row, 1, ranks, seen.start, seen.stride,
@@ -194,7 +191,6 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
             }
         }
         for (const Layer& layer : shape.layers) {
-            if (!learns) break;
             const auto total = [&](long place) {
                 Floats found = {};
                 for (long part = 0; part < parts; ++part) found += load(all + part * sums + place);
@@ -227,19 +223,18 @@ void run(const Shape& shape, void* const* p, const int64_t* strides, int back, i
 
 }  // namespace
 
-// `tensors`. Forward: x (tokens, inputs), out (tokens, outputs), low (tokens, ranks filled up, float32), and each layer's A
-// and B. Backward: x, the output's gradient, low, the input's or none, and each layer's A, B, and their gradients or none.
-// `strides` of the rows of those but low. `sizes`: tokens, inputs, and each layer's rank and outputs. All widths are
-// multiples of 16.
-extern "C" void modelforge_low_rank(void* const* tensors, const int64_t* strides, const int64_t* sizes, const float* scales,
-                                    int layers, int back, int bfloat16, int threads) {
-    Shape shape{{}, static_cast<long>(sizes[0]), static_cast<long>(sizes[1])};
+// `tensors`: x (tokens, inputs), out (tokens, outputs) or its gradient, low (tokens, ranks filled up, float32), the gradient
+// of x or none, each layer's A and B in turn; backward, their gradients in the same order. `strides` of the rows of x, out
+// and the gradient of x. `sizes`: inputs, and each layer's rank and outputs. All widths are multiples of 16.
+extern "C" void modelforge_low_rank(void* const* tensors, const int64_t* strides, int64_t tokens, const int64_t* sizes,
+                                    const float* scales, int layers, int back, int bfloat16, int threads) {
+    Shape shape{{}, static_cast<long>(tokens), static_cast<long>(sizes[0])};
+    float* const* matrices = reinterpret_cast<float* const*>(tensors + 4);
     for (int i = 0; i < layers; ++i) {
-        void* const* own = tensors + (back ? 4 + 4 * i : 3 + 2 * i);
-        float* const* matrices = reinterpret_cast<float* const*>(own);
-        const long rank = static_cast<long>(sizes[2 + 2 * i]), outputs = static_cast<long>(sizes[3 + 2 * i]);
-        shape.layers.push_back({matrices[0], matrices[1], back ? matrices[2] : nullptr, back ? matrices[3] : nullptr,
-                                scales[i], rank, outputs, shape.ranks, shape.outputs});
+        float* const* grads = back ? matrices + 2 * layers + 2 * i : nullptr;
+        const long rank = static_cast<long>(sizes[1 + 2 * i]), outputs = static_cast<long>(sizes[2 + 2 * i]);
+        shape.layers.push_back({matrices[2 * i], matrices[2 * i + 1], grads ? grads[0] : nullptr,
+                                grads ? grads[1] : nullptr, scales[i], rank, outputs, shape.ranks, shape.outputs});
         shape.ranks += filled(rank), shape.outputs += outputs;
     }
     (bfloat16 ? run<BFloat16> : run<float>)(shape, tensors, strides, back, threads);

@@ -30,61 +30,58 @@ def usable(weight: Tensor, matrices: Sequence[Tensor]) -> bool:
     )
 
 
-def add(x: Tensor, out: Tensor, matrices: Sequence[Tensor], scales: Sequence[float]) -> Tensor:
-    """Add B A x, times its scale, to each layer's columns of ``out``. Gives A x, as ``add_back`` asks for it.
+class LowRank:
+    """What the adapters of layers that read the same input add; ``matrices`` are A and B of each layer in turn."""
 
-    ``x`` is (tokens, width in), ``out`` (tokens, widths out); ``matrices`` are A and B of each layer in turn.
-    """
-    low = torch.empty(len(x), sum(_filled(len(a)) for a, _ in _pairs(matrices)), dtype=torch.float32)
-    _run([x, out], [x.stride(0), out.stride(0), 0], low, [each.data_ptr() for each in matrices], x, matrices, scales)
-    return low
+    def __init__(self, matrices: Sequence[Tensor], scales: Sequence[float]) -> None:
+        """Only for what is ``usable``; ``scales`` are the layers'."""
+        library = code(LOWRANK).library
+        assert library is not None
+        # There are hundreds of calls in a step: what they have in common is made once.
+        self._function = library.modelforge_low_rank
+        ranks = [a.shape[0] for a, _ in _pairs(matrices)]
+        self._ranks = sum(-(-rank // WHOLE) * WHOLE for rank in ranks)
+        sizes = [matrices[0].shape[1], *(size for a, b in _pairs(matrices) for size in (a.shape[0], b.shape[0]))]
+        self._sizes = (ctypes.c_int64 * len(sizes))(*sizes)
+        self._scales = (ctypes.c_float * len(scales))(*scales)
+        self._layers = len(scales)
 
+    def add(self, x: Tensor, out: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+        """Add B A x, times its scale, to each layer's columns of ``out``. Gives A x, as ``add_back`` asks for it.
 
-def add_back(
-    grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor], scales: Sequence[float]
-) -> list[Tensor]:
-    """The gradients of ``matrices``; that of ``add``'s input is added to ``by_x``, where there is one."""
-    found = [torch.empty_like(each) for each in matrices]
-    addresses = [
-        each.data_ptr()
-        for (a, b), (by_a, by_b) in zip(_pairs(matrices), _pairs(found), strict=True)
-        for each in (a, b, by_a, by_b)
-    ]
-    strides = [x.stride(0), grad.stride(0), 0 if by_x is None else by_x.stride(0)]
-    _run([x, grad, by_x], strides, low, addresses, x, matrices, scales)
-    return found
+        ``x`` is (tokens, width in), ``out`` (tokens, widths out).
+        """
+        tokens = x.shape[0]
+        low = torch.empty(tokens, self._ranks, dtype=torch.float32)
+        self._run(x, out, low, None, [each.data_ptr() for each in matrices], back=False)
+        return low
 
+    def add_back(
+        self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
+    ) -> list[Tensor]:
+        """The gradients of ``matrices``; that of ``add``'s input is added to ``by_x``, where there is one."""
+        found = [torch.empty_like(each) for each in matrices]
+        self._run(x, grad, low, by_x, [each.data_ptr() for each in (*matrices, *found)], back=True)
+        return found
 
-def _run(
-    rows: Sequence[Tensor | None],
-    strides: Sequence[int],
-    low: Tensor,
-    addresses: Sequence[int],
-    x: Tensor,
-    matrices: Sequence[Tensor],
-    scales: Sequence[float],
-) -> None:
-    assert all(each is None or each.stride(1) == 1 for each in rows)
-    places = [None if each is None else each.data_ptr() for each in rows]
-    whole = [*places[:2], low.data_ptr(), *places[2:], *addresses]
-    sizes = [*x.shape, *(size for a, b in _pairs(matrices) for size in (len(a), len(b)))]
-    library = code(LOWRANK).library
-    assert library is not None
-    library.modelforge_low_rank(
-        (ctypes.c_void_p * len(whole))(*whole),
-        (ctypes.c_int64 * len(strides))(*strides),
-        (ctypes.c_int64 * len(sizes))(*sizes),
-        (ctypes.c_float * len(scales))(*scales),
-        ctypes.c_int(len(scales)),
-        ctypes.c_int(len(rows) == 3),
-        ctypes.c_int(_TYPES[x.dtype]),
-        ctypes.c_int(torch.get_num_threads()),
-    )
+    def _run(
+        self, x: Tensor, out: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[int], *, back: bool
+    ) -> None:
+        places = [x.data_ptr(), out.data_ptr(), low.data_ptr(), 0 if by_x is None else by_x.data_ptr(), *matrices]
+        strides = (x.stride(0), out.stride(0), 0 if by_x is None else by_x.stride(0))
+        assert x.stride(1) == out.stride(1) == 1
+        self._function(
+            (ctypes.c_void_p * len(places))(*places),
+            (ctypes.c_int64 * 3)(*strides),
+            ctypes.c_int64(x.shape[0]),
+            self._sizes,
+            self._scales,
+            ctypes.c_int(self._layers),
+            ctypes.c_int(back),
+            ctypes.c_int(_TYPES[x.dtype]),
+            ctypes.c_int(torch.get_num_threads()),
+        )
 
 
 def _pairs(matrices: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
     return list(zip(matrices[::2], matrices[1::2], strict=True))
-
-
-def _filled(rank: int) -> int:
-    return -(-rank // WHOLE) * WHOLE

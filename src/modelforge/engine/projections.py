@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,6 +20,7 @@ from torch.nn import functional
 
 from modelforge.engine import lowrank
 from modelforge.engine.dropout import add_back, dropped
+from modelforge.engine.lowrank import LowRank
 from modelforge.engine.quantized import Quantized
 
 
@@ -55,7 +55,7 @@ class Projection:
         matrices = tuple(matrix for a, b, _ in made for matrix in (a, b))
         if not lowrank.usable(weight, matrices):
             return False
-        self._adapters[adapter] = LowRank(tuple(scale for _, _, scale in made)), matrices
+        self._adapters[adapter] = LowRank(matrices, [scale for _, _, scale in made]), matrices
         return True
 
     def take(self, adapter: str, a: Tensor, b: Tensor) -> None:
@@ -194,10 +194,10 @@ class _Product(torch.autograd.Function):
 
 
 class Stacked:
-    """What an adapter adds, by torch's operations on matrices that are stacked already."""
+    """What ``LowRank`` does, by torch's operations on matrices that are stacked already: one A, and one B."""
 
     def add(self, x: Tensor, out: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-        """To ``out``; gives what ``add_back`` asks for."""
+        """As ``LowRank.add``."""
         a, b = matrices
         low = torch.mm(x, a.t())
         out.addmm_(low, b.t())
@@ -206,29 +206,12 @@ class Stacked:
     def add_back(
         self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
     ) -> list[Tensor]:
-        """The gradients of ``matrices``; that of ``x`` is added to ``by_x``."""
+        """As ``LowRank.add_back``."""
         a, b = matrices
         by_low = torch.mm(grad, b)
         if by_x is not None:
             by_x.addmm_(by_low, a)
         return [torch.mm(by_low.t(), x), torch.mm(low.t(), grad).t()]
-
-
-@dataclass(frozen=True)
-class LowRank:
-    """The same of matrices as PEFT made them, A and B of each layer in turn, by the C++ of lowrank.cpp."""
-
-    scales: tuple[float, ...]
-
-    def add(self, x: Tensor, out: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-        """As ``Stacked`` does."""
-        return lowrank.add(x, out, matrices, self.scales)
-
-    def add_back(
-        self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
-    ) -> list[Tensor]:
-        """As ``Stacked`` does."""
-        return lowrank.add_back(grad, x, low, by_x, matrices, self.scales)
 
 
 Adapter = Stacked | LowRank
