@@ -27,7 +27,7 @@ from transformers import LlamaForCausalLM
 
 from benchmarks.speed import arithmetic, gemm
 from benchmarks.speed.models import MODELS, Llama
-from modelforge.engine import flash, kernel, pointwise
+from modelforge.engine import flash, kernel, lowrank, pointwise
 from modelforge.engine.engine import Documents, Engine
 from modelforge.engine.packing import rows_of
 from modelforge.hardware import cpu_has_fast_bf16
@@ -144,7 +144,7 @@ def main() -> None:
 def _as(way: str, model: Any) -> Iterator[None]:
     with ExitStack() as stack:
         if way == "torch":
-            for module in (kernel, pointwise, flash):
+            for module in (kernel, lowrank, pointwise, flash):
                 stack.enter_context(mock.patch.object(module, "usable", lambda *_: False))
         if way == "checkpointing":
             model.enable_input_require_grads()

@@ -8,6 +8,7 @@ gradient is counted from transformers' layers and our engine's, tensor by tensor
 from __future__ import annotations
 
 import importlib.util
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,6 +55,10 @@ CHUNK = 256
 """Places whose logits the engine computes at a time: that of ``engine.loss``, which cannot be read without torch."""
 GROUP_SCORES = 256 * 1024
 """Attention scores of a head that the engine computes at a time: that of ``engine.attention``."""
+FILLED = 16
+"""What the engine's C++ fills ranks up to multiples of: that of ``engine.lowrank``."""
+NORMED = frozenset({"cohere", "gemma3", "gemma3_text", "olmo2", "qwen3"})
+"""Families with norms of queries and keys, or a turn by positions of their own."""
 WAITING = ("dpo", "rlhf")
 """Strategies whose rows all wait for one loss, the engine's too: of a pair, or of all answers to the prompts."""
 EAGER_LOGIT, PLAIN_LOGIT = 18, 20
@@ -311,19 +316,21 @@ def _copies(config: TrainingConfig) -> int:
 
 
 class _Way(Enum):
-    """What computes the layers: transformers and PEFT, or the engine by its own C++ or Triton, or by torch's
+    """What computes the layers: transformers and PEFT, or the engine by its own C++, its own Triton, or torch's
     operations."""
 
     PLAIN = auto()
     NATIVE = auto()
+    TRITON = auto()
     TORCH = auto()
 
     @classmethod
     def of(cls, device: str, *, engine: bool) -> _Way:
         if not engine:
             return cls.PLAIN
-        ours = cxx() if device == "cpu" else device == "cuda" and importlib.util.find_spec("triton")
-        return cls.NATIVE if ours else cls.TORCH
+        if device == "cpu" and cxx():
+            return cls.NATIVE
+        return cls.TRITON if device == "cuda" and importlib.util.find_spec("triton") else cls.TORCH
 
 
 def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: _Way) -> float:
@@ -344,19 +351,23 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -
     """Bytes that one layer keeps of each token.
 
     Two norms keep their input and their result; the former in float32, but for the engine's C++. Attention keeps
-    queries, keys, values and its result; before the rotation they lie there once more. A feed-forward part keeps what
-    its activation reads and makes, and what the last product reads. Of each linear layer its adapter keeps the product
-    with A.
+    queries, keys, values and its result; before the rotation, which the engine's C++ leaves to attention, or a norm of
+    their own queries and keys lie there once more. A feed-forward part keeps what its activation reads and makes, and
+    what the last product reads. Of each linear layer its adapter keeps the product with A.
     """
     hidden, queries, keys, mlp = shape.hidden, shape.queries, shape.keys, shape.mlp * shape.active
-    low = (7 if shape.gated else 6) * half * config.lora_r if config.use_lora else 0
+    layers = 7 if shape.gated else 6
+    low = layers * half * config.lora_r if config.use_lora else 0
     inner = (4 if shape.gated else 2) * mlp
-    if way is _Way.NATIVE:
+    if way in (_Way.NATIVE, _Way.TRITON):
         inner = (3 if shape.gated else 2) * mlp
         # Of dropout it keeps no more than a number: the result stands for what the product would keep, but for
         # attention's, which that keeps as well.
         dropped = queries if config.lora_dropout else 0
-        return half * (4 * hidden + 3 * queries + 3 * keys + inner + dropped) + low + 4 * shape.heads
+        before = queries + keys if way is _Way.TRITON or shape.kind in NORMED else 0
+        if way is _Way.NATIVE and config.use_lora:
+            low = layers * 4 * math.ceil(config.lora_r / FILLED) * FILLED
+        return half * (4 * hidden + 2 * queries + 2 * keys + before + inner + dropped) + low + 4 * shape.heads
     dropped = 2 * hidden + queries + mlp if config.lora_dropout else 0
     if way is _Way.TORCH:
         return 8 * hidden + half * (2 * hidden + 3 * queries + 3 * keys + inner) + low + dropped + 4 * shape.heads
@@ -369,9 +380,9 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -
 
 def _scores(shape: Shape, batch: Batch, half: int, way: _Way, *, writes: bool) -> float:
     """Bytes of the attention scores of one layer that lie written down at once; ``writes`` is transformers' own way."""
-    if way is _Way.NATIVE:
+    if way in (_Way.NATIVE, _Way.TRITON):
         return 0.0
-    if way is not _Way.PLAIN:
+    if way is _Way.TORCH:
         return 3.0 * half * shape.heads * min(GROUP_SCORES, batch.longest * batch.tokens)
     if writes:
         return (4.0 + 2 * half) * shape.heads * batch.longest * batch.tokens
@@ -382,7 +393,7 @@ def _logits(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: 
     if head is Head.SPAN:
         return 0.0
     if way is not _Way.PLAIN:
-        each = half if way is _Way.NATIVE else EAGER_LOGIT
+        each = EAGER_LOGIT if way is _Way.TORCH else half
         return float(min(CHUNK, batch.tokens) * shape.vocabulary * each)
     return float((batch.answers or batch.tokens) * shape.vocabulary * PLAIN_LOGIT)
 

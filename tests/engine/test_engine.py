@@ -9,9 +9,11 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoConfig, AutoModelForCausalLM, BitsAndBytesConfig
 
+from modelforge.engine import lowrank
 from modelforge.engine.engine import Engine, refusal
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.padded import told_of_rows
+from tests.compilers import needs_compiler
 from tests.engine.models import (
     OWN,
     SIZES,
@@ -25,6 +27,13 @@ from tests.engine.models import (
     one_by_one,
     with_adapter,
 )
+
+
+@pytest.fixture(params=[pytest.param("C++", marks=needs_compiler), "torch's operations"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How what adapters add is computed: matrices as they are, or stacked."""
+    if request.param != "C++":
+        monkeypatch.setattr(lowrank, "usable", lambda *_: False)
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
@@ -58,6 +67,7 @@ def test_attention_that_tells_documents_apart_by_positions(
 
 
 @pytest.mark.parametrize("kind", ["llama", "gemma2", "phi3", "qwen2"])
+@pytest.mark.usefixtures("way")
 def test_bfloat16_is_as_near_as_it_can_be(kind: str) -> None:
     made = documents()
     _, wanted = one_by_one(make(kind), made)
@@ -78,6 +88,7 @@ def test_bfloat16_is_as_near_as_it_can_be(kind: str) -> None:
     ],
     ids=lambda lora: next(reversed(lora)),
 )
+@pytest.mark.usefixtures("way")
 def test_adapters_of_every_kind(lora: dict[str, Any]) -> None:
     model, made = make("llama", **lora), documents()
     loss, wanted = one_by_one(model, made)
@@ -195,6 +206,7 @@ def test_activations_computed_anew_change_nothing() -> None:
     assert apart(found, wanted) < 1e-6
 
 
+@pytest.mark.usefixtures("way")
 def test_activations_computed_anew_after_another_adapter_are_those_of_their_own() -> None:
     """As of dpo on an earlier adapter, which a frozen copy of it is held against between the passes."""
     model, made = make("llama"), documents()

@@ -1,0 +1,100 @@
+"""What LoRA adds to a product, in C++, against its definition."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from modelforge.engine import lowrank
+from modelforge.engine.engine import Engine
+from modelforge.engine.lowrank import LowRank
+from modelforge.engine.projections import Stacked
+from tests.compilers import needs_compiler
+from tests.engine.models import documents, end_to_end, make
+
+pytestmark = needs_compiler
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    tokens=st.sampled_from([0, 1, 15, 32, 33, 70, 131]),
+    inputs=st.sampled_from([16, 64, 272, 528]),
+    layers=st.lists(
+        st.tuples(st.sampled_from([16, 48, 272, 784]), st.sampled_from([1, 4, 8, 16, 24])), min_size=1, max_size=3
+    ),
+    dtype=st.sampled_from([torch.float32, torch.bfloat16]),
+    wanted=st.booleans(),
+)
+def test_it_is_two_products(
+    tokens: int, inputs: int, layers: list[tuple[int, int]], dtype: torch.dtype, wanted: bool
+) -> None:
+    generator = torch.Generator().manual_seed(tokens + inputs)
+
+    def rows(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    outputs = sum(width for width, _ in layers)
+    # Rows that lie farther apart than they are wide, as parts of something wider do.
+    x, out, grad, by_x = (rows(tokens, width + 16).to(dtype)[:, :width] for width in (inputs, outputs, outputs, inputs))
+    matrices = [each for width, rank in layers for each in (rows(rank, inputs), rows(width, rank))]
+    scales = [0.5 + at for at in range(len(layers))]
+    assert lowrank.usable(x, matrices)
+
+    asked = [each.double().requires_grad_() for each in (x, *matrices)]
+    pairs = zip(asked[1::2], asked[2::2], scales, strict=True)
+    added = torch.cat([scale * (asked[0] @ a.t()) @ b.t() for a, b, scale in pairs], 1)
+    by_all = torch.autograd.grad(added, asked, grad.double())
+    expected = [out.double() + added.detach(), by_x.double() + by_all[0], *by_all[1:]]
+
+    ours = LowRank(matrices, scales)
+    low = ours.add(x, out, matrices)
+    before = by_x.clone()
+    found = [out, by_x, *ours.add_back(grad, x, low, by_x if wanted else None, matrices)]
+    if not wanted:
+        assert torch.equal(by_x, before)
+        found[1], expected[1] = found[0], expected[0]
+    near = 1e-5 if dtype is torch.float32 else 5e-3
+    for at, (one, other) in enumerate(zip(found, expected, strict=True)):
+        # The gradients of the matrices are float32, of whatever was multiplied.
+        assert float((one.double() - other).norm()) <= (near if at < 2 else 1e-5) * float(other.norm()) + 1e-6
+
+
+def test_rows_beside_it_stay_as_they_are() -> None:
+    whole = torch.zeros(40, 96)
+    matrices = [torch.ones(4, 32), torch.ones(32, 4)]
+    LowRank(matrices, [1.0]).add(torch.ones(40, 32), whole[:, 32:64], matrices)
+    assert bool((whole[:, 32:64] == 128).all())
+    assert not whole[:, :32].any() and not whole[:, 64:].any()
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        (torch.zeros(4, 24), torch.zeros(32, 4)),  # widths that fill no vectors
+        (torch.zeros(4, 32), torch.zeros(24, 4)),
+        (torch.zeros(4, 32).bfloat16(), torch.zeros(32, 4).bfloat16()),
+        (torch.zeros(32, 4).t(), torch.zeros(32, 4)),
+    ],
+)
+def test_what_is_left_to_torch(a: Tensor, b: Tensor) -> None:
+    assert not lowrank.usable(torch.zeros(1), [a, b])
+    assert not lowrank.usable(torch.zeros(1).half(), [torch.zeros(4, 32), torch.zeros(32, 4)])
+
+
+def test_an_adapter_is_computed_by_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[bool] = []
+    run = LowRank._run
+
+    def count(self: LowRank, *given: object, back: bool) -> None:
+        done.append(back)
+        run(self, *given, back=back)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LowRank, "_run", count)
+    monkeypatch.setattr(Stacked, "add", lambda *_: pytest.fail("it was left to torch"))
+    engine = Engine(make("llama"))
+    with engine.at_work():
+        engine.loss(end_to_end(documents()))[0].backward()
+    assert done.count(True) == done.count(False) > 0
