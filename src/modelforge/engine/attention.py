@@ -239,8 +239,9 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        *saved, cosines, sines = ctx.saved_tensors
-        found = _attend_back(grads[0], *saved, *ctx.options, angles=_both(cosines, sines))
+        query, key, value, out, sums, lengths, cosines, sines = ctx.saved_tensors
+        options = *ctx.options, _both(cosines, sines)
+        found = _attend_back(grads[0], query, key, value, out, sums, lengths, *options)
         return *found, None, None, None, None, None, None
 
 
