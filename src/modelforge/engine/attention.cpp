@@ -2,11 +2,11 @@
 //
 // A task is one document and one head of keys: its keys and values are laid out once, in float32, for all the heads of
 // queries that share them; queries and keys are turned by their places on the way, and their gradients back. Queries go
-// by in blocks, of all those heads together, and a block's scores are written down for the keys that its last query sees, queries side by side: so
-// the largest of a query's scores and their sum come from whole vectors. Nothing is computed for the future but a corner
-// of the block, and the probabilities of the backward pass come from the logarithms that the forward pass left
-// (FlashAttention, Dao et al. 2022, without its blocks of keys: a strip of scores fits a core's cache). Sums are float32
-// whatever the inputs are.
+// by in blocks, of those heads together, and a block's scores are written down for the keys that its last query sees,
+// queries side by side: so the largest of a query's scores and their sum come from whole vectors. Nothing is computed for
+// the future but a corner of the block, and the probabilities of the backward pass come from the logarithms that the
+// forward pass left (FlashAttention, Dao et al. 2022, without its blocks of keys: a strip of scores fits a core's cache).
+// Sums are float32 whatever the inputs are.
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -18,6 +18,7 @@
 namespace {
 
 constexpr int BLOCK = 16;  // queries: whole vectors on any processor, and a multiple of a tile's rows
+constexpr long SCORES = 256 * 1024;  // of a block, that are still gone through sooner together (measured, benchmarks/LOG.md)
 
 inline long blocks(long count) { return (count + BLOCK - 1) / BLOCK * BLOCK; }
 
@@ -33,9 +34,26 @@ struct Shape {
     long documents, heads, key_heads, size, window;
     float scale, cap;
 
-    // A block has its queries of each head that shares the keys, one head after the other.
-    long block() const { return heads / key_heads * BLOCK; }
-    long head(long group, long line) const { return group * (heads / key_heads) + line / BLOCK; }
+    long sharing() const { return heads / key_heads; }
+    // The keys that a block sees at most, of so many.
+    long seen(long keys) const { return window ? std::min(keys, blocks(window) + 2 * BLOCK) : keys; }
+    // How many of the heads that share keys go by together: as many as have no more scores than a core's caches hold.
+    long together(long keys) const {
+        long count = sharing();
+        while (count > 1 && (sharing() % count || count * BLOCK * seen(keys) > SCORES)) --count;
+        return count;
+    }
+    // Scores of a block, at most: a shorter document, of which more heads go by together, may have more.
+    long scores(long keys) const {
+        return std::max(together(keys) * BLOCK * seen(keys), std::min(SCORES, sharing() * BLOCK * seen(keys)));
+    }
+};
+
+// A block has its queries of each of some heads, one head after the other.
+struct Heads {
+    long first, count;
+    long lines() const { return count * BLOCK; }
+    long of(long line) const { return first + line / BLOCK; }
 };
 
 // Of shape (tokens, turned): pairs of a head's first and second half are turned by the angle of their place (RoPE, Su et
@@ -83,13 +101,13 @@ void hand_back(const float* from, const Rows<T>& to, long begin, long count, lon
     }
 }
 
-// A block of all the heads in a group, with nothing where there are fewer tokens.
+// A block, with nothing where there are fewer tokens.
 template <typename T>
-void lay_block(const Rows<const T>& from, long begin, long count, long group, const Shape& shape, float factor,
+void lay_block(const Rows<const T>& from, long begin, long count, const Heads& heads, long size, float factor,
                const Angles& angles, float* to) {
-    const long wide = up(shape.size);
-    for (long line = 0; line < shape.block(); line += BLOCK, to += BLOCK * wide) {
-        lay(from, begin, count, shape.head(group, line), shape.size, factor, angles, to);
+    const long wide = up(size);
+    for (long line = 0; line < heads.lines(); line += BLOCK, to += BLOCK * wide) {
+        lay(from, begin, count, heads.of(line), size, factor, angles, to);
         std::fill(to + count * wide, to + BLOCK * wide, 0.0f);
     }
 }
@@ -126,9 +144,9 @@ inline void hide(float* scores, long block, long from, long to) {
 }
 
 // Scores (keys × queries), bent where there is a cap, with what a query doesn't see made as small as can be.
-void score(const float* queries, const float* keys, long begin, const Strip& strip, const Shape& shape, float* scores,
-           float* bent) {
-    const long wide = up(shape.size), block = shape.block();
+void score(const float* queries, const float* keys, long block, long begin, const Strip& strip, const Shape& shape,
+           float* scores, float* bent) {
+    const long wide = up(shape.size);
     multiply<false>(keys + strip.first * wide, wide, 1, queries, block, scores, block, strip.count, block, shape.size);
     if (shape.cap > 0)
         for (long at = 0; at < strip.count * block; at += LANES) {  // tanh
@@ -180,26 +198,33 @@ struct Forward {
     float* sums;  // of shape (heads, tokens): the logarithm of the sum of the scores' exponentials
     long tokens;
 
-    long floats(long longest) const {
-        return 2 * longest * up(shape.size) + shape.block() * (3 * up(shape.size) + 2 * longest);
+    long floats(long keys) const {
+        return 2 * keys * up(shape.size) + 3 * shape.sharing() * BLOCK * up(shape.size) + 2 * shape.scores(keys);
     }
 
     void one(long start, long length, long group, float* memory) const {
-        const long size = shape.size, wide = up(size), whole = blocks(length), block = shape.block();
+        const long size = shape.size, wide = up(size), whole = blocks(length), count = shape.together(whole);
         Scratch scratch{memory};
         float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
-        float *queries = scratch.cut(block * wide), *across = scratch.cut(block * wide);
-        float *results = scratch.cut(block * wide);
-        float *scores = scratch.cut(whole * block), *bent = scratch.cut(whole * block);
         lay(key, start, length, group, size, 1.0f, angles, keys);
         lay(value, start, length, group, size, 1.0f, NONE, values);
         std::fill(keys + length * wide, keys + whole * wide, 0.0f);
+        for (long from = 0; from < shape.sharing(); from += count)
+            some(start, length, {group * shape.sharing() + from, count}, keys, values, scratch);
+    }
+
+    void some(long start, long length, const Heads& heads, const float* keys, const float* values,
+              Scratch scratch) const {
+        const long size = shape.size, wide = up(size), block = heads.lines(), longest = shape.seen(blocks(length));
+        float *queries = scratch.cut(block * wide), *across = scratch.cut(block * wide);
+        float *results = scratch.cut(block * wide);
+        float *scores = scratch.cut(longest * block), *bent = scratch.cut(longest * block);
         for (long begin = 0; begin < length; begin += BLOCK) {
             const long count = std::min<long>(BLOCK, length - begin);
             const Strip strip(begin, shape.window);
-            lay_block(query, start + begin, count, group, shape, shape.scale, angles, queries);
+            lay_block(query, start + begin, count, heads, size, shape.scale, angles, queries);
             lay_across(queries, block, wide, across);
-            score(across, keys, begin, strip, shape, scores, bent);
+            score(across, keys, block, begin, strip, shape, scores, bent);
             for (long column = 0; column < block; column += LANES) {
                 Floats peak = load(scores + column), total = {};
                 for (long at = column; at < strip.count * block; at += block) {
@@ -211,18 +236,18 @@ struct Forward {
                     store(scores + at, likely);
                     total += likely;
                 }
-                // The queries are laid out already: their memory serves for what their results are multiplied by.
+                // The queries are laid across already: their memory serves for what their results are multiplied by.
                 store(queries + column, 1.0f / total);
-                const long head = shape.head(group, column), place = column % BLOCK;
+                const long place = column % BLOCK;
                 for (long lane = 0; lane < std::min<long>(LANES, count - place); ++lane)
-                    sums[head * tokens + start + begin + place + lane] = peak[lane] + std::log(total[lane]);
+                    sums[heads.of(column) * tokens + start + begin + place + lane] = peak[lane] + std::log(total[lane]);
             }
             // What lies behind the document's end has no value, and is seen by nobody.
             const long seen = std::min(strip.count, length - strip.first);
             multiply<false>(scores, 1, block, values + strip.first * wide, wide, results, wide, block, wide, seen);
             for (long line = 0; line < block; ++line)
                 if (line % BLOCK < count)
-                    hand_back(results + line * wide, out, start + begin + line % BLOCK, 1, shape.head(group, line), size,
+                    hand_back(results + line * wide, out, start + begin + line % BLOCK, 1, heads.of(line), size,
                               queries[line], NONE);
         }
     }
@@ -237,46 +262,55 @@ struct Backward {
     Rows<T> by_query, by_key, by_value;
     long tokens;
 
-    long floats(long longest) const {
-        return 4 * longest * up(shape.size) + shape.block() * (5 * up(shape.size) + 3 * longest + 2);
+    long floats(long keys) const {
+        return 4 * keys * up(shape.size) + shape.sharing() * BLOCK * (5 * up(shape.size) + 2) + 3 * shape.scores(keys);
     }
 
     void one(long start, long length, long group, float* memory) const {
-        const long size = shape.size, wide = up(size), whole = blocks(length), block = shape.block();
+        const long size = shape.size, wide = up(size), whole = blocks(length), count = shape.together(whole);
         Scratch scratch{memory};
         float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
         float *to_keys = scratch.cut(whole * wide), *to_values = scratch.cut(whole * wide);
-        float *queries = scratch.cut(block * wide), *queries_across = scratch.cut(block * wide);
-        float *wanted = scratch.cut(block * wide), *wanted_across = scratch.cut(block * wide);
-        float *results = scratch.cut(block * wide), *scores = scratch.cut(whole * block);
-        float *slopes = scratch.cut(whole * block), *bent = scratch.cut(whole * block);
-        float *means = scratch.cut(block), *totals = scratch.cut(block);
         lay(key, start, length, group, size, 1.0f, angles, keys);
         lay(value, start, length, group, size, 1.0f, NONE, values);
         std::fill(keys + length * wide, keys + whole * wide, 0.0f);
         std::fill(values + length * wide, values + whole * wide, 0.0f);
         std::fill(to_keys, to_keys + whole * wide, 0.0f);
         std::fill(to_values, to_values + whole * wide, 0.0f);
+        for (long from = 0; from < shape.sharing(); from += count)
+            some(start, length, {group * shape.sharing() + from, count}, keys, values, to_keys, to_values, scratch);
+        hand_back(to_keys, by_key, start, length, group, size, 1.0f, angles);
+        hand_back(to_values, by_value, start, length, group, size, 1.0f, NONE);
+    }
+
+    void some(long start, long length, const Heads& heads, const float* keys, const float* values, float* to_keys,
+              float* to_values, Scratch scratch) const {
+        const long size = shape.size, wide = up(size), block = heads.lines(), longest = shape.seen(blocks(length));
+        float *queries = scratch.cut(block * wide), *queries_across = scratch.cut(block * wide);
+        float *wanted = scratch.cut(block * wide), *wanted_across = scratch.cut(block * wide);
+        float *results = scratch.cut(block * wide), *scores = scratch.cut(longest * block);
+        float *slopes = scratch.cut(longest * block), *bent = scratch.cut(longest * block);
+        float *means = scratch.cut(block), *totals = scratch.cut(block);
         for (long begin = 0; begin < length; begin += BLOCK) {
             const long count = std::min<long>(BLOCK, length - begin);
             const Strip strip(begin, shape.window);
             const long first = strip.first * wide;
-            lay_block(query, start + begin, count, group, shape, shape.scale, angles, queries);
-            lay_block(grad, start + begin, count, group, shape, 1.0f, NONE, wanted);
+            lay_block(query, start + begin, count, heads, size, shape.scale, angles, queries);
+            lay_block(grad, start + begin, count, heads, size, 1.0f, NONE, wanted);
             lay_across(queries, block, wide, queries_across);
             lay_across(wanted, block, wide, wanted_across);
-            score(queries_across, keys, begin, strip, shape, scores, bent);
+            score(queries_across, keys, block, begin, strip, shape, scores, bent);
             multiply<false>(values + first, wide, 1, wanted_across, block, slopes, block, strip.count, block, size);
             for (long line = 0; line < block; ++line) {
-                const long place = line % BLOCK, head = shape.head(group, line);
+                const long place = line % BLOCK;
                 Floats both = {};
                 if (place < count) {
-                    const T* result = out.at(start + begin + place, head);
+                    const T* result = out.at(start + begin + place, heads.of(line));
                     for (long d = 0; d < size; d += LANES)
                         both += load(wanted + line * wide + d) * take(result + d, size - d);
                 }
                 means[line] = sum(both);
-                totals[line] = place < count ? sums[head * tokens + start + begin + place] : 0.0f;
+                totals[line] = place < count ? sums[heads.of(line) * tokens + start + begin + place] : 0.0f;
             }
             for (long column = 0; column < block; column += LANES) {
                 const Floats mean = load(means + column), total = load(totals + column);
@@ -291,13 +325,11 @@ struct Backward {
             const long seen = std::min(strip.count, length - strip.first);
             multiply<false>(slopes, 1, block, keys + first, wide, results, wide, block, wide, seen);
             for (long line = 0; line < block; line += BLOCK)
-                hand_back(results + line * wide, by_query, start + begin, count, shape.head(group, line), size,
-                          shape.scale, angles);
+                hand_back(results + line * wide, by_query, start + begin, count, heads.of(line), size, shape.scale,
+                          angles);
             multiply<true>(scores, block, 1, wanted, wide, to_values + first, wide, strip.count, wide, block);
             multiply<true>(slopes, block, 1, queries, wide, to_keys + first, wide, strip.count, wide, block);
         }
-        hand_back(to_keys, by_key, start, length, group, size, 1.0f, angles);
-        hand_back(to_values, by_value, start, length, group, size, 1.0f, NONE);
     }
 };
 
