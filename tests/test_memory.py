@@ -16,7 +16,7 @@ from modelforge.contracts.training import Optimizer, TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.hardware import Gpu, Hardware
 from modelforge.jobs import preflight
-from modelforge.memory import CHUNK, FILLED, GROUP_SCORES, OPTIMIZER_BYTES, Batch, Estimate, Shape, estimate
+from modelforge.memory import CHUNK, GROUP_SCORES, OPTIMIZER_BYTES, WHOLE, Batch, Estimate, Shape, estimate
 from modelforge.strategies import STRATEGIES
 from modelforge.tasks.base import Head
 
@@ -193,7 +193,7 @@ def test_a_gpu_holds_no_libraries_of_the_hosts() -> None:
 def test_copies_of_the_engines_numbers() -> None:
     from modelforge.engine import attention, loss, lowrank
 
-    assert (loss.CHUNK, attention.GROUP_SCORES, lowrank.WHOLE) == (CHUNK, GROUP_SCORES, FILLED)
+    assert (loss.CHUNK, attention.GROUP_SCORES, lowrank.WHOLE) == (CHUNK, GROUP_SCORES, WHOLE)
 
 
 def test_the_estimate_and_the_preflight_need_no_torch() -> None:

@@ -55,7 +55,7 @@ CHUNK = 256
 """Places whose logits the engine computes at a time: that of ``engine.loss``, which cannot be read without torch."""
 GROUP_SCORES = 256 * 1024
 """Attention scores of a head that the engine computes at a time: that of ``engine.attention``."""
-FILLED = 16
+WHOLE = 16
 """What the engine's C++ fills ranks up to multiples of: that of ``engine.lowrank``."""
 NORMED = frozenset({"cohere", "gemma3", "gemma3_text", "olmo2", "qwen3"})
 """Families with norms of queries and keys, or a turn by positions of their own."""
@@ -366,7 +366,7 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -
         dropped = queries if config.lora_dropout else 0
         before = queries + keys if way is _Way.TRITON or shape.kind in NORMED else 0
         if way is _Way.NATIVE and config.use_lora:
-            low = layers * 4 * math.ceil(config.lora_r / FILLED) * FILLED
+            low = layers * 4 * math.ceil(config.lora_r / WHOLE) * WHOLE
         return half * (4 * hidden + 2 * queries + 2 * keys + before + inner + dropped) + low + 4 * shape.heads
     dropped = 2 * hidden + queries + mlp if config.lora_dropout else 0
     if way is _Way.TORCH:

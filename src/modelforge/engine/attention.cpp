@@ -10,17 +10,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 
 #include "products.h"
 
 namespace {
 
-constexpr int BLOCK = 16;  // queries: whole vectors on any processor, and a multiple of a tile's rows
-constexpr long SCORES = 256 * 1024;  // of a block, that are still gone through sooner together (measured, benchmarks/LOG.md)
-
-inline long blocks(long count) { return (count + BLOCK - 1) / BLOCK * BLOCK; }
+constexpr int BLOCK = WHOLE;  // queries
+// Where a block of all heads that share keys would have more scores, fewer of them go by together.
+constexpr long SCORES = 256 * 1024;
 
 // Of shape (tokens, heads, size); the elements of a head lie one after the other.
 template <typename T>
@@ -36,7 +34,7 @@ struct Shape {
 
     long sharing() const { return heads / key_heads; }
     // The keys that a block sees at most, of so many.
-    long seen(long keys) const { return window ? std::min(keys, blocks(window) + 2 * BLOCK) : keys; }
+    long seen(long keys) const { return window ? std::min(keys, filled(window) + 2 * BLOCK) : keys; }
     // How many of the heads that share keys go by together: as many as have no more scores than a core's caches hold.
     long together(long keys) const {
         long count = sharing();
@@ -168,13 +166,11 @@ void over(const int64_t* lengths, const Shape& shape, int threads, const Work& w
     long at = 0;
     for (long i = 0; i < shape.documents; at += lengths[i++]) starts[i] = at, order[i] = i;
     std::stable_sort(order.get(), order.get() + shape.documents, [&](long a, long b) { return lengths[a] > lengths[b]; });
-    const size_t floats = work.floats(blocks(lengths[order[0]]));
+    const long floats = work.floats(filled(lengths[order[0]]));
 #pragma omp parallel num_threads(threads)
     {
-        // Vectors that lie across two lines of the cache are read at half the speed.
-        constexpr size_t line = 64;
-        std::unique_ptr<char[]> memory(new char[floats * sizeof(float) + line]);
-        float* start = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(memory.get()) + line) / line * line);
+        Memory memory(floats);
+        float* start = memory.cut(0);
 #pragma omp for schedule(dynamic)
         for (long task = 0; task < shape.documents * shape.key_heads; ++task) {
             const long document = order[task / shape.key_heads];
@@ -203,7 +199,7 @@ struct Forward {
     }
 
     void one(long start, long length, long group, float* memory) const {
-        const long size = shape.size, wide = up(size), whole = blocks(length), count = shape.together(whole);
+        const long size = shape.size, wide = up(size), whole = filled(length), count = shape.together(whole);
         Scratch scratch{memory};
         float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
         lay(key, start, length, group, size, 1.0f, angles, keys);
@@ -215,7 +211,7 @@ struct Forward {
 
     void some(long start, long length, const Heads& heads, const float* keys, const float* values,
               Scratch scratch) const {
-        const long size = shape.size, wide = up(size), block = heads.lines(), longest = shape.seen(blocks(length));
+        const long size = shape.size, wide = up(size), block = heads.lines(), longest = shape.seen(filled(length));
         float *queries = scratch.cut(block * wide), *across = scratch.cut(block * wide);
         float *results = scratch.cut(block * wide);
         float *scores = scratch.cut(longest * block), *bent = scratch.cut(longest * block);
@@ -267,7 +263,7 @@ struct Backward {
     }
 
     void one(long start, long length, long group, float* memory) const {
-        const long size = shape.size, wide = up(size), whole = blocks(length), count = shape.together(whole);
+        const long size = shape.size, wide = up(size), whole = filled(length), count = shape.together(whole);
         Scratch scratch{memory};
         float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
         float *to_keys = scratch.cut(whole * wide), *to_values = scratch.cut(whole * wide);
@@ -285,7 +281,7 @@ struct Backward {
 
     void some(long start, long length, const Heads& heads, const float* keys, const float* values, float* to_keys,
               float* to_values, Scratch scratch) const {
-        const long size = shape.size, wide = up(size), block = heads.lines(), longest = shape.seen(blocks(length));
+        const long size = shape.size, wide = up(size), block = heads.lines(), longest = shape.seen(filled(length));
         float *queries = scratch.cut(block * wide), *queries_across = scratch.cut(block * wide);
         float *wanted = scratch.cut(block * wide), *wanted_across = scratch.cut(block * wide);
         float *results = scratch.cut(block * wide), *scores = scratch.cut(longest * block);

@@ -289,6 +289,10 @@ class Turn:
         self._left = query, key, self._told[1]
         return query, key
 
+    def forget(self) -> None:
+        """What a pass left that came to no end."""
+        self._left = None
+
     def take(self, query: Tensor, key: Tensor) -> Angles | None:
         """What these are to be turned by; None where nobody asked for it."""
         if self._left is None:

@@ -93,7 +93,7 @@ class Engine:
         """Within, the model's forward pass is the engine's; outside of it, it is what transformers and PEFT made it.
         While it is ``writing``, which looks back into a cache, attention stays its own."""
         if writing:
-            self._stack()
+            self._ready()
             return self._set(self._replaced, self._own_attention)
         left = self._left if self._attention == attention.NAME else []
         return self._set([*self._replaced, *left], self._attention)
@@ -114,13 +114,14 @@ class Engine:
             self._config._attn_implementation = before
             _put(earlier)
 
-    def _stack(self) -> None:
+    def _ready(self) -> None:
+        """Have the projections use the matrices that the adapter at work has now."""
         adapter = self._projections[0].adapter() if self._projections else None
         if adapter is None:
             return
         weight = self.backbone.get_input_embeddings().weight
         if adapter not in self._stacks:
-            rest = [each for each in self._projections if not each.take_apart(adapter, weight)]
+            rest = [each for each in self._projections if not each.take_as_they_are(adapter, weight)]
             self._stacks[adapter] = Stack(rest, adapter) if rest else None
         if stack := self._stacks[adapter]:
             stack.make(weight.dtype)
@@ -140,7 +141,9 @@ class Engine:
     def _hidden(self, documents: Documents) -> Tensor:
         """The last layer's output, of shape (tokens, width)."""
         device = self.head.weight.device
-        self._stack()
+        self._ready()
+        if self._turn is not None:
+            self._turn.forget()
         inputs = self.backbone.get_input_embeddings()(_there(documents.input_ids[None], device))
         more: dict[str, Any] = {}
         if self._attention == attention.NAME:

@@ -5,15 +5,11 @@
 // of it. Sums are float32 whatever the activations are; the matrices are float32.
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "products.h"
 
 namespace {
-
-constexpr long WHOLE = 16;  // ranks are filled up to whole vectors of any processor; widths have to be such
-inline long filled(long count) { return (count + WHOLE - 1) / WHOLE * WHOLE; }
 
 constexpr long CHUNK = 32, PANEL = 256;  // tokens, and elements of their activations, that are gone through together
 
@@ -22,13 +18,13 @@ struct Layer {
     float *by_a, *by_b;
     float scale;
     long rank, outputs;
-    long row, column;  // where its rank and its outputs begin among all layers'
+    long row, column, place;  // where its rank, its outputs, and its own B begin among all layers'
 };
 
 struct Shape {
     std::vector<Layer> layers;
     long tokens, inputs;
-    long ranks = 0, outputs = 0;  // of all layers, ranks filled up
+    long ranks = 0, outputs = 0, bs = 0;  // of all layers: ranks filled up, outputs, and elements of B
 };
 
 // Rows of so many elements, one `stride` after the other.
@@ -60,38 +56,22 @@ inline void multiply(bool add, const float* a, long row, long step, const float*
     (add ? multiply<true> : multiply<false>)(a, row, step, b, line, c, width, rows, columns, depth);
 }
 
-// to (rows × columns) += a (rows × depth) · b (depth × columns), a panel at most.
-inline void add_product(const float* a, long row, const float* b, long line, float* to, long stride, long rows,
-                        long columns, long depth) {
-    multiply<true>(a, row, 1, b, line, to, stride, rows, columns, depth);
+// Add to a panel what `work` adds to lines of float32.
+template <typename Work>
+void onto(float* to, long stride, long, long, const Work& work) {
+    work(to, stride);
 }
-inline void add_product(const float* a, long row, const float* b, long line, BFloat16* to, long stride, long rows,
-                        long columns, long depth) {
+template <typename Work>
+void onto(BFloat16* to, long stride, long rows, long columns, const Work& work) {
     float sums[CHUNK * PANEL];
-    multiply<false>(a, row, 1, b, line, sums, PANEL, rows, columns, depth);
+    std::fill(sums, sums + rows * PANEL, 0.0f);
+    work(sums, PANEL);
     for (long t = 0; t < rows; ++t)
         for (long d = 0; d < columns; d += LANES) {
             BFloat16* here = to + t * stride + d;
             put(here, take(here, LANES) + load(sums + t * PANEL + d), LANES);
         }
 }
-
-// to (columns × stride) = factor · from (rows × columns), across; from WHOLE rows.
-void lay_across(const float* from, long columns, float factor, float* to, long stride) {
-    for (long column = 0; column < columns; ++column)
-        for (long row = 0; row < WHOLE; ++row) to[column * stride + row] = factor * from[row * columns + column];
-}
-
-struct Memory {
-    std::unique_ptr<float[]> floats;
-    float* next;
-    explicit Memory(long count) : floats(new float[count + WHOLE]) {
-        // Vectors that lie across two lines of the cache are read at half the speed.
-        constexpr uintptr_t line = 64;
-        next = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(floats.get()) + line - 1) / line * line);
-    }
-    float* cut(long count) { return next += count, next - count; }
-};
 
 template <typename Work>
 void over_panels(long size, const Work& work) {
@@ -100,25 +80,27 @@ void over_panels(long size, const Work& work) {
 
 template <typename T>
 void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, float* low, int threads) {
-    const long inputs = shape.inputs, ranks = shape.ranks, outputs = shape.outputs;
-    Memory memory(inputs * ranks + ranks * outputs);
-    float *down = memory.cut(inputs * ranks), *up = memory.cut(ranks * outputs);  // (inputs, ranks), (ranks, outputs)
+    const long inputs = shape.inputs, ranks = shape.ranks;
+    Memory memory(inputs * ranks + shape.bs);
+    float *a_across = memory.cut(inputs * ranks), *b_across = memory.cut(shape.bs);  // of each layer (rank, outputs), scaled
 #pragma omp parallel num_threads(threads)
     {
         Memory own(CHUNK * PANEL);
+        float* scratch = own.cut(CHUNK * PANEL);
 #pragma omp for nowait
         for (long k = 0; k < inputs; k += WHOLE) {
-            std::fill(down + k * ranks, down + (k + WHOLE) * ranks, 0.0f);
+            std::fill(a_across + k * ranks, a_across + (k + WHOLE) * ranks, 0.0f);
             for (const Layer& layer : shape.layers)
                 for (long r = 0; r < layer.rank; ++r)
                     for (long input = k; input < k + WHOLE; ++input)
-                        down[input * ranks + layer.row + r] = layer.a[r * inputs + input];
+                        a_across[input * ranks + layer.row + r] = layer.a[r * inputs + input];
         }
         for (const Layer& layer : shape.layers) {
 #pragma omp for nowait
             for (long n = 0; n < layer.outputs; n += WHOLE)
-                lay_across(layer.b + n * layer.rank, layer.rank, layer.scale,
-                           up + layer.row * outputs + layer.column + n, outputs);
+                for (long r = 0; r < layer.rank; ++r)
+                    for (long output = n; output < n + WHOLE; ++output)
+                        b_across[layer.place + r * layer.outputs + output] = layer.scale * layer.b[output * layer.rank + r];
         }
 #pragma omp barrier
 #pragma omp for
@@ -126,13 +108,15 @@ void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, flo
             const long count = std::min(CHUNK, shape.tokens - begin);
             float* here = low + begin * ranks;
             over_panels(inputs, [&](long k, long width) {
-                const Lines seen = lines(x, begin, count, k, width, own.next);
-                multiply(k > 0, seen.start, seen.stride, 1, down + k * ranks, ranks, here, ranks, count, ranks, width);
+                const Lines seen = lines(x, begin, count, k, width, scratch);
+                multiply(k > 0, seen.start, seen.stride, 1, a_across + k * ranks, ranks, here, ranks, count, ranks, width);
             });
             for (const Layer& layer : shape.layers)
                 over_panels(layer.outputs, [&](long n, long width) {
-                    add_product(here + layer.row, ranks, up + layer.row * outputs + layer.column + n, outputs,
-                                out.at(begin) + layer.column + n, out.stride, count, width, layer.rank);
+                    onto(out.at(begin) + layer.column + n, out.stride, count, width, [&](float* to, long stride) {
+                        multiply<true>(here + layer.row, ranks, 1, b_across + layer.place + n, layer.outputs, to, stride,
+                                       count, width, layer.rank);
+                    });
                 });
         }
     }
@@ -142,12 +126,11 @@ void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, flo
 template <typename T>
 void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>& x, const float* low,
               const Rows<T>& by_x, int threads) {
-    const long inputs = shape.inputs, ranks = shape.ranks, outputs = shape.outputs;
-    // Of each thread, the sums over its tokens: (ranks, inputs) and (ranks, outputs).
-    const long sums = ranks * (inputs + outputs), chunks = (shape.tokens + CHUNK - 1) / CHUNK;
-    const long parts = std::min<long>(threads, chunks);
-    Memory memory(ranks * outputs + parts * sums);
-    float *up = memory.cut(ranks * outputs), *all = memory.cut(parts * sums);  // up: (outputs, a rank filled up)
+    const long inputs = shape.inputs, ranks = shape.ranks, chunks = (shape.tokens + CHUNK - 1) / CHUNK;
+    // Each part of the tokens has sums of its own: (ranks, inputs), and of each layer (rank, outputs).
+    const long each = ranks * inputs + shape.bs, parts = std::min<long>(threads, chunks);
+    Memory memory(shape.bs + parts * each);
+    float *b_filled = memory.cut(shape.bs), *sums = memory.cut(parts * each);  // of each layer (outputs, rank), scaled
 #pragma omp parallel num_threads(threads)
     {
         Memory own(CHUNK * (ranks + PANEL));
@@ -156,7 +139,7 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
             const long line = filled(layer.rank);
 #pragma omp for nowait
             for (long n = 0; n < layer.outputs; ++n) {
-                float* to = up + layer.column * ranks + n * line;
+                float* to = b_filled + layer.place + n * line;
                 for (long r = 0; r < layer.rank; ++r) to[r] = layer.scale * layer.b[n * layer.rank + r];
                 std::fill(to + layer.rank, to + line, 0.0f);
             }
@@ -164,38 +147,41 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
 #pragma omp barrier
 #pragma omp for schedule(static)
         for (long part = 0; part < parts; ++part) {
-            float *by_a = all + part * sums, *by_b = by_a + ranks * inputs;
+            float *by_a = sums + part * each, *by_b = by_a + ranks * inputs;
             const long from = part * chunks / parts, to = (part + 1) * chunks / parts;
             for (long chunk = from; chunk < to; ++chunk) {
                 const long begin = chunk * CHUNK, count = std::min(CHUNK, shape.tokens - begin);
+                const bool more = chunk > from;
                 const float* here = low + begin * ranks;
                 for (const Layer& layer : shape.layers)
                     over_panels(layer.outputs, [&](long n, long width) {
-                        const long line = filled(layer.rank), column = layer.column + n;
-                        const Lines wanted = lines(grad, begin, count, column, width, scratch);
-                        multiply(n > 0, wanted.start, wanted.stride, 1, up + layer.column * ranks + n * line, line,
+                        const long line = filled(layer.rank);
+                        const Lines wanted = lines(grad, begin, count, layer.column + n, width, scratch);
+                        multiply(n > 0, wanted.start, wanted.stride, 1, b_filled + layer.place + n * line, line,
                                  by_low + layer.row, ranks, count, line, width);
-                        multiply(chunk > from, here + layer.row, 1, ranks, wanted.start, wanted.stride,
-                                 by_b + layer.row * outputs + column, outputs, layer.rank, width, count);
+                        multiply(more, here + layer.row, 1, ranks, wanted.start, wanted.stride, by_b + layer.place + n,
+                                 layer.outputs, layer.rank, width, count);
                     });
                 over_panels(inputs, [&](long k, long width) {
-                    for (const Layer& layer : shape.layers)
-                        if (by_x.start)
-                            add_product(by_low + layer.row, ranks, layer.a + k, inputs, by_x.at(begin) + k, by_x.stride,
-                                        count, width, layer.rank);
+                    if (by_x.start)
+                        onto(by_x.at(begin) + k, by_x.stride, count, width, [&](float* onto, long stride) {
+                            for (const Layer& layer : shape.layers)
+                                multiply<true>(by_low + layer.row, ranks, 1, layer.a + k, inputs, onto, stride, count,
+                                               width, layer.rank);
+                        });
                     const Lines seen = lines(x, begin, count, k, width, scratch);
                     for (const Layer& layer : shape.layers)
-                        multiply(chunk > from, by_low + layer.row, 1, ranks, seen.start, seen.stride,
+                        multiply(more, by_low + layer.row, 1, ranks, seen.start, seen.stride,
                                  by_a + layer.row * inputs + k, inputs, layer.rank, width, count);
                 });
             }
         }
+        const auto total = [&](long place) {
+            Floats found = {};
+            for (long part = 0; part < parts; ++part) found += load(sums + part * each + place);
+            return found;
+        };
         for (const Layer& layer : shape.layers) {
-            const auto total = [&](long place) {
-                Floats found = {};
-                for (long part = 0; part < parts; ++part) found += load(all + part * sums + place);
-                return found;
-            };
 #pragma omp for nowait
             for (long r = 0; r < layer.rank; ++r)
                 for (long k = 0; k < inputs; k += LANES)
@@ -203,7 +189,7 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
 #pragma omp for nowait
             for (long n = 0; n < layer.outputs; n += LANES)
                 for (long r = 0; r < layer.rank; ++r) {
-                    const Floats found = layer.scale * total(ranks * inputs + (layer.row + r) * outputs + layer.column + n);
+                    const Floats found = layer.scale * total(ranks * inputs + layer.place + r * layer.outputs + n);
                     for (long lane = 0; lane < LANES; ++lane) layer.by_b[(n + lane) * layer.rank + r] = found[lane];
                 }
         }
@@ -234,8 +220,8 @@ extern "C" void modelforge_low_rank(void* const* tensors, const int64_t* strides
         float* const* grads = back ? matrices + 2 * layers + 2 * i : nullptr;
         const long rank = static_cast<long>(sizes[1 + 2 * i]), outputs = static_cast<long>(sizes[2 + 2 * i]);
         shape.layers.push_back({matrices[2 * i], matrices[2 * i + 1], grads ? grads[0] : nullptr,
-                                grads ? grads[1] : nullptr, scales[i], rank, outputs, shape.ranks, shape.outputs});
-        shape.ranks += filled(rank), shape.outputs += outputs;
+                                grads ? grads[1] : nullptr, scales[i], rank, outputs, shape.ranks, shape.outputs, shape.bs});
+        shape.ranks += filled(rank), shape.outputs += outputs, shape.bs += filled(rank) * outputs;
     }
     (bfloat16 ? run<BFloat16> : run<float>)(shape, tensors, strides, back, threads);
 }

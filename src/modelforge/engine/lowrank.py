@@ -15,7 +15,7 @@ from torch import Tensor
 from modelforge.native import LOWRANK, code
 
 WHOLE = 16
-"""As in lowrank.cpp: widths are multiples of it, and ranks are filled up to such."""
+"""As in products.h: widths are multiples of it, and ranks are filled up to such."""
 _TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
 
@@ -53,6 +53,7 @@ class LowRank:
         """
         tokens = x.shape[0]
         low = torch.empty(tokens, self._ranks, dtype=torch.float32)
+        assert all(each.dtype == torch.float32 and each.is_contiguous() for each in matrices)
         self._run(x, out, low, None, [each.data_ptr() for each in matrices], back=False)
         return low
 
@@ -60,6 +61,7 @@ class LowRank:
         self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
     ) -> list[Tensor]:
         """The gradients of ``matrices``; that of ``add``'s input is added to ``by_x``, where there is one."""
+        grad = grad if grad.stride(1) == 1 else grad.contiguous()
         found = [torch.empty_like(each) for each in matrices]
         self._run(x, grad, low, by_x, [each.data_ptr() for each in (*matrices, *found)], back=True)
         return found
@@ -69,7 +71,7 @@ class LowRank:
     ) -> None:
         places = [x.data_ptr(), out.data_ptr(), low.data_ptr(), 0 if by_x is None else by_x.data_ptr(), *matrices]
         strides = (x.stride(0), out.stride(0), 0 if by_x is None else by_x.stride(0))
-        assert x.stride(1) == out.stride(1) == 1
+        assert x.stride(1) == out.stride(1) == 1 and x.dtype == out.dtype
         self._function(
             (ctypes.c_void_p * len(places))(*places),
             (ctypes.c_int64 * 3)(*strides),

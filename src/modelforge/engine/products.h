@@ -1,10 +1,29 @@
 // Products of small matrices that lie in a core's caches, for the C++ of this folder.
 #pragma once
+#include <cstdint>
+#include <memory>
 #include <type_traits>
 
 #include "../vectors.h"
 
 namespace {
+
+constexpr long WHOLE = 16;  // so many floats are whole vectors of any processor
+inline long filled(long count) { return (count + WHOLE - 1) / WHOLE * WHOLE; }
+
+// Scratch memory, cut up.
+class Memory {
+    std::unique_ptr<float[]> floats;
+    float* next;
+
+public:
+    explicit Memory(long count) : floats(new float[count + WHOLE]) {
+        // Vectors that lie across two lines of the cache are read at half the speed.
+        constexpr uintptr_t line = 64;
+        next = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(floats.get()) + line - 1) / line * line);
+    }
+    float* cut(long count) { return next += count, next - count; }
+};
 
 // A tile of results stays in registers, beside a line of vectors and one number.
 #if defined(__AVX512F__) || defined(__aarch64__)

@@ -1,9 +1,9 @@
 """Linear layers with a LoRA adapter: those that read the same input are multiplied as one.
 
-Products of rank 16 run at a third of the rate of wide ones (measured), so the matrices of query, key and value, or of
-gate and up, are stacked: A on top of A, B along a diagonal. Adapters stay the float32 parameters that PEFT made; those
-of the whole model are stacked anew before each pass, in a handful of operations, and so their gradients come by
-themselves.
+Adapters stay the float32 parameters that PEFT made. On a CPU lowrank.cpp takes them as they are. For torch's
+operations, which are slow at products of rank 16, the matrices of query, key and value, or of gate and up, are stacked:
+A on top of A, B along a diagonal; those of the whole model anew before each pass, in a handful of operations, and so
+their gradients come by themselves.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ class Projection:
         self._widths = [layer.out_features for layer in own]
         self._frozen: Plain | Quantized = Quantized(own) if _is_quantized(own[0]) else Plain(own)
         # By adapter: what is computed anew in the backward pass may come after a pass with another one.
-        self._adapters: dict[str, tuple[Adapter, tuple[Tensor, ...]]] = {}
+        self._own: dict[str, LowRank] = {}
+        self._stacked: dict[str, tuple[Tensor, Tensor]] = {}
 
     def adapter(self) -> str | None:
         """The name of the adapter that is at work; None where none is."""
@@ -48,29 +49,33 @@ class Projection:
             for layer in self._layers
         ]
 
-    def take_apart(self, adapter: str, weight: Tensor) -> bool:
-        """Whether it can do with the matrices as PEFT made them, for activations of the type of ``weight``, where that
-        is; else it waits for ``take``."""
+    def take_as_they_are(self, adapter: str, weight: Tensor) -> bool:
+        """Use the matrices that PEFT made, where that can be for activations of the type of ``weight``; else, when this
+        is False, it waits for ``take``."""
         made = self.matrices(adapter)
-        matrices = tuple(matrix for a, b, _ in made for matrix in (a, b))
+        matrices = [matrix for a, b, _ in made for matrix in (a, b)]
         if not lowrank.usable(weight, matrices):
             return False
-        self._adapters[adapter] = LowRank(matrices, [scale for _, _, scale in made]), matrices
+        self._own[adapter] = LowRank(matrices, [scale for _, _, scale in made])
         return True
 
     def take(self, adapter: str, a: Tensor, b: Tensor) -> None:
         """The stacked matrices for the adapter's passes until the next time: (ranks, width in), (widths out, ranks)."""
-        self._adapters[adapter] = Stacked(), (a, b)
+        self._stacked[adapter] = a, b
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         """One output for each layer, of shape (…, its width)."""
         first = self._layers[0]
         share = 0.0
         added: Adapter | None = None
-        matrices: tuple[Tensor, ...] = ()
+        matrices: Sequence[Tensor] = ()
         adapter = self.adapter()
         if adapter is not None:
-            added, matrices = self._adapters[adapter]
+            if adapter in self._own:
+                added = self._own[adapter]
+                matrices = [matrix for a, b, _ in self.matrices(adapter) for matrix in (a, b)]
+            else:
+                added, matrices = Stacked(), self._stacked[adapter]
             share = dropout_of(first, adapter) if first.training else 0.0
         rows = x.reshape(-1, x.shape[-1])
         parts = _Product.apply(rows, self._frozen, self._widths, share, added, *matrices)  # type: ignore[no-untyped-call]
@@ -84,7 +89,7 @@ class Projection:
 
 
 class Stack:
-    """The stacked matrices of all projections, made of an adapter's in a few operations on all of them together."""
+    """The stacked matrices of projections, made of an adapter's in a few operations on all of them together."""
 
     def __init__(self, projections: Sequence[Projection], adapter: str) -> None:
         self._projections = projections
