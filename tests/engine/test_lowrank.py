@@ -44,15 +44,15 @@ def test_it_is_two_products(
     assert lowrank.usable(x, matrices)
 
     def products(*given: Tensor) -> list[Tensor]:
-        """``out``, ``by_x`` and the gradients of the matrices as they are to be; inputs as below."""
-        to, of, wide, x, *matrices = [each.double().detach().requires_grad_() for each in given]
+        """``out``, ``by_x`` and the gradients of the matrices, as they are to be."""
+        out, grad, by_x, x, *matrices = [each.double().detach().requires_grad_() for each in given]
         pairs = zip(matrices[::2], matrices[1::2], scales, strict=True)
         added = torch.cat([scale * (x @ a.t()) @ b.t() for a, b, scale in pairs], 1)
-        by_x, *found = torch.autograd.grad(added, [x, *matrices], of)
-        return [to.detach() + added.detach(), wide.detach() + by_x, *found]
+        found, *by_matrices = torch.autograd.grad(added, [x, *matrices], grad)
+        return [(out + added).detach(), (by_x + found).detach(), *by_matrices]
 
-    inputs_of = (out, grad, by_x, x, *matrices)
-    expected, largest = products(*inputs_of), products(*(each.abs() for each in inputs_of))
+    given = (out, grad, by_x, x, *matrices)
+    expected, largest = products(*given), products(*(each.abs() for each in given))
     ours = LowRank(matrices, scales)
     low = ours.add(x, out, matrices)
     before = by_x.clone()
