@@ -32,8 +32,9 @@ constexpr int RESULTS = 16;
 constexpr int RESULTS = 8;
 #endif
 
+// Neither this nor what calls it is worth a copy at each place: a run may wait for the compiler.
 template <int R, int C, bool ADD>
-void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth) {
+__attribute__((noinline)) void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth) {
     // Unrolled from the start: else compilers keep the results on the stack, too.
     Floats result[R][C];
 #pragma GCC unroll 16
@@ -60,7 +61,7 @@ void tile(const float* a, long row, long step, const float* b, long line, float*
 // c (rows × columns) = or += a (rows × depth, its elements `row` and `step` apart) · b (depth × columns). Columns come in
 // whole vectors.
 template <bool ADD>
-void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
+__attribute__((noinline)) void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
               long columns, long depth) {
     const auto strips = [&](auto vectors, long number) {
         constexpr int C = decltype(vectors)::value, R = RESULTS / C;
