@@ -169,21 +169,14 @@ void over(const int64_t* lengths, const Shape& shape, int threads, const Work& w
     const long floats = work.floats(filled(lengths[order[0]]));
 #pragma omp parallel num_threads(threads)
     {
-        Memory memory(floats);
-        float* start = memory.cut(0);
+        const Memory memory(floats);
 #pragma omp for schedule(dynamic)
         for (long task = 0; task < shape.documents * shape.key_heads; ++task) {
             const long document = order[task / shape.key_heads];
-            if (lengths[document] > 0) work.one(starts[document], lengths[document], task % shape.key_heads, start);
+            if (lengths[document] > 0) work.one(starts[document], lengths[document], task % shape.key_heads, memory);
         }
     }
 }
-
-// Scratch memory, cut up.
-struct Scratch {
-    float* next;
-    float* cut(long floats) { return next += floats, next - floats; }
-};
 
 template <typename T>
 struct Forward {
@@ -198,9 +191,8 @@ struct Forward {
         return 2 * keys * up(shape.size) + 3 * shape.sharing() * BLOCK * up(shape.size) + 2 * shape.scores(keys);
     }
 
-    void one(long start, long length, long group, float* memory) const {
+    void one(long start, long length, long group, Scratch scratch) const {
         const long size = shape.size, wide = up(size), whole = filled(length), count = shape.together(whole);
-        Scratch scratch{memory};
         float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
         lay(key, start, length, group, size, 1.0f, angles, keys);
         lay(value, start, length, group, size, 1.0f, NONE, values);
@@ -262,9 +254,8 @@ struct Backward {
         return 4 * keys * up(shape.size) + shape.sharing() * BLOCK * (5 * up(shape.size) + 2) + 3 * shape.scores(keys);
     }
 
-    void one(long start, long length, long group, float* memory) const {
+    void one(long start, long length, long group, Scratch scratch) const {
         const long size = shape.size, wide = up(size), whole = filled(length), count = shape.together(whole);
-        Scratch scratch{memory};
         float *keys = scratch.cut(whole * wide), *values = scratch.cut(whole * wide);
         float *to_keys = scratch.cut(whole * wide), *to_values = scratch.cut(whole * wide);
         lay(key, start, length, group, size, 1.0f, angles, keys);

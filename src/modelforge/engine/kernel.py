@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from modelforge.engine.pointwise import Angles
 from modelforge.native import ATTENTION, code
 
 _TYPES = {torch.float32: 0, torch.bfloat16: 1}
@@ -31,7 +32,7 @@ def attend(
     scale: float,
     window: int,
     cap: float,
-    angles: tuple[Tensor, Tensor] | None,
+    angles: Angles | None,
     *,
     backward: bool,
 ) -> None:
@@ -53,7 +54,7 @@ def attend(
         (ctypes.c_void_p * len(addresses))(*addresses),
         (ctypes.c_int64 * len(strides))(*strides),
         ctypes.c_void_p(lengths.data_ptr()),
-        *(ctypes.c_void_p(each.data_ptr() if each is not None else None) for each in angles or (None, None)),
+        *(ctypes.c_void_p(angles[at].data_ptr() if angles else None) for at in (0, 1)),
         (ctypes.c_int64 * len(sizes))(*sizes),
         ctypes.c_float(scale),
         ctypes.c_float(cap),

@@ -12,17 +12,21 @@ constexpr long WHOLE = 16;  // so many floats are whole vectors of any processor
 inline long filled(long count) { return (count + WHOLE - 1) / WHOLE * WHOLE; }
 
 // Scratch memory, cut up.
-class Memory {
-    std::unique_ptr<float[]> floats;
+struct Scratch {
     float* next;
+    float* cut(long count) { return next += count, next - count; }
+};
+
+// What owns it.
+class Memory : public Scratch {
+    std::unique_ptr<float[]> floats;
 
 public:
-    explicit Memory(long count) : floats(new float[count + WHOLE]) {
+    explicit Memory(long count) : Scratch{nullptr}, floats(new float[count + WHOLE]) {
         // Vectors that lie across two lines of the cache are read at half the speed.
         constexpr uintptr_t line = 64;
         next = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(floats.get()) + line - 1) / line * line);
     }
-    float* cut(long count) { return next += count, next - count; }
 };
 
 // A tile of results stays in registers, beside a line of vectors and one number.
@@ -34,7 +38,8 @@ constexpr int RESULTS = 8;
 
 // Neither this nor what calls it is worth a copy at each place: a run may wait for the compiler.
 template <int R, int C, bool ADD>
-__attribute__((noinline)) void tile(const float* a, long row, long step, const float* b, long line, float* c, long width, long depth) {
+__attribute__((noinline)) void tile(const float* a, long row, long step, const float* b, long line, float* c,
+                                    long width, long depth) {
     // Unrolled from the start: else compilers keep the results on the stack, too.
     Floats result[R][C];
 #pragma GCC unroll 16
@@ -61,8 +66,8 @@ __attribute__((noinline)) void tile(const float* a, long row, long step, const f
 // c (rows × columns) = or += a (rows × depth, its elements `row` and `step` apart) · b (depth × columns). Columns come in
 // whole vectors.
 template <bool ADD>
-__attribute__((noinline)) void multiply(const float* a, long row, long step, const float* b, long line, float* c, long width, long rows,
-              long columns, long depth) {
+__attribute__((noinline)) void multiply(const float* a, long row, long step, const float* b, long line, float* c,
+                                        long width, long rows, long columns, long depth) {
     const auto strips = [&](auto vectors, long number) {
         constexpr int C = decltype(vectors)::value, R = RESULTS / C;
         long i = 0;
