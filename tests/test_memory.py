@@ -244,9 +244,9 @@ def test_rows_that_are_short_are_not_refused_for_a_limit_that_is_not(data: Datas
 
 
 def test_what_does_not_fit_now_is_told(data: DatasetRef, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preflight, "_free", lambda _: 900.0)
-    assert "0.9 GB are free now: close" in checked(LLAMA, machine(16), data)[0]
-    monkeypatch.setattr(preflight, "_free", lambda _: 1300.0)
+    monkeypatch.setattr(preflight, "_free", lambda _: 820.0)
+    assert "0.8 GB are free now: close" in checked(LLAMA, machine(16), data)[0]
+    monkeypatch.setattr(preflight, "_free", lambda _: 1220.0)
     assert "gradient_checkpointing" in checked(LLAMA, machine(16), data)[0]
     monkeypatch.setattr(preflight, "_free", lambda _: 16_000.0)
     assert checked(LLAMA, machine(16), data) == []
@@ -283,9 +283,9 @@ def test_the_worker_prefers_shorter_rows_to_checkpointing() -> None:
         )
 
     assert way(8) == Way(False, 1024)
-    assert way(1.6) == Way(False, 512)
-    assert way(1.25) == Way(False, 300)
-    assert way(1.15) == Way(True, 1024)
+    assert way(1.5) == Way(False, 512)
+    assert way(1.17) == Way(False, 300)
+    assert way(1.07) == Way(True, 1024)
     assert way(0.1) == Way(True, 300)
     assert way(8, longest=1800) == Way(False, 1800)
     assert way(2, longest=1800) == Way(True, 1800)

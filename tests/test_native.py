@@ -40,7 +40,7 @@ def test_code_is_compiled_once_and_kept(source: Path, tmp_path: Path) -> None:
 
 
 def test_it_is_compiled_beside_other_work_and_loaded_later(source: Path, tmp_path: Path) -> None:
-    native.prepare(source)
+    native.prepare(native.FLOAT, source)
     until(lambda: (tmp_path / "kept").is_dir() and any((tmp_path / "kept").glob("*.so")), 30)
     assert str(tmp_path) not in (read_text_or_none(Path("/proc/self/maps")) or "")
     (kept,) = (tmp_path / "kept").glob("*.so")

@@ -53,7 +53,7 @@ def test_it_is_two_products(
 
     given = (out, grad, by_x, x, *matrices)
     expected, largest = products(*given), products(*(each.abs() for each in given))
-    ours = LowRank(matrices, scales)
+    ours = LowRank(dtype, matrices, scales)
     low = ours.add(x, out, matrices)
     before = by_x.clone()
     found = [out, by_x, *ours.add_back(grad, x, low, by_x if wanted else None, matrices)]
@@ -69,7 +69,7 @@ def test_it_is_two_products(
 def test_rows_beside_it_stay_as_they_are() -> None:
     whole = torch.zeros(40, 96)
     matrices = [torch.ones(4, 32), torch.ones(32, 4)]
-    LowRank(matrices, [1.0]).add(torch.ones(40, 32), whole[:, 32:64], matrices)
+    LowRank(torch.float32, matrices, [1.0]).add(torch.ones(40, 32), whole[:, 32:64], matrices)
     assert bool((whole[:, 32:64] == 128).all())
     assert not whole[:, :32].any() and not whole[:, 64:].any()
 

@@ -118,7 +118,7 @@ def check_dropout(device: str) -> None:
         back = torch.full_like(kept, 2.0)
         pointwise.drop_back(torch.ones_like(kept), seed, 0.3, back)
         assert torch.allclose(back, 2.0 + kept)
-        if pointwise.fault(torch.device("cpu")) is None:
+        if pointwise.fault(torch.device("cpu"), torch.float32) is None:
             native = torch.empty_like(x)
             NATIVE(pointwise.Work.DROP, [x[:, None], native[:, None]], [seed], 1, pointwise._least(0.3), 1 / 0.7)
             assert torch.allclose(kept.cpu(), native)

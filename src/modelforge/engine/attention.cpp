@@ -349,11 +349,10 @@ void backward(void* const* p, const int64_t* s, const int64_t* lengths, const Sh
 // keys, size of a head, window, tokens, and how many elements of a head are turned by `cosines` and `sines`.
 extern "C" void modelforge_attention(void* const* tensors, const int64_t* strides, const int64_t* lengths,
                                      const float* cosines, const float* sines, const int64_t* sizes, float scale,
-                                     float cap, int back, int bfloat16, int threads) {
+                                     float cap, int back, int threads) {
     const Shape shape{static_cast<long>(sizes[0]), static_cast<long>(sizes[1]), static_cast<long>(sizes[2]),
                       static_cast<long>(sizes[3]), static_cast<long>(sizes[4]), scale, cap};
     const long tokens = static_cast<long>(sizes[5]);
     const Angles angles{cosines, sines, static_cast<long>(sizes[6])};
-    auto run = back ? (bfloat16 ? backward<BFloat16> : backward<float>) : (bfloat16 ? forward<BFloat16> : forward<float>);
-    run(tensors, strides, lengths, shape, angles, tokens, threads);
+    (back ? backward<ELEMENT> : forward<ELEMENT>)(tensors, strides, lengths, shape, angles, tokens, threads);
 }

@@ -13,16 +13,14 @@ import torch
 from torch import Tensor
 
 from modelforge.engine.pointwise import Angles
-from modelforge.native import ATTENTION, code
-
-_TYPES = {torch.float32: 0, torch.bfloat16: 1}
+from modelforge.native import ATTENTION, code, element_of
 
 
 def usable(key: Tensor, lengths: Tensor) -> bool:
     """Whether attention over such documents is to be computed here: a task is a document and a head of keys, and with
     fewer of them than threads, torch's flash attention, which cuts long documents, has more at work."""
     tasks = len(lengths) * key.shape[1]
-    return key.dtype in _TYPES and tasks >= torch.get_num_threads() and code(ATTENTION).library is not None
+    return tasks >= torch.get_num_threads() and _library(key) is not None
 
 
 def attend(
@@ -42,7 +40,7 @@ def attend(
     In those that are written, the elements of a head lie in order. ``angles`` are float32, as ``torch.empty`` makes
     them.
     """
-    library = code(ATTENTION).library
+    library = _library(rows[0])
     assert library is not None
     laid = [each if each.stride(-1) == 1 else each.contiguous() for each in rows]
     query, key = laid[1:3] if backward else laid[:2]
@@ -59,6 +57,10 @@ def attend(
         ctypes.c_float(scale),
         ctypes.c_float(cap),
         ctypes.c_int(backward),
-        ctypes.c_int(_TYPES[query.dtype]),
         ctypes.c_int(torch.get_num_threads()),
     )
+
+
+def _library(rows: Tensor) -> ctypes.CDLL | None:
+    element = element_of(rows.dtype)
+    return None if element is None else code(ATTENTION, element).library

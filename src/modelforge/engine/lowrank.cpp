@@ -213,7 +213,7 @@ void run(const Shape& shape, void* const* p, const int64_t* strides, int back, i
 // of x or none, each layer's A and B in turn; backward, their gradients in the same order. `strides` of the rows of x, out
 // and the gradient of x. `sizes`: inputs, and each layer's rank and outputs. All widths are multiples of 16.
 extern "C" void modelforge_low_rank(void* const* tensors, const int64_t* strides, int64_t tokens, const int64_t* sizes,
-                                    const float* scales, int layers, int back, int bfloat16, int threads) {
+                                    const float* scales, int layers, int back, int threads) {
     Shape shape{{}, static_cast<long>(tokens), static_cast<long>(sizes[0])};
     float* const* matrices = reinterpret_cast<float* const*>(tensors + 4);
     for (int i = 0; i < layers; ++i) {
@@ -223,5 +223,5 @@ extern "C" void modelforge_low_rank(void* const* tensors, const int64_t* strides
                                 grads ? grads[1] : nullptr, scales[i], rank, outputs, shape.ranks, shape.outputs, shape.bs});
         shape.ranks += filled(rank), shape.outputs += outputs, shape.bs += filled(rank) * outputs;
     }
-    (bfloat16 ? run<BFloat16> : run<float>)(shape, tensors, strides, back, threads);
+    run<ELEMENT>(shape, tensors, strides, back, threads);
 }

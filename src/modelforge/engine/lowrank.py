@@ -12,30 +12,32 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from modelforge.native import LOWRANK, code
+from modelforge.native import LOWRANK, code, element_of
 
 WHOLE = 16
 """As in products.h: widths are multiples of it, and ranks are filled up to such."""
-_TYPES = {torch.float32: 0, torch.bfloat16: 1}
 
 
 def usable(weight: Tensor, matrices: Sequence[Tensor]) -> bool:
     """Whether activations of the weight's type can meet these here: A and B of layers that read the same input."""
+    element = element_of(weight.dtype)
     return (
         weight.device.type == "cpu"
-        and weight.dtype in _TYPES
+        and element is not None
         and all(each.dtype == torch.float32 and each.is_contiguous() for each in matrices)
         and all(width % WHOLE == 0 for a, b in _pairs(matrices) for width in (a.shape[1], b.shape[0]))
-        and code(LOWRANK).library is not None
+        and code(LOWRANK, element).library is not None
     )
 
 
 class LowRank:
     """What the adapters of layers that read the same input add; ``matrices`` are A and B of each layer in turn."""
 
-    def __init__(self, matrices: Sequence[Tensor], scales: Sequence[float]) -> None:
-        """Only for what is ``usable``; ``scales`` are the layers'."""
-        library = code(LOWRANK).library
+    def __init__(self, dtype: torch.dtype, matrices: Sequence[Tensor], scales: Sequence[float]) -> None:
+        """Only for what is ``usable``; ``dtype`` is that of activations, ``scales`` are the layers'."""
+        element = element_of(dtype)
+        assert element is not None
+        library = code(LOWRANK, element).library
         assert library is not None
         # There are hundreds of calls in a step: what they have in common is made once.
         self._function = library.modelforge_low_rank
@@ -80,7 +82,6 @@ class LowRank:
             self._scales,
             ctypes.c_int(self._layers),
             ctypes.c_int(back),
-            ctypes.c_int(_TYPES[x.dtype]),
             ctypes.c_int(torch.get_num_threads()),
         )
 

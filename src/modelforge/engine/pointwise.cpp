@@ -246,16 +246,12 @@ void run(int work, void* const* p, const int64_t* s, const int64_t* sizes, float
 }  // namespace
 
 extern "C" void modelforge_pointwise(int work, void* const* tensors, const int64_t* strides, const int64_t* sizes,
-                                     float factor, int bfloat16, int threads) {
-    (bfloat16 ? run<BFloat16> : run<float>)(work, tensors, strides, sizes, factor, threads);
+                                     float factor, int threads) {
+    run<ELEMENT>(work, tensors, strides, sizes, factor, threads);
 }
 
 extern "C" void modelforge_logits(void* logits, const int64_t* targets, const float* weights, void* said, int64_t places,
-                                  int64_t vocabulary, float scale, float cap, int bfloat16, int threads) {
-    const long rows = static_cast<long>(places), width = static_cast<long>(vocabulary);
-    Said* to = static_cast<Said*>(said);
-    if (bfloat16)
-        read_logits(static_cast<BFloat16*>(logits), targets, weights, to, rows, width, scale, cap, threads);
-    else
-        read_logits(static_cast<float*>(logits), targets, weights, to, rows, width, scale, cap, threads);
+                                  int64_t vocabulary, float scale, float cap, int threads) {
+    read_logits(static_cast<ELEMENT*>(logits), targets, weights, static_cast<Said*>(said), static_cast<long>(places),
+                static_cast<long>(vocabulary), scale, cap, threads);
 }

@@ -17,10 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from modelforge.engine.families import GELU, SILU, Family, activation
-from modelforge.native import POINTWISE, code
+from modelforge.native import POINTWISE, Code, code, element_of
 
-_CODES = {torch.float32: 0, torch.bfloat16: 1}
-_TYPES = {"cpu": set(_CODES), "cuda": {torch.float32, torch.bfloat16, torch.float16}}
+_TYPES = {"cpu": {torch.float32, torch.bfloat16}, "cuda": {torch.float32, torch.bfloat16, torch.float16}}
 TURN = "apply_rotary_pos_emb"
 """The function that turns queries and keys, in each of transformers' modules."""
 
@@ -44,13 +43,15 @@ class Work(IntEnum):
 
 def usable(weight: Tensor) -> bool:
     """Whether layers of such weights can be computed here."""
-    return weight.dtype in _TYPES.get(weight.device.type, ()) and fault(weight.device) is None
+    return fault(weight.device, weight.dtype) is None
 
 
-def fault(device: torch.device) -> str | None:
-    """Why nothing can be computed here on such a device, as the end of a sentence; None where it can."""
+def fault(device: torch.device, dtype: torch.dtype) -> str | None:
+    """Why nothing of the type can be computed on such a device, as the end of a sentence; None where it can."""
+    if dtype not in _TYPES.get(device.type, ()):
+        return f"there is no code for {str(dtype).removeprefix('torch.')} on this device"
     if device.type == "cpu":
-        return code(POINTWISE).fault
+        return _code(dtype).fault
     if not importlib.util.find_spec("triton"):
         return "the package triton is not installed"
     from modelforge.engine import gpu  # noqa: PLC0415 - triton comes with torch's builds for GPUs alone
@@ -68,7 +69,7 @@ def _run(
 
         gpu.run(work, rows, numbers, heads, more, factor)
         return
-    library = code(POINTWISE).library
+    library = _code(first.dtype).library
     assert library is not None
     addresses = [each.data_ptr() for each in (*rows, *numbers)]
     strides = [stride for each in rows for stride in each.stride()[:2]]
@@ -79,9 +80,14 @@ def _run(
         (ctypes.c_int64 * len(strides))(*strides),
         (ctypes.c_int64 * len(sizes))(*sizes),
         ctypes.c_float(factor),
-        ctypes.c_int(_CODES[first.dtype]),
         ctypes.c_int(torch.get_num_threads()),
     )
+
+
+def _code(dtype: torch.dtype) -> Code:
+    element = element_of(dtype)
+    assert element is not None
+    return code(POINTWISE, element)
 
 
 def _laid(x: Tensor) -> Tensor:
@@ -202,7 +208,7 @@ def read_logits(
 def _read_logits(
     logits: Tensor, targets: Tensor, said: Tensor, scale: float, cap: float, weights: Tensor | None
 ) -> None:
-    library = code(POINTWISE).library
+    library = _code(logits.dtype).library
     assert library is not None
     library.modelforge_logits(
         ctypes.c_void_p(logits.data_ptr()),
@@ -213,7 +219,6 @@ def _read_logits(
         ctypes.c_int64(logits.shape[1]),
         ctypes.c_float(scale),
         ctypes.c_float(cap),
-        ctypes.c_int(_CODES[logits.dtype]),
         ctypes.c_int(torch.get_num_threads()),
     )
 

@@ -56,7 +56,7 @@ class Projection:
         matrices = [matrix for a, b, _ in made for matrix in (a, b)]
         if not lowrank.usable(weight, matrices):
             return False
-        self._own[adapter] = LowRank(matrices, [scale for _, _, scale in made])
+        self._own[adapter] = LowRank(weight.dtype, matrices, [scale for _, _, scale in made])
         return True
 
     def take(self, adapter: str, a: Tensor, b: Tensor) -> None:

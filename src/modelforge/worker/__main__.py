@@ -17,7 +17,7 @@ from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS
 from modelforge.files import read_json_or_none
 from modelforge.providers import PROVIDERS
 from modelforge.strategies import STRATEGIES
-from modelforge.worker import checkpoints
+from modelforge.worker import checkpoints, libraries
 from modelforge.worker.failures import explain
 from modelforge.worker.report import Report, StopRequested
 
@@ -34,9 +34,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         report.state(JobState.STARTING, "Loading the training libraries")
-        _prepare(run_dir)
         # Collections while a million objects are made that stay take a third of the seconds that the imports take.
         gc.disable()
+        _prepare(run_dir)
         from modelforge.worker.train import run  # noqa: PLC0415 - torch takes seconds; the state is told first
 
         gc.freeze()
@@ -54,20 +54,24 @@ def main() -> int:
 
 
 def _prepare(run_dir: Path) -> None:
-    """Some providers must be imported before the libraries that they rewrite; a library that is not needed costs a
-    second; and code that is compiled for this machine takes seconds, too."""
+    """Some providers must be imported before the libraries that they rewrite; libraries that are not needed cost
+    seconds; and code that is compiled for this machine takes some, too."""
     spec = read_json_or_none(run_dir / "spec.json")
     if not spec:
         return
     config = spec["config"]
     provider, strategy = PROVIDERS.get(config["provider"]), STRATEGIES.get(config["strategy"])
     if spec["device"] == "cpu" and provider.engine and strategy.engine:
-        native.prepare(native.ATTENTION, native.LOWRANK, native.POINTWISE)  # while one core imports
+        element = native.BFLOAT16 if config["bf16"] else native.FLOAT
+        native.prepare(element, native.ATTENTION, native.LOWRANK, native.POINTWISE)  # while one core imports
     provider.prepare(run_dir)
-    wanted = config["use_4bit"] or config["use_8bit"] or config["optim"] in BITSANDBYTES_OPTIMIZERS
-    if not wanted and config["provider"] == "huggingface":
-        # PEFT imports it wherever it is installed, and torch's compiler with it.
-        sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
+    if config["provider"] != "huggingface":
+        return
+    if not (config["use_4bit"] or config["use_8bit"] or config["optim"] in BITSANDBYTES_OPTIMIZERS):
+        libraries.without_quantization()
+    if spec["device"] == "cpu":
+        libraries.without_several_machines()
+        libraries.without_compiler()
 
 
 if __name__ == "__main__":

@@ -269,8 +269,10 @@ def _frozen(
         if why is not None:
             report.message(f"Trained the plain way, not by the fast engine: {why}")
         engine = why is None
-    if engine and spec.device in ("cpu", "cuda") and (fault := pointwise.fault(torch.device(spec.device))):
-        report.message(f"Training takes up to twice as long as it has to: {fault}")
+    if engine and spec.device in ("cpu", "cuda"):
+        fault = pointwise.fault(torch.device(spec.device), _computed_in(spec.config))
+        if fault:
+            report.message(f"Training takes up to twice as long as it has to: {fault}")
     batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
     long = engine and flash.usable(torch.device(spec.device), _computed_in(spec.config), model.config)
     free = choices.free_memory(spec.device)
