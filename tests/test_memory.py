@@ -283,17 +283,17 @@ def test_the_worker_prefers_shorter_rows_to_checkpointing() -> None:
         )
 
     assert way(8) == Way(False, 1024)
-    assert way(1.5) == Way(False, 512)
-    assert way(1.17) == Way(False, 300)
-    assert way(1.07) == Way(True, 1024)
+    assert way(1.3) == Way(False, 512)
+    assert way(1.1) == Way(False, 300)
+    assert way(1.05) == Way(True, 1024)
     assert way(0.1) == Way(True, 300)
     assert way(8, longest=1800) == Way(False, 1800)
-    assert way(2, longest=1800) == Way(True, 1800)
+    assert way(1.3, longest=1800) == Way(True, 1800)
     assert way(2, gradient_checkpointing=True) == Way(True, 1024)
     assert way(0.1, gradient_checkpointing=False) == Way(False, 300)
     assert way(8, engine=False) == Way(False, None)
     assert way(4, engine=False) == Way(True, None)
-    assert way(2, strategy="dpo") == Way(True, 1024)
+    assert way(1.6, strategy="dpo") == Way(True, 1024)
 
 
 def test_on_a_gpu_it_prefers_checkpointing_to_shorter_rows() -> None:

@@ -26,7 +26,7 @@ MB = 1e6
 LENGTH_WITHIN_MEMORY = {"low_end": 1024, "mid_range": 2048, "high_end": 4096}
 """Tokens of the longest example by default, where the model itself could take more."""
 
-LIBRARIES_MB = 450.0
+LIBRARIES_MB = 475.0
 """Main memory of a worker that has imported the training stack and made its trainer, on Linux with CPython 3.11 and
 torch 2.13 …"""
 TRL_MB = 105.0
@@ -350,23 +350,26 @@ def _kept(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: _W
 def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -> float:
     """Bytes that one layer keeps of each token.
 
-    Two norms keep their input and their result; the former in float32, but for the engine's C++. Attention keeps
+    Two norms keep their input and their result; the former in float32, but for the engine's own code. Attention keeps
     queries, keys, values and its result; before the rotation, which the engine's C++ leaves to attention, or a norm of
     their own queries and keys lie there once more. A feed-forward part keeps what its activation reads and makes, and
-    what the last product reads. Of each linear layer its adapter keeps the product with A.
+    what the last product reads. Of each linear layer its adapter keeps the product with A. For the engine's C++, what
+    norms and activations make is made again when it is read.
     """
     hidden, queries, keys, mlp = shape.hidden, shape.queries, shape.keys, shape.mlp * shape.active
     layers = 7 if shape.gated else 6
     low = layers * half * config.lora_r if config.use_lora else 0
     inner = (4 if shape.gated else 2) * mlp
-    if way in (_Way.NATIVE, _Way.TRITON):
-        inner = (3 if shape.gated else 2) * mlp
+    before = queries + keys if way is _Way.TRITON or shape.kind in NORMED else 0
+    if way is _Way.NATIVE:
+        if config.use_lora:
+            low = layers * 4 * math.ceil(config.lora_r / WHOLE) * WHOLE
+        return half * (2 * hidden + 2 * queries + 2 * keys + before + 2 * mlp) + low + 4 * shape.heads
+    if way is _Way.TRITON:
         # Of dropout it keeps no more than a number: the result stands for what the product would keep, but for
         # attention's, which that keeps as well.
         dropped = queries if config.lora_dropout else 0
-        before = queries + keys if way is _Way.TRITON or shape.kind in NORMED else 0
-        if way is _Way.NATIVE and config.use_lora:
-            low = layers * 4 * math.ceil(config.lora_r / WHOLE) * WHOLE
+        inner = (3 if shape.gated else 2) * mlp
         return half * (4 * hidden + 2 * queries + 2 * keys + before + inner + dropped) + low + 4 * shape.heads
     dropped = 2 * hidden + queries + mlp if config.lora_dropout else 0
     if way is _Way.TORCH:

@@ -14,10 +14,10 @@ from torch import Tensor
 from modelforge import native
 from modelforge.computing import cxx
 from modelforge.engine import attention, kernel, pointwise
-from modelforge.engine.dropout import add_back, dropped
 from modelforge.engine.loss import CHUNK, OutputLayer, read_logits, summed_loss, told
 from modelforge.engine.packing import rows_of
 from modelforge.engine.projections import side_by_side
+from modelforge.engine.stacked import add_back, dropped
 from tests.compilers import needs_compiler
 
 

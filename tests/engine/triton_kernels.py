@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from modelforge.engine import gpu, pointwise
+from modelforge.engine.dropout import least
 from modelforge.engine.loss import read_logits
 
 NATIVE = pointwise._run
@@ -58,7 +59,7 @@ def check_norms(device: str) -> None:
                 return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-3) * weight
 
             def found(x: Tensor, weight: Tensor = weight) -> Tensor:
-                made: Tensor = pointwise._Norm.apply(x, weight, 1e-3)  # type: ignore[no-untyped-call]
+                made: Tensor = pointwise._Norm.apply(x, weight, 1e-3)[0]  # type: ignore[no-untyped-call]
                 return made
 
             same(f"norm {shape}", found, wanted, [rows(*shape)], device)
@@ -120,7 +121,7 @@ def check_dropout(device: str) -> None:
         assert torch.allclose(back, 2.0 + kept)
         if pointwise.fault(torch.device("cpu"), torch.float32) is None:
             native = torch.empty_like(x)
-            NATIVE(pointwise.Work.DROP, [x[:, None], native[:, None]], [seed], 1, pointwise._least(0.3), 1 / 0.7)
+            NATIVE(pointwise.Work.DROP, [x[:, None], native[:, None]], [seed], 1, least(0.3), 1 / 0.7)
             assert torch.allclose(kept.cpu(), native)
 
 

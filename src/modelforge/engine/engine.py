@@ -17,7 +17,8 @@ from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 from modelforge.engine import attention, flash, loss, pointwise
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.loss import Told
-from modelforge.engine.projections import Projection, Stack, projections
+from modelforge.engine.projections import Projection, projections
+from modelforge.engine.stacked import Stack
 from modelforge.memory import Shape
 
 ALL_ATTENTION_FUNCTIONS.register(attention.NAME, attention.attention)

@@ -2,11 +2,13 @@
 //
 // Layers that read the same input stand side by side: their A's are one matrix, and each has its own columns of the
 // output. Tokens go by in chunks that stay in a core's caches, so that a wide activation is read once for all that is made
-// of it. Sums are float32 whatever the activations are; the matrices are float32.
+// of it: made on the way of what is kept for the gradient anyway, if need be, and dropped. Sums are float32 whatever the
+// activations are; the matrices are float32.
 #include <algorithm>
 #include <cstdint>
 #include <vector>
 
+#include "elements.h"
 #include "products.h"
 
 namespace {
@@ -50,27 +52,74 @@ inline Lines lines(const Rows<const BFloat16>& from, long begin, long count, lon
     return {scratch, PANEL};
 }
 
+// Which elements of what an adapter reads are made 0, and how much larger the others.
+struct Dropout {
+    const uint32_t* seed;  // nowhere: none are
+    int32_t least;
+    float scale;
+    long inputs;
+    Floats of(Floats values, long token, long place) const {
+        return kept(token * inputs + place, seed, least) ? scale * values : Floats{};
+    }
+};
+
+enum Kind { PLAIN, NORMED, BY_SILU, BY_GELU };
+
+// What an adapter reads: some rows; or their norm, times factors and weights; or activation(rows) times others.
+template <typename T>
+struct Source {
+    Kind kind;
+    Rows<const T> x, ups;
+    const float *factors, *weight;
+    Dropout dropout;
+
+    Lines lines(long begin, long count, long place, long width, float* scratch) const {
+        if (kind == PLAIN && !dropout.seed) return ::lines(x, begin, count, place, width, scratch);
+        for (long t = 0; t < count; ++t) {
+            const T *from = x.at(begin + t) + place, *up = kind > NORMED ? ups.at(begin + t) + place : nullptr;
+            float* to = scratch + t * PANEL;
+            const auto fill = [&](auto made) {
+                for (long d = 0; d < width; d += LANES) store(to + d, made(take(from + d, LANES), d));
+            };
+            Floats slope;
+            if (kind == PLAIN) fill([&](Floats values, long) { return values; });
+            if (kind == NORMED)
+                fill([&](Floats values, long d) { return factors[begin + t] * values * load(weight + place + d); });
+            if (kind == BY_SILU) fill([&](Floats values, long d) { return active(values, SILU, &slope) * take(up + d, LANES); });
+            if (kind == BY_GELU) fill([&](Floats values, long d) { return active(values, GELU, &slope) * take(up + d, LANES); });
+            if (dropout.seed)
+                for (long d = 0; d < width; d += LANES) store(to + d, dropout.of(load(to + d), begin + t, place + d));
+        }
+        return {scratch, PANEL};
+    }
+};
+
 // c = or += a · b, as `add` says.
 inline void multiply(bool add, const float* a, long row, long step, const float* b, long line, float* c, long width,
                      long rows, long columns, long depth) {
     (add ? multiply<true> : multiply<false>)(a, row, step, b, line, c, width, rows, columns, depth);
 }
 
-// Add to a panel what `work` adds to lines of float32.
+// Add to rows what `work` adds to lines of float32.
 template <typename Work>
-void onto(float* to, long stride, long, long, const Work& work) {
-    work(to, stride);
+void onto(const Rows<float>& to, long begin, long, long place, long, const Work& work) {
+    work(to.at(begin) + place, to.stride);
 }
-template <typename Work>
-void onto(BFloat16* to, long stride, long rows, long columns, const Work& work) {
+// The same by way of sums, which `made` may change.
+template <typename T, typename Work, typename Made>
+void by_sums(const Rows<T>& to, long begin, long rows, long place, long columns, const Work& work, const Made& made) {
     float sums[CHUNK * PANEL];
     std::fill(sums, sums + rows * PANEL, 0.0f);
     work(sums, PANEL);
     for (long t = 0; t < rows; ++t)
         for (long d = 0; d < columns; d += LANES) {
-            BFloat16* here = to + t * stride + d;
-            put(here, take(here, LANES) + load(sums + t * PANEL + d), LANES);
+            T* here = to.at(begin + t) + place + d;
+            put(here, take(here, LANES) + made(load(sums + t * PANEL + d), begin + t, place + d), LANES);
         }
+}
+template <typename Work>
+void onto(const Rows<BFloat16>& to, long begin, long rows, long place, long columns, const Work& work) {
+    by_sums(to, begin, rows, place, columns, work, [](Floats values, long, long) { return values; });
 }
 
 template <typename Work>
@@ -79,7 +128,7 @@ void over_panels(long size, const Work& work) {
 }
 
 template <typename T>
-void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, float* low, int threads) {
+void forward(const Shape& shape, const Source<T>& x, const Rows<T>& out, float* low, int threads) {
     const long inputs = shape.inputs, ranks = shape.ranks;
     Memory memory(inputs * ranks + shape.bs);
     float *a_across = memory.cut(inputs * ranks), *b_across = memory.cut(shape.bs);  // of each layer (rank, outputs), scaled
@@ -108,12 +157,12 @@ void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, flo
             const long count = std::min(CHUNK, shape.tokens - begin);
             float* here = low + begin * ranks;
             over_panels(inputs, [&](long k, long width) {
-                const Lines seen = lines(x, begin, count, k, width, scratch);
+                const Lines seen = x.lines(begin, count, k, width, scratch);
                 multiply(k > 0, seen.start, seen.stride, 1, a_across + k * ranks, ranks, here, ranks, count, ranks, width);
             });
             for (const Layer& layer : shape.layers)
                 over_panels(layer.outputs, [&](long n, long width) {
-                    onto(out.at(begin) + layer.column + n, out.stride, count, width, [&](float* to, long stride) {
+                    onto(out, begin, count, layer.column + n, width, [&](float* to, long stride) {
                         multiply<true>(here + layer.row, ranks, 1, b_across + layer.place + n, layer.outputs, to, stride,
                                        count, width, layer.rank);
                     });
@@ -124,8 +173,8 @@ void forward(const Shape& shape, const Rows<const T>& x, const Rows<T>& out, flo
 
 // `by_x` may be nowhere.
 template <typename T>
-void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>& x, const float* low,
-              const Rows<T>& by_x, int threads) {
+void backward(const Shape& shape, const Rows<const T>& grad, const Source<T>& x, const float* low, const Rows<T>& by_x,
+              int threads) {
     const long inputs = shape.inputs, ranks = shape.ranks, chunks = (shape.tokens + CHUNK - 1) / CHUNK;
     // Each part of the tokens has sums of its own: (ranks, inputs), and of each layer (rank, outputs).
     const long each = ranks * inputs + shape.bs, parts = std::min<long>(threads, chunks);
@@ -163,13 +212,18 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
                                  layer.outputs, layer.rank, width, count);
                     });
                 over_panels(inputs, [&](long k, long width) {
-                    if (by_x.start)
-                        onto(by_x.at(begin) + k, by_x.stride, count, width, [&](float* onto, long stride) {
-                            for (const Layer& layer : shape.layers)
-                                multiply<true>(by_low + layer.row, ranks, 1, layer.a + k, inputs, onto, stride, count,
-                                               width, layer.rank);
+                    const auto add = [&](float* to, long stride) {
+                        for (const Layer& layer : shape.layers)
+                            multiply<true>(by_low + layer.row, ranks, 1, layer.a + k, inputs, to, stride, count, width,
+                                           layer.rank);
+                    };
+                    if (by_x.start && x.dropout.seed)
+                        by_sums(by_x, begin, count, k, width, add, [&](Floats values, long token, long place) {
+                            return x.dropout.of(values, token, place);
                         });
-                    const Lines seen = lines(x, begin, count, k, width, scratch);
+                    else if (by_x.start)
+                        onto(by_x, begin, count, k, width, add);
+                    const Lines seen = x.lines(begin, count, k, width, scratch);
                     for (const Layer& layer : shape.layers)
                         multiply(more, by_low + layer.row, 1, ranks, seen.start, seen.stride,
                                  by_a + layer.row * inputs + k, inputs, layer.rank, width, count);
@@ -197,25 +251,33 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Rows<const T>
 }
 
 template <typename T>
-void run(const Shape& shape, void* const* p, const int64_t* strides, int back, int threads) {
-    float* low = static_cast<float*>(p[2]);
-    if (!back)
-        return forward<T>(shape, {static_cast<const T*>(p[0]), static_cast<long>(strides[0])},
-                          {static_cast<T*>(p[1]), static_cast<long>(strides[1])}, low, threads);
-    backward<T>(shape, {static_cast<const T*>(p[1]), static_cast<long>(strides[1])},
-                {static_cast<const T*>(p[0]), static_cast<long>(strides[0])}, low,
-                {static_cast<T*>(p[3]), static_cast<long>(strides[2])}, threads);
+void run(const Shape& shape, void* const* p, const int64_t* strides, Kind kind, int32_t least, float scale, int back,
+         int threads) {
+    const auto rows = [&](int at, int stride) { return Rows<T>{static_cast<T*>(p[at]), static_cast<long>(strides[stride])}; };
+    const auto read = [&](int at, int stride) {
+        return Rows<const T>{static_cast<const T*>(p[at]), static_cast<long>(strides[stride])};
+    };
+    const Source<T> x{kind, read(0, 0), read(1, 1), static_cast<const float*>(p[2]), static_cast<const float*>(p[1]),
+                      {static_cast<const uint32_t*>(p[3]), least, scale, shape.inputs}};
+    float* low = static_cast<float*>(p[5]);
+    if (back)
+        backward<T>(shape, read(4, 2), x, low, rows(6, 3), threads);
+    else
+        forward<T>(shape, x, rows(4, 2), low, threads);
 }
 
 }  // namespace
 
-// `tensors`: x (tokens, inputs), out (tokens, outputs) or its gradient, low (tokens, ranks filled up, float32), the gradient
-// of x or none, each layer's A and B in turn; backward, their gradients in the same order. `strides` of the rows of x, out
-// and the gradient of x. `sizes`: inputs, and each layer's rank and outputs. All widths are multiples of 16.
+// `tensors`: x (tokens, inputs); the weight of its norm (float32) or the ups of its gate; the factors of its norm (tokens,
+// float32); dropout's seed; out (tokens, outputs) or its gradient; low (tokens, ranks filled up, float32); the gradient of
+// x; each layer's A and B in turn; backward, their gradients in the same order. What isn't there is nowhere. `strides` of
+// the rows of x, ups, out and the gradient of x. `sizes`: inputs, and each layer's rank and outputs. All widths are
+// multiples of 16.
 extern "C" void modelforge_low_rank(void* const* tensors, const int64_t* strides, int64_t tokens, const int64_t* sizes,
-                                    const float* scales, int layers, int back, int threads) {
+                                    const float* scales, int layers, int kind, int least, float scale, int back,
+                                    int threads) {
     Shape shape{{}, static_cast<long>(tokens), static_cast<long>(sizes[0])};
-    float* const* matrices = reinterpret_cast<float* const*>(tensors + 4);
+    float* const* matrices = reinterpret_cast<float* const*>(tensors + 7);
     for (int i = 0; i < layers; ++i) {
         float* const* grads = back ? matrices + 2 * layers + 2 * i : nullptr;
         const long rank = static_cast<long>(sizes[1 + 2 * i]), outputs = static_cast<long>(sizes[2 + 2 * i]);
@@ -223,5 +285,5 @@ extern "C" void modelforge_low_rank(void* const* tensors, const int64_t* strides
                                 grads ? grads[1] : nullptr, scales[i], rank, outputs, shape.ranks, shape.outputs, shape.bs});
         shape.ranks += filled(rank), shape.outputs += outputs, shape.bs += filled(rank) * outputs;
     }
-    run<ELEMENT>(shape, tensors, strides, back, threads);
+    run<ELEMENT>(shape, tensors, strides, static_cast<Kind>(kind), least, scale, back, threads);
 }

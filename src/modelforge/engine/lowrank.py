@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from modelforge.engine.dropout import drawn, larger, least
+from modelforge.engine.source import Kind, Source
 from modelforge.native import LOWRANK, code, element_of
 
 WHOLE = 16
@@ -28,6 +30,10 @@ def usable(weight: Tensor, matrices: Sequence[Tensor]) -> bool:
         and all(width % WHOLE == 0 for a, b in _pairs(matrices) for width in (a.shape[1], b.shape[0]))
         and code(LOWRANK, element).library is not None
     )
+
+
+Kept = tuple[Tensor | None, ...]
+"""What lies in memory from a pass to its gradient."""
 
 
 class LowRank:
@@ -48,42 +54,70 @@ class LowRank:
         self._scales = (ctypes.c_float * len(scales))(*scales)
         self._layers = len(scales)
 
-    def add(self, x: Tensor, out: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-        """Add B A x, times its scale, to each layer's columns of ``out``. Gives A x, as ``add_back`` asks for it.
+    def add(self, x: Tensor, share: float, out: Tensor, matrices: Sequence[Tensor], source: Source) -> Kept:
+        """Add B A x, times its scale, to each layer's columns of ``out``; of x a ``share`` is dropped.
 
-        ``x`` is (tokens, width in), ``out`` (tokens, widths out).
+        ``x`` is (tokens, width in), made of ``source``; ``out`` (tokens, widths out). Gives what ``add_back`` asks for.
         """
-        tokens = x.shape[0]
-        low = torch.empty(tokens, self._ranks, dtype=torch.float32)
         assert all(each.dtype == torch.float32 and each.is_contiguous() for each in matrices)
-        self._run(x, out, low, None, [each.data_ptr() for each in matrices], back=False)
-        return low
+        seed = drawn() if share else None
+        low = torch.empty(x.shape[0], self._ranks, dtype=torch.float32)
+        self._run(Source(Kind.PLAIN, (x,)), share, seed, out, low, None, matrices, back=False)
+        return low, seed, *source.tensors
 
     def add_back(
-        self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
+        self,
+        grad: Tensor,
+        kept: Kept,
+        share: float,
+        by_x: Tensor | None,
+        matrices: Sequence[Tensor],
+        kind: Kind,
     ) -> list[Tensor]:
         """The gradients of ``matrices``; that of ``add``'s input is added to ``by_x``, where there is one."""
+        low, seed, *tensors = kept
+        assert low is not None
+        source = Source(kind, tuple(each for each in tensors if each is not None))
         grad = grad if grad.stride(1) == 1 else grad.contiguous()
         found = [torch.empty_like(each) for each in matrices]
-        self._run(x, grad, low, by_x, [each.data_ptr() for each in (*matrices, *found)], back=True)
+        self._run(source, share, seed, grad, low, by_x, [*matrices, *found], back=True)
         return found
 
     def _run(
-        self, x: Tensor, out: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[int], *, back: bool
+        self,
+        source: Source,
+        share: float,
+        seed: Tensor | None,
+        out: Tensor,
+        low: Tensor,
+        by_x: Tensor | None,
+        matrices: Sequence[Tensor],
+        *,
+        back: bool,
     ) -> None:
-        places = [x.data_ptr(), out.data_ptr(), low.data_ptr(), 0 if by_x is None else by_x.data_ptr(), *matrices]
-        strides = (x.stride(0), out.stride(0), 0 if by_x is None else by_x.stride(0))
-        assert x.stride(1) == out.stride(1) == 1 and x.dtype == out.dtype
+        x, second, third = (*(_rows(each) for each in source.tensors), None, None)[:3]
+        assert x is not None and x.dtype == out.dtype
+        given = (x, second, third, seed, out, low, by_x, *matrices)
+        strides = [0 if each is None else each.stride(0) for each in (x, second, out, by_x)]
+        assert all(each is None or each.stride(-1) == 1 for each in given)
         self._function(
-            (ctypes.c_void_p * len(places))(*places),
-            (ctypes.c_int64 * 3)(*strides),
+            (ctypes.c_void_p * len(given))(*(None if each is None else each.data_ptr() for each in given)),
+            (ctypes.c_int64 * len(strides))(*strides),
             ctypes.c_int64(x.shape[0]),
             self._sizes,
             self._scales,
             ctypes.c_int(self._layers),
+            ctypes.c_int(source.kind),
+            ctypes.c_int(least(share)),
+            ctypes.c_float(larger(share)),
             ctypes.c_int(back),
             ctypes.c_int(torch.get_num_threads()),
         )
+
+
+def _rows(x: Tensor) -> Tensor:
+    rows = x if x.dim() < 3 else x.reshape(-1, x.shape[-1])
+    return rows if rows.stride(-1) == 1 else rows.contiguous()
 
 
 def _pairs(matrices: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "../vectors.h"
+#include "elements.h"
 
 namespace {
 
@@ -85,21 +85,6 @@ void turn(const Rows<const T>& x, const float* cosines, const float* sines, cons
     }
 }
 
-enum Activation { SILU, GELU };
-
-// What an activation makes of x, and its slope there.
-inline Floats active(Floats x, Activation kind, Floats* slope) {
-    if (kind == SILU) {
-        Floats share = 1.0f / (1.0f + exponential(-x));
-        *slope = share * (1.0f + x * (1.0f - share));
-        return x * share;
-    }
-    const float factor = 0.7978845608f, cubic = 0.044715f;  // the square root of 2 / pi; GELU by tanh
-    Floats bent = 1.0f - 2.0f / (exponential(2.0f * factor * (x + cubic * x * x * x)) + 1.0f);
-    *slope = 0.5f * (1.0f + bent) + 0.5f * factor * x * (1.0f - bent * bent) * (1.0f + 3.0f * cubic * x * x);
-    return 0.5f * x * (1.0f + bent);
-}
-
 // activation(gate) · up, rows of `size`; gate and up are rows of something wider.
 template <typename T>
 void gate(const Rows<const T>& gates, const Rows<const T>& ups, const Rows<T>& out, long tokens, long size,
@@ -126,18 +111,6 @@ void gate_back(const Rows<const T>& grad, const Rows<const T>& gates, const Rows
             put(by_gate.at(t, 0) + d, wanted * take(ups.at(t, 0) + d, left) * slope, left);
             put(by_up.at(t, 0) + d, wanted * open, left);
         }
-}
-
-// Which of the next elements dropout keeps: for each a number by its place and a seed, at least `least` where it is kept.
-// The mixing is that of MurmurHash3's end, each half of the seed coming in before one of its products.
-inline Ints kept(long place, const uint32_t* seed, int32_t least) {
-    Words number;
-    for (int lane = 0; lane < LANES; ++lane) number[lane] = static_cast<uint32_t>(place + lane);
-    number = (number ^ seed[0]) * 0x9e3779b1u;
-    number = (number ^ (number >> 16) ^ seed[1]) * 0x85ebca6bu;
-    number = (number ^ (number >> 13)) * 0xc2b2ae35u;
-    number ^= number >> 16;
-    return reinterpret_cast<Ints&>(number) >= least;
 }
 
 // x with some elements made 0 and the others as much larger; backward: what stands in `out` and the same of x.

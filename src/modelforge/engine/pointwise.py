@@ -16,7 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from modelforge.engine.dropout import larger, least
 from modelforge.engine.families import GELU, SILU, Family, activation
+from modelforge.engine.source import Kind, made
 from modelforge.native import POINTWISE, Code, code, element_of
 
 _TYPES = {"cpu": {torch.float32, torch.bfloat16}, "cuda": {torch.float32, torch.bfloat16, torch.float16}}
@@ -99,13 +101,14 @@ def _laid(x: Tensor) -> Tensor:
 
 class _Norm(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> tuple[Tensor, Tensor]:
         rows = _laid(x)
         out = x.new_empty(rows.shape)
         factors = x.new_empty(rows.shape[:2], dtype=torch.float32)
         _run(Work.NORM, [rows, out], [weight, factors], rows.shape[1], factor=epsilon)
         ctx.save_for_backward(x, weight, factors)
-        return out.view(x.shape)
+        ctx.mark_non_differentiable(factors)
+        return out.view(x.shape), factors
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:
@@ -175,18 +178,13 @@ def drop(x: Tensor, seed: Tensor, share: float) -> Tensor:
     ``seed``, of shape (1,) and int64."""
     rows = _laid(x)
     out = x.new_empty(rows.shape)
-    _run(Work.DROP, [rows, out], [seed], 1, _least(share), 1.0 / (1.0 - share))
+    _run(Work.DROP, [rows, out], [seed], 1, least(share), larger(share))
     return out.view(x.shape)
 
 
 def drop_back(grad: Tensor, seed: Tensor, share: float, by_x: Tensor) -> None:
     """Add the gradient of ``drop``'s input to ``by_x``."""
-    _run(Work.DROP_BACK, [_laid(grad), _laid(by_x)], [seed], 1, _least(share), 1.0 / (1.0 - share))
-
-
-def _least(share: float) -> int:
-    """Of all int32, the share that lies below it."""
-    return min(round(share * 2**32), 2**32 - 1) - 2**31
+    _run(Work.DROP_BACK, [_laid(grad), _laid(by_x)], [seed], 1, least(share), larger(share))
 
 
 def read_logits(
@@ -242,23 +240,30 @@ def _norm(module: Any, one_more: bool) -> Forward:
     epsilon = module.eps if hasattr(module, "eps") else module.variance_epsilon
 
     def forward(x: Tensor) -> Any:
-        return _Norm.apply(x, weight, epsilon)  # type: ignore[no-untyped-call]
+        out, factors = _Norm.apply(x, weight, epsilon)  # type: ignore[no-untyped-call]
+        return made(out, Kind.NORMED, x, weight, factors)
 
     return forward
 
 
 def _mlp(mlp: Any, gelu: bool) -> Forward:
     def forward(x: Tensor) -> Any:
-        return mlp.down_proj(_Gate.apply(mlp.gate_proj(x), mlp.up_proj(x), gelu))  # type: ignore[no-untyped-call]
+        return mlp.down_proj(_gated(mlp.gate_proj(x), mlp.up_proj(x), gelu))
 
     return forward
 
 
 def _fused_mlp(mlp: Any, gelu: bool) -> Forward:
     def forward(x: Tensor) -> Any:
-        return mlp.down_proj(_Gate.apply(*mlp.gate_up_proj(x).chunk(2, -1), gelu))  # type: ignore[no-untyped-call]
+        gate, up = mlp.gate_up_proj(x).chunk(2, -1)
+        return mlp.down_proj(_gated(gate, up, gelu))
 
     return forward
+
+
+def _gated(gate: Tensor, up: Tensor, gelu: bool) -> Tensor:
+    out = _Gate.apply(gate, up, gelu)  # type: ignore[no-untyped-call]
+    return made(out, Kind.BY_GELU if gelu else Kind.BY_SILU, gate, up)
 
 
 def turning(own: Forward) -> Forward:

@@ -1,15 +1,11 @@
 """Linear layers with a LoRA adapter: those that read the same input are multiplied as one.
 
-Adapters stay the float32 parameters that PEFT made. On a CPU lowrank.cpp takes them as they are. For torch's
-operations, which are slow at products of rank 16, the matrices of query, key and value, or of gate and up, are stacked:
-A on top of A, B along a diagonal; those of the whole model anew before each pass, in a handful of operations, and so
-their gradients come by themselves.
+Adapters stay the float32 parameters that PEFT made. On a CPU lowrank.cpp takes them as they are; else they are stacked.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,9 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from modelforge.engine import lowrank
-from modelforge.engine.dropout import add_back, dropped
 from modelforge.engine.lowrank import LowRank
 from modelforge.engine.quantized import Quantized
+from modelforge.engine.source import Source, source
+from modelforge.engine.stacked import Stacked
 
 
 class Projection:
@@ -78,7 +75,8 @@ class Projection:
                 added, matrices = Stacked(), self._stacked[adapter]
             share = dropout_of(first, adapter) if first.training else 0.0
         rows = x.reshape(-1, x.shape[-1])
-        parts = _Product.apply(rows, self._frozen, self._widths, share, added, *matrices)  # type: ignore[no-untyped-call]
+        options = self._frozen, self._widths, share, added, source(x)
+        parts = _Product.apply(rows, *options, *matrices)  # type: ignore[no-untyped-call]
         return [part.view(*x.shape[:-1], width) for part, width in zip(parts, self._widths, strict=True)]
 
     def forwards(self) -> list[tuple[nn.Module, Callable[[Tensor], Tensor]]]:
@@ -86,80 +84,6 @@ class Projection:
         first, *rest = self._layers
         handover = Handover(self)
         return [(first, handover.first), *((layer, handover.next) for layer in rest)]
-
-
-class Stack:
-    """The stacked matrices of projections, made of an adapter's in a few operations on all of them together."""
-
-    def __init__(self, projections: Sequence[Projection], adapter: str) -> None:
-        self._projections = projections
-        self._adapter = adapter
-        made = [projection.matrices(adapter) for projection in projections]
-        ranks = [len(a) for each in made for a, _, _ in each]
-        self._unit = unit = math.gcd(*ranks)
-        """All ranks are multiples of it, and so a row of B is some whole pieces of its block's row."""
-        places, scales = [], []
-        self._shapes = []
-        start = 0
-        for each in made:
-            whole = sum(len(a) for a, _, _ in each)
-            tall, left = 0, 0
-            for a, b, scale in each:
-                rows = torch.arange(tall, tall + len(b))[:, None] * (whole // unit)
-                pieces = torch.arange(left // unit, (left + len(a)) // unit)[None]
-                places.append(start + (rows + pieces).flatten())
-                scales.append(torch.full((b.numel() // unit, 1), scale))
-                tall, left = tall + len(b), left + len(a)
-            self._shapes.append((whole, each[0][0].shape[1], tall))
-            start += tall * whole // unit
-        device = made[0][0][0].device
-        self._size = start
-        self._places = torch.cat(places).to(device)
-        self._scales = torch.cat(scales).to(device)
-
-    def make(self, dtype: torch.dtype) -> None:
-        """Give every projection its own, in the type that is computed in."""
-        made = [each for projection in self._projections for each in projection.matrices(self._adapter)]
-        stacked = _Stacked.apply(self, dtype, *(a for a, _, _ in made), *(b for _, b, _ in made))  # type: ignore[no-untyped-call]
-        for projection, a, b in zip(self._projections, stacked[::2], stacked[1::2], strict=True):
-            projection.take(self._adapter, a, b)
-
-    def forward(self, parameters: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
-        """From the matrices of all layers, A's before B's, to each projection's a and b in turn."""
-        half = len(parameters) // 2
-        downs = torch.cat([each.reshape(-1) for each in parameters[:half]]).to(dtype)
-        pieces = torch.cat([each.reshape(-1, self._unit) for each in parameters[half:]]).mul_(self._scales)
-        ups = downs.new_zeros(self._size, self._unit).index_copy_(0, self._places, pieces.to(dtype)).view(-1)
-        a = torch.split(downs, [whole * width for whole, width, _ in self._shapes])
-        b = torch.split(ups, [tall * whole for whole, _, tall in self._shapes])
-        return [
-            each.view(shape)
-            for down, up, (whole, width, tall) in zip(a, b, self._shapes, strict=True)
-            for each, shape in ((down, (whole, width)), (up, (tall, whole)))
-        ]
-
-    def backward(self, grads: Sequence[Tensor], parameters: Sequence[torch.Size]) -> list[Tensor]:
-        """The way back, in float32."""
-        half = len(parameters) // 2
-        downs = torch.cat([grad.reshape(-1) for grad in grads[::2]]).float()
-        ups = torch.cat([grad.reshape(-1, self._unit) for grad in grads[1::2]])
-        pieces = ups.index_select(0, self._places).float().mul_(self._scales).view(-1)
-        found = [
-            *torch.split(downs, [shape.numel() for shape in parameters[:half]]),
-            *torch.split(pieces, [shape.numel() for shape in parameters[half:]]),
-        ]
-        return [each.view(shape) for each, shape in zip(found, parameters, strict=True)]
-
-
-class _Stacked(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, stack: Stack, dtype: torch.dtype, *parameters: Tensor) -> tuple[Tensor, ...]:
-        ctx.stack, ctx.shapes = stack, [each.shape for each in parameters]
-        return tuple(stack.forward(parameters, dtype))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return None, None, *ctx.stack.backward(grads, ctx.shapes)
 
 
 class _Product(torch.autograd.Function):
@@ -173,50 +97,27 @@ class _Product(torch.autograd.Function):
         widths: list[int],
         share: float,
         adapter: Adapter | None,
+        source: Source,
         *matrices: Tensor,
     ) -> Sequence[Tensor]:
         out = frozen.product(x)
         ctx.frozen, ctx.share, ctx.adapter = frozen, share, adapter
         if adapter is not None:
-            seen, kept = dropped(x, share)
-            ctx.save_for_backward(seen, kept, adapter.add(seen, out, matrices), *matrices)
+            kept = adapter.add(x, share, out, matrices, source)
+            ctx.kind, ctx.number = source.kind, len(kept)
+            ctx.save_for_backward(*kept, *matrices)
         return torch.split(out, widths, -1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad = side_by_side(grads)
         by_x = ctx.frozen.back(grad) if ctx.needs_input_grad[0] else None
-        if ctx.adapter is None:
-            return by_x, None, None, None, None
-        seen, kept, low, *matrices = ctx.saved_tensors
-        if by_x is None or kept is None:
-            found = ctx.adapter.add_back(grad, seen, low, by_x, matrices)
-        else:
-            by_seen = torch.zeros_like(by_x)
-            found = ctx.adapter.add_back(grad, seen, low, by_seen, matrices)
-            add_back(by_seen, kept, ctx.share, by_x)
-        return by_x, None, None, None, None, *found
-
-
-class Stacked:
-    """What ``LowRank`` does, by torch's operations on matrices that are stacked already: one A, and one B."""
-
-    def add(self, x: Tensor, out: Tensor, matrices: Sequence[Tensor]) -> Tensor:
-        """As ``LowRank.add``."""
-        a, b = matrices
-        low = torch.mm(x, a.t())
-        out.addmm_(low, b.t())
-        return low
-
-    def add_back(
-        self, grad: Tensor, x: Tensor, low: Tensor, by_x: Tensor | None, matrices: Sequence[Tensor]
-    ) -> list[Tensor]:
-        """As ``LowRank.add_back``."""
-        a, b = matrices
-        by_low = torch.mm(grad, b)
-        if by_x is not None:
-            by_x.addmm_(by_low, a)
-        return [torch.mm(by_low.t(), x), torch.mm(low.t(), grad).t()]
+        found = []
+        if ctx.adapter is not None:
+            saved = ctx.saved_tensors
+            kept, matrices = saved[: ctx.number], saved[ctx.number :]
+            found = ctx.adapter.add_back(grad, kept, ctx.share, by_x, matrices, ctx.kind)
+        return by_x, None, None, None, None, None, *found
 
 
 Adapter = Stacked | LowRank

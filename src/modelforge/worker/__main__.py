@@ -70,7 +70,6 @@ def _prepare(run_dir: Path) -> None:
     if not (config["use_4bit"] or config["use_8bit"] or config["optim"] in BITSANDBYTES_OPTIMIZERS):
         libraries.without_quantization()
     if spec["device"] == "cpu":
-        libraries.without_several_machines()
         libraries.without_compiler()
 
 

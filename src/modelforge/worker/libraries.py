@@ -1,5 +1,5 @@
-"""What the training libraries import and a run never uses, kept out: of six seconds of importing it takes one or two,
-and of 490 MB 80 (measured, benchmarks/LOG.md)."""
+"""What the training libraries import and a run never uses, kept out: a second or two of importing, and 50 to 80 MB
+(measured, benchmarks/LOG.md)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from typing import Any
@@ -18,83 +18,101 @@ def without_quantization() -> None:
     sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
 
 
-def without_several_machines() -> None:
-    """Have torch say what a build without torch.distributed says: transformers imports its sharded tensors wherever
-    they are, and with them sympy."""
+def without_compiler() -> None:
+    """For a run on this machine alone, by code that is compiled already: put something light in the place of torch's
+    compiler and of its sharded tensors. Whoever wants more of them than stands there gets the real ones."""
     import torch.distributed  # noqa: PLC0415 - torch takes seconds
 
+    # As a build without torch.distributed says: transformers imports all of it wherever it is.
     torch.distributed.is_available = lambda: False
-
-
-def without_compiler() -> None:
-    """Put something light in the place of torch's compiler, which transformers imports to tell it what it may not
-    compile, and torch's optimizers to tell it to stay away. Whoever wants more of it gets the real one."""
-    import torch  # noqa: PLC0415 - torch takes seconds
-
-    spec = importlib.util.find_spec(_COMPILER)
-    if spec is None or spec.loader is None or _COMPILER in sys.modules:
-        return
-    standing_in = _StandIn(_COMPILER)
-    standing_in.__spec__, standing_in.__loader__, standing_in.__file__ = spec, spec.loader, spec.origin
-    standing_in.__package__, standing_in.__path__ = _COMPILER, spec.submodule_search_locations or []
-    sys.modules[_COMPILER] = torch._dynamo = standing_in
-    importlib.import_module(_ASKED_FOR)
-    sys.meta_path.insert(0, _Finder(standing_in))
-
-
-_COMPILER = "torch._dynamo"
-_ASKED_FOR = f"{_COMPILER}._trace_wrapped_higher_order_op"
-"""Of the compiler's modules the one that transformers imports; it needs none of the others."""
+    for name, attributes in STAND_INS.items():
+        if name not in sys.modules:
+            _stand_in(name, attributes)
+    importlib.import_module(_LIGHT)
 
 
 def _same(function: Any) -> Any:
     return function
 
 
+def _disable(function: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Any:
+    """Nothing is compiled: a function that isn't to be stays as it is."""
+    return _same if function is None else function
+
+
+class _Nothing:
+    """A class that nothing is an instance of."""
+
+
+STAND_INS: dict[str, dict[str, Any]] = {
+    # transformers and torch's optimizers tell it what it may not compile; accelerate asks of models whether it has.
+    "torch._dynamo": {
+        "assume_constant_result": _same,
+        "allow_in_graph": _same,
+        "disable": _disable,
+        "graph_break": lambda *_, **__: None,
+        "eval_frame": types.SimpleNamespace(OptimizedModule=_Nothing),
+    },
+    # transformers asks of what is trained whether it is one.
+    "torch.distributed.tensor": {"DTensor": _Nothing},
+}
+"""By module, what a run on one machine asks of it."""
+_LIGHT = "torch._dynamo._trace_wrapped_higher_order_op"
+"""Of the compiler's modules the one that transformers imports; it needs none of the others."""
+
+
+def _stand_in(name: str, attributes: Mapping[str, Any]) -> None:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        return
+    module = _StandIn(name)
+    module.__spec__, module.__loader__, module.__file__ = spec, spec.loader, spec.origin
+    module.__package__, module.__path__ = name, spec.submodule_search_locations or []
+    module.__dict__.update(attributes)
+    module.__dict__[_NAMES] = attributes.keys()
+    sys.modules[name] = module
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, module)
+    sys.meta_path.insert(0, _Finder(module))
+
+
+_NAMES = "_names_that_stand_in"
+
+
 class _StandIn(types.ModuleType):
-    """A module that is executed when something is asked of it that doesn't stand here."""
-
-    assume_constant_result = allow_in_graph = staticmethod(_same)
-    eval_frame = types.SimpleNamespace(OptimizedModule=type("OptimizedModule", (), {}))
-    """accelerate asks of each model whether it is one."""
-
-    @staticmethod
-    def disable(function: Callable[..., Any] | None = None, *_: Any, **__: Any) -> Any:
-        """Nothing is compiled: a function that isn't to be stays as it is."""
-        return _same if function is None else function
-
-    @staticmethod
-    def graph_break(*_: Any, **__: Any) -> None:
-        """Where the compiler would begin anew."""
+    """A module that is executed when something is asked of it that doesn't stand there."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        become_real(self)
+        _execute(self)
         return getattr(self, name)
 
 
-def become_real(module: types.ModuleType) -> None:
-    """Execute it, if nobody has yet."""
+def _execute(module: types.ModuleType) -> None:
+    """If nobody has yet."""
     if isinstance(module, _StandIn):
+        for name in module.__dict__.pop(_NAMES):
+            delattr(module, name)
         module.__class__ = types.ModuleType  # type: ignore[assignment]
         assert module.__spec__ is not None and module.__spec__.loader is not None
         module.__spec__.loader.exec_module(module)
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Before any other of the compiler's modules comes the compiler, which imports most of them itself."""
+    """Before any module of a package, but the light one, comes the package, which imports most of them itself."""
 
-    def __init__(self, compiler: types.ModuleType) -> None:
-        self._compiler = compiler
+    def __init__(self, package: types.ModuleType) -> None:
+        self._package = package
         self._own: ModuleSpec | None = None
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> Any:
         """Of a module that has been imported on the way: the one that is there."""
-        if not name.startswith(f"{_COMPILER}."):
+        if not name.startswith(f"{self._package.__name__}.") or name == _LIGHT:
             return None
         sys.meta_path.remove(self)
-        become_real(self._compiler)
+        _execute(self._package)
         if name not in sys.modules:
             return None
         module, spec = sys.modules[name], ModuleSpec(name, self)

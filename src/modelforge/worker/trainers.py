@@ -62,6 +62,12 @@ class OurTrainer(Trainer):
         """None are counted: transformers goes through all modules for it, at each step."""
         return 0
 
+    def _clip_grad_norm(self, model: Any) -> Any:
+        # Of what is trained, which is the optimizer's: transformers goes through all modules for it, at each step.
+        assert self.optimizer is not None
+        trained = [each for group in self.optimizer.param_groups for each in group["params"]]
+        return self.accelerator.clip_grad_norm_(trained, self.args.max_grad_norm)
+
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """TRL writes one for each checkpoint; a checkpoint is no model yet."""
 
