@@ -17,7 +17,7 @@ from typing import Any
 
 from modelforge.computing import cxx
 from modelforge.contracts.base import Contract
-from modelforge.contracts.training import Optimizer, TrainingConfig
+from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, Optimizer, TrainingConfig
 from modelforge.tasks.base import Head
 
 MB = 1e6
@@ -33,6 +33,8 @@ TRL_MB = 105.0
 """… that has imported TRL, too …"""
 QUANTIZATION_MB = 120.0
 """… and bitsandbytes, which wants torch's compiler (all measured)."""
+COMPILER_MB = 60.0
+"""torch's compiler and its sharded tensors, which a worker on a CPU leaves out."""
 GPU_MB = 100.0
 """What the libraries of CUDA take of a GPU's memory for their own work, by torch's count."""
 SLACK = 0.1
@@ -57,6 +59,8 @@ GROUP_SCORES = 256 * 1024
 """Attention scores of a head that the engine computes at a time: that of ``engine.attention``."""
 WHOLE = 16
 """What the engine's C++ fills ranks up to multiples of: that of ``engine.lowrank``."""
+NORMS = {"gemma2": 4, "gemma3": 4, "gemma3_text": 4, "olmo2": 4, "cohere": 3}
+"""By family, inputs of a layer's norms that lie in memory for them, or as much, where those are not two."""
 NORMED = frozenset({"cohere", "gemma3", "gemma3_text", "olmo2", "qwen3"})
 """Families with norms of queries and keys, or a turn by positions of their own."""
 WAITING = ("dpo", "rlhf")
@@ -150,7 +154,7 @@ def estimate(
     weights = _weights(shape, config, frozen, engine=engine) * _copies(config)
     if device == "cpu" and _stored_as(model) == frozen:
         weights += frozen * _mapped(shape, quantized=quantized, engine=engine)
-    overhead = GPU_MB * MB if device == "cuda" else _libraries(config, engine=engine) * MB
+    overhead = GPU_MB * MB if device == "cuda" else _libraries(config, device, engine=engine) * MB
     moving = kept + logits
     return Estimate(
         weights=weights / MB,
@@ -364,7 +368,9 @@ def _kept_by_token(shape: Shape, config: TrainingConfig, half: int, way: _Way) -
     if way is _Way.NATIVE:
         if config.use_lora:
             low = layers * 4 * math.ceil(config.lora_r / WHOLE) * WHOLE
-        return half * (2 * hidden + 2 * queries + 2 * keys + before + 2 * mlp) + low + 4 * shape.heads
+        own = 2 * hidden + mlp if config.use_dora else 0  # PEFT's own pass keeps what it reads
+        norms = NORMS.get(shape.kind, 2) * hidden
+        return half * (norms + 2 * queries + 2 * keys + before + 2 * mlp + own) + low + 4 * shape.heads
     if way is _Way.TRITON:
         # Of dropout it keeps no more than a number: the result stands for what the product would keep, but for
         # attention's, which that keeps as well.
@@ -401,7 +407,9 @@ def _logits(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: 
     return float((batch.answers or batch.tokens) * shape.vocabulary * PLAIN_LOGIT)
 
 
-def _libraries(config: TrainingConfig, *, engine: bool) -> float:
+def _libraries(config: TrainingConfig, device: str, *, engine: bool) -> float:
     quantized = config.use_4bit or config.use_8bit or config.strategy == "qlora"
+    quantized = quantized or config.optim in BITSANDBYTES_OPTIMIZERS
+    compiler = COMPILER_MB if device != "cpu" and not quantized else 0.0
     trl = config.strategy in ("dpo", "rlhf") or not engine
-    return LIBRARIES_MB + (TRL_MB if trl else 0.0) + (QUANTIZATION_MB if quantized else 0.0)
+    return LIBRARIES_MB + compiler + (TRL_MB if trl else 0.0) + (QUANTIZATION_MB if quantized else 0.0)

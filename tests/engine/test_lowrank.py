@@ -14,12 +14,13 @@ from modelforge.contracts.training import TrainingConfig
 from modelforge.engine import lowrank, pointwise
 from modelforge.engine.dropout import drawn
 from modelforge.engine.engine import Engine
+from modelforge.engine.families import FAMILIES
 from modelforge.engine.lowrank import LowRank
 from modelforge.engine.source import Kind, Source
 from modelforge.engine.stacked import Stacked
 from modelforge.memory import Shape
 from tests.compilers import needs_compiler
-from tests.engine.models import documents, end_to_end, make
+from tests.engine.models import OWN, documents, end_to_end, make
 
 pytestmark = needs_compiler
 
@@ -95,10 +96,11 @@ def read_by(kind: Kind, read: Tensor, up: Tensor, weight: Tensor, factors: Tenso
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
-def test_it_keeps_what_the_memory_estimate_says(share: float) -> None:
+@pytest.mark.parametrize("family", [name for name in FAMILIES if name in OWN or name == "llama"])
+def test_it_keeps_what_the_memory_estimate_says(family: str, share: float) -> None:
     """What norms and gates make is not among it, nor what dropout does."""
     rank = 16
-    model, rows = make("llama", lora_dropout=share, r=rank), end_to_end(documents())
+    model, rows = make(family, lora_dropout=share, r=rank), end_to_end(documents())
     engine = Engine(model)
     kept: dict[int, int] = {}
 
@@ -126,6 +128,14 @@ def test_rows_beside_it_stay_as_they_are() -> None:
     LowRank(torch.float32, matrices, [1.0]).add(x, 0.0, whole[:, 32:64], matrices, source)
     assert bool((whole[:, 32:64] == 128).all())
     assert not whole[:, :32].any() and not whole[:, 64:].any()
+
+
+def test_a_column_of_rank_one_may_lie_as_a_decomposition_leaves_it() -> None:
+    a, b = torch.ones(1, 32), torch.ones(32, 1).as_strided((32, 1), (1, 32))
+    out, x = torch.zeros(3, 32), torch.ones(3, 32)
+    assert lowrank.usable(x, [a, b])
+    LowRank(torch.float32, [a, b], [1.0]).add(x, 0.0, out, [a, b], Source(Kind.PLAIN, (x,)))
+    assert bool((out == 32).all())
 
 
 @pytest.mark.parametrize(

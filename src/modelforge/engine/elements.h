@@ -31,4 +31,9 @@ inline Ints kept(long place, const uint32_t* seed, int32_t least) {
     return reinterpret_cast<Ints&>(number) >= least;
 }
 
+// What is left of them, `scale` times as large.
+inline Floats dropped(Floats values, long place, const uint32_t* seed, int32_t least, float scale) {
+    return kept(place, seed, least) ? scale * values : Floats{};
+}
+
 }  // namespace

@@ -2,7 +2,7 @@
 //
 // Layers that read the same input stand side by side: their A's are one matrix, and each has its own columns of the
 // output. Tokens go by in chunks that stay in a core's caches, so that a wide activation is read once for all that is made
-// of it: made on the way of what is kept for the gradient anyway, if need be, and dropped. Sums are float32 whatever the
+// of it. It may be made of what is kept for the gradient anyway, and it may have dropout. Sums are float32 whatever the
 // activations are; the matrices are float32.
 #include <algorithm>
 #include <cstdint>
@@ -59,7 +59,7 @@ struct Dropout {
     float scale;
     long inputs;
     Floats of(Floats values, long token, long place) const {
-        return kept(token * inputs + place, seed, least) ? scale * values : Floats{};
+        return dropped(values, token * inputs + place, seed, least, scale);
     }
 };
 
@@ -73,20 +73,20 @@ struct Source {
     const float *factors, *weight;
     Dropout dropout;
 
-    Lines lines(long begin, long count, long place, long width, float* scratch) const {
-        if (kind == PLAIN && !dropout.seed) return ::lines(x, begin, count, place, width, scratch);
+    Lines seen(long begin, long count, long place, long width, float* scratch) const {
+        if (kind == PLAIN && !dropout.seed) return lines(x, begin, count, place, width, scratch);
         for (long t = 0; t < count; ++t) {
             const T *from = x.at(begin + t) + place, *up = kind > NORMED ? ups.at(begin + t) + place : nullptr;
             float* to = scratch + t * PANEL;
             const auto fill = [&](auto made) {
                 for (long d = 0; d < width; d += LANES) store(to + d, made(take(from + d, LANES), d));
             };
-            Floats slope;
             if (kind == PLAIN) fill([&](Floats values, long) { return values; });
             if (kind == NORMED)
                 fill([&](Floats values, long d) { return factors[begin + t] * values * load(weight + place + d); });
-            if (kind == BY_SILU) fill([&](Floats values, long d) { return active(values, SILU, &slope) * take(up + d, LANES); });
-            if (kind == BY_GELU) fill([&](Floats values, long d) { return active(values, GELU, &slope) * take(up + d, LANES); });
+            const Activation bend = kind == BY_GELU ? GELU : SILU;
+            Floats slope;
+            if (up) fill([&](Floats values, long d) { return active(values, bend, &slope) * take(up + d, LANES); });
             if (dropout.seed)
                 for (long d = 0; d < width; d += LANES) store(to + d, dropout.of(load(to + d), begin + t, place + d));
         }
@@ -157,7 +157,7 @@ void forward(const Shape& shape, const Source<T>& x, const Rows<T>& out, float* 
             const long count = std::min(CHUNK, shape.tokens - begin);
             float* here = low + begin * ranks;
             over_panels(inputs, [&](long k, long width) {
-                const Lines seen = x.lines(begin, count, k, width, scratch);
+                const Lines seen = x.seen(begin, count, k, width, scratch);
                 multiply(k > 0, seen.start, seen.stride, 1, a_across + k * ranks, ranks, here, ranks, count, ranks, width);
             });
             for (const Layer& layer : shape.layers)
@@ -223,7 +223,7 @@ void backward(const Shape& shape, const Rows<const T>& grad, const Source<T>& x,
                         });
                     else if (by_x.start)
                         onto(by_x, begin, count, k, width, add);
-                    const Lines seen = x.lines(begin, count, k, width, scratch);
+                    const Lines seen = x.seen(begin, count, k, width, scratch);
                     for (const Layer& layer : shape.layers)
                         multiply(more, by_low + layer.row, 1, ranks, seen.start, seen.stride,
                                  by_a + layer.row * inputs + k, inputs, layer.rank, width, count);

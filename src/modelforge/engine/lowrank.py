@@ -45,6 +45,7 @@ class LowRank:
         assert element is not None
         library = code(LOWRANK, element).library
         assert library is not None
+        self._dtype = dtype
         # There are hundreds of calls in a step: what they have in common is made once.
         self._function = library.modelforge_low_rank
         ranks = [a.shape[0] for a, _ in _pairs(matrices)]
@@ -57,7 +58,8 @@ class LowRank:
     def add(self, x: Tensor, share: float, out: Tensor, matrices: Sequence[Tensor], source: Source) -> Kept:
         """Add B A x, times its scale, to each layer's columns of ``out``; of x a ``share`` is dropped.
 
-        ``x`` is (tokens, width in), made of ``source``; ``out`` (tokens, widths out). Gives what ``add_back`` asks for.
+        ``x`` is (tokens, width in), ``out`` (tokens, widths out). Gives what ``add_back`` asks for: ``source``, which x
+        was made of, is among it, and x is not.
         """
         assert all(each.dtype == torch.float32 and each.is_contiguous() for each in matrices)
         seed = drawn() if share else None
@@ -96,10 +98,12 @@ class LowRank:
         back: bool,
     ) -> None:
         x, second, third = (*(_rows(each) for each in source.tensors), None, None)[:3]
-        assert x is not None and x.dtype == out.dtype
-        given = (x, second, third, seed, out, low, by_x, *matrices)
+        assert x is not None and x.dtype == out.dtype == self._dtype
+        assert x.shape == (len(out), self._sizes[0])
+        read = (x, second, third, seed, out, low, by_x)
+        assert all(each is None or each.stride(-1) == 1 for each in read)
         strides = [0 if each is None else each.stride(0) for each in (x, second, out, by_x)]
-        assert all(each is None or each.stride(-1) == 1 for each in given)
+        given = (*read, *matrices)
         self._function(
             (ctypes.c_void_p * len(given))(*(None if each is None else each.data_ptr() for each in given)),
             (ctypes.c_int64 * len(strides))(*strides),

@@ -121,7 +121,7 @@ void drop(const Rows<const T>& x, const Rows<T>& out, const uint32_t* seed, int3
     for (long t = 0; t < tokens; ++t)
         for (long d = 0; d < size; d += LANES) {
             const long left = size - d;
-            Floats none = {}, next = kept(t * size + d, seed, least) ? scale * take(x.at(t, 0) + d, left) : none;
+            const Floats next = dropped(take(x.at(t, 0) + d, left), t * size + d, seed, least, scale);
             put(out.at(t, 0) + d, back ? take(out.at(t, 0) + d, left) + next : next, left);
         }
 }

@@ -21,7 +21,7 @@ from modelforge.engine.families import GELU, SILU, Family, activation
 from modelforge.engine.source import Kind, made
 from modelforge.native import POINTWISE, Code, code, element_of
 
-_TYPES = {"cpu": {torch.float32, torch.bfloat16}, "cuda": {torch.float32, torch.bfloat16, torch.float16}}
+_GPU_TYPES = {torch.float32, torch.bfloat16, torch.float16}
 TURN = "apply_rotary_pos_emb"
 """The function that turns queries and keys, in each of transformers' modules."""
 
@@ -50,10 +50,11 @@ def usable(weight: Tensor) -> bool:
 
 def fault(device: torch.device, dtype: torch.dtype) -> str | None:
     """Why nothing of the type can be computed on such a device, as the end of a sentence; None where it can."""
-    if dtype not in _TYPES.get(device.type, ()):
-        return f"there is no code for {str(dtype).removeprefix('torch.')} on this device"
+    none = f"there is no code for {str(dtype).removeprefix('torch.')} on this device"
     if device.type == "cpu":
-        return _code(dtype).fault
+        return none if element_of(dtype) is None else _code(dtype).fault
+    if device.type != "cuda" or dtype not in _GPU_TYPES:
+        return none
     if not importlib.util.find_spec("triton"):
         return "the package triton is not installed"
     from modelforge.engine import gpu  # noqa: PLC0415 - triton comes with torch's builds for GPUs alone
@@ -108,6 +109,7 @@ class _Norm(torch.autograd.Function):
         _run(Work.NORM, [rows, out], [weight, factors], rows.shape[1], factor=epsilon)
         ctx.save_for_backward(x, weight, factors)
         ctx.mark_non_differentiable(factors)
+        ctx.set_materialize_grads(False)  # of the factors: zeros that nobody reads
         return out.view(x.shape), factors
 
     @staticmethod

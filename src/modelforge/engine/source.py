@@ -16,8 +16,9 @@ class Kind(IntEnum):
     NORMED = 1
     """The norm's input, its weight in float32, and the factor of each row."""
     BY_SILU = 2
-    """Gate and up."""
+    """Gate and up, …"""
     BY_GELU = 3
+    """… for either activation."""
 
 
 class Source(NamedTuple):
@@ -31,8 +32,9 @@ _SOURCE = "_modelforge_source"
 
 
 def made(x: Tensor, kind: Kind, *tensors: Tensor) -> Tensor:
-    """``x``, which knows from now on what it was made of."""
-    setattr(x, _SOURCE, Source(kind, tuple(each.detach() for each in tensors)))
+    """``x``, which knows from now on what it was made of; not on a GPU, where nobody asks."""
+    if x.device.type == "cpu":
+        setattr(x, _SOURCE, Source(kind, tuple(each.detach() for each in tensors)))
     return x
 
 

@@ -9,7 +9,7 @@ import sys
 import types
 from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
 
@@ -20,7 +20,8 @@ def without_quantization() -> None:
 
 def without_compiler() -> None:
     """For a run on this machine alone, by code that is compiled already: put something light in the place of torch's
-    compiler and of its sharded tensors. Whoever wants more of them than stands there gets the real ones."""
+    compiler and of its sharded tensors. Whoever wants more of them than stands there gets the real ones; what had its
+    name from there before keeps it."""
     import torch.distributed  # noqa: PLC0415 - torch takes seconds
 
     # As a build without torch.distributed says: transformers imports all of it wherever it is.
@@ -28,7 +29,8 @@ def without_compiler() -> None:
     for name, attributes in STAND_INS.items():
         if name not in sys.modules:
             _stand_in(name, attributes)
-    importlib.import_module(_LIGHT)
+    for name in _LIGHT:
+        importlib.import_module(name)
 
 
 def _same(function: Any) -> Any:
@@ -57,8 +59,8 @@ STAND_INS: dict[str, dict[str, Any]] = {
     "torch.distributed.tensor": {"DTensor": _Nothing},
 }
 """By module, what a run on one machine asks of it."""
-_LIGHT = "torch._dynamo._trace_wrapped_higher_order_op"
-"""Of the compiler's modules the one that transformers imports; it needs none of the others."""
+_LIGHT = ("torch._dynamo.config", "torch._dynamo._trace_wrapped_higher_order_op")
+"""Of the compiler's modules those that torch's gradient checkpointing and transformers want; they need no others."""
 
 
 def _stand_in(name: str, attributes: Mapping[str, Any]) -> None:
@@ -101,7 +103,7 @@ def _execute(module: types.ModuleType) -> None:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Before any module of a package, but the light one, comes the package, which imports most of them itself."""
+    """Before any module of a package, but the light ones, comes the package, which imports most of them itself."""
 
     def __init__(self, package: types.ModuleType) -> None:
         self._package = package
@@ -109,12 +111,13 @@ class _Finder(MetaPathFinder, Loader):
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> Any:
         """Of a module that has been imported on the way: the one that is there."""
-        if not name.startswith(f"{self._package.__name__}.") or name == _LIGHT:
+        if not name.startswith(f"{self._package.__name__}.") or name in _LIGHT:
             return None
-        sys.meta_path.remove(self)
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
         _execute(self._package)
         if name not in sys.modules:
-            return None
+            return PathFinder.find_spec(name, path)  # importlib, which goes through that list, skips the next one
         module, spec = sys.modules[name], ModuleSpec(name, self)
         self._own, module.__spec__ = module.__spec__, spec  # importlib goes by the module's, where there is one
         return spec
