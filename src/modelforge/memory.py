@@ -154,7 +154,8 @@ def estimate(
     weights = _weights(shape, config, frozen, engine=engine) * _copies(config)
     if device == "cpu" and _stored_as(model) == frozen:
         weights += frozen * _mapped(shape, quantized=quantized, engine=engine)
-    overhead = GPU_MB * MB if device == "cuda" else _libraries(config, device, engine=engine) * MB
+    libraries = _libraries(config, device, head, engine=engine, quantized=quantized)
+    overhead = (GPU_MB if device == "cuda" else libraries) * MB
     moving = kept + logits
     return Estimate(
         weights=weights / MB,
@@ -407,9 +408,9 @@ def _logits(shape: Shape, config: TrainingConfig, batch: Batch, half: int, way: 
     return float((batch.answers or batch.tokens) * shape.vocabulary * PLAIN_LOGIT)
 
 
-def _libraries(config: TrainingConfig, device: str, *, engine: bool) -> float:
-    quantized = config.use_4bit or config.use_8bit or config.strategy == "qlora"
-    quantized = quantized or config.optim in BITSANDBYTES_OPTIMIZERS
-    compiler = COMPILER_MB if device != "cpu" and not quantized else 0.0
-    trl = config.strategy in ("dpo", "rlhf") or not engine
-    return LIBRARIES_MB + compiler + (TRL_MB if trl else 0.0) + (QUANTIZATION_MB if quantized else 0.0)
+def _libraries(config: TrainingConfig, device: str, head: Head, *, engine: bool, quantized: bool) -> float:
+    """Units of ``MB`` that they take of main memory."""
+    bitsandbytes = quantized or config.optim in BITSANDBYTES_OPTIMIZERS
+    trl = config.strategy in WAITING or (head is Head.CAUSAL and not engine)
+    found = LIBRARIES_MB + (TRL_MB if trl else 0.0) + (QUANTIZATION_MB if bitsandbytes else 0.0)
+    return found + (COMPILER_MB if device != "cpu" and not bitsandbytes else 0.0)
