@@ -131,8 +131,8 @@ CASES = (
         unit="steps",
     ),
     Case("start", STARTER, data="demo.jsonl", steps=2, first_step=(8, 4)),
-    Case("decode-1", "135M", (Rival("generate, batch 1", "generate", 1.8, 4),), decode=1, batch=1),
-    Case("decode-8", "135M", (Rival("generate, batch 8", "generate", 2, 4),), decode=8, batch=8),
+    Case("decode-1", "135M-half", (Rival("generate, batch 1", "generate", 1.8, 4),), decode=1, batch=1),
+    Case("decode-8", "135M-half", (Rival("generate, batch 8", "generate", 2, 4),), decode=8, batch=8),
 )
 
 _UNSLOTH = Rival("Unsloth", "unsloth_sft", 1.0, 1.2, "unsloth", memory=1.1)

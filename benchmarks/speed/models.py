@@ -30,7 +30,7 @@ class Llama:
     tied: bool = True
     positions: int = 2048
     half: bool = False
-    """Written in bfloat16, as large models are published."""
+    """Written in bfloat16, as most models are published."""
     scorer: bool = False
     """With one number for its head: a reward model."""
 
@@ -136,6 +136,7 @@ class Bert:
 
 MODELS: dict[str, Llama | T5 | Bert] = {
     "135M": Llama(576, 1536, 30, 9, 3, 49_152),
+    "135M-half": Llama(576, 1536, 30, 9, 3, 49_152, half=True),
     "5M": Llama(256, 688, 6, 4, 2, 3072),
     "1B": Llama(2048, 8192, 16, 32, 8, 128_256, half=True),
     "3B": Llama(3072, 8192, 28, 24, 8, 128_256, half=True),
@@ -145,7 +146,7 @@ MODELS: dict[str, Llama | T5 | Bert] = {
     "T5-small": T5(),
     "BERT-medium": Bert(),
 }
-"""SmolLM2-135M; the starter model; Llama 3.1 and 3.2; reward models as large as the policies; T5 small; BERT medium."""
+"""SmolLM2-135M, once more in bfloat16, as it is published; the starter model; Llama 3.1 and 3.2; reward models as large as the policies; T5 small; BERT medium."""
 
 
 def make(name: str, folder: Path) -> Path:

@@ -7,13 +7,26 @@ import os
 import shutil
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
 
 from modelforge.errors import InvalidRequest, NotFound
+from modelforge.inference import shelf as shelf_module
+from modelforge.inference import step
+from modelforge.inference.half import is_half
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.shelf import Shelf
+from modelforge.providers import PROVIDERS, huggingface
 from modelforge.tasks import TASKS
+from modelforge.tasks.base import Head
+from modelforge.worker.save import save_model
+from tests.compilers import needs_compiler
+from tests.providers.test_adapter import spec_of
+from tests.providers.test_quantization import logits, moved
 from tests.tiny import make_tiny_model
 
 
@@ -54,10 +67,7 @@ def test_a_model_larger_than_the_budget_is_loaded_alone(folders: list[Path], tmp
 
 
 def test_the_size_is_known_before_loading(tiny_model: Path) -> None:
-    from modelforge.providers import PROVIDERS
-
-    expected = PROVIDERS.get("huggingface").trained_bytes(str(tiny_model), TASKS.get("text-generation"), "cpu")
-    assert shelf_for([]).get(target(tiny_model)).size == pytest.approx(expected, rel=0.01)
+    assert shelf_for([]).get(target(tiny_model)).size == pytest.approx(bytes_of(tiny_model), rel=0.01)
 
 
 def test_the_budget_is_what_was_given_or_half_of_what_is_free() -> None:
@@ -103,3 +113,81 @@ def test_a_changed_model_is_out_of_memory_before_the_next_is_loaded(folders: lis
         assert gone() is None
     finally:
         gc.enable()
+
+
+@pytest.fixture
+def slow_at_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (shelf_module, huggingface):
+        monkeypatch.setattr(module, "cpu_has_fast_bf16", lambda: False)
+
+
+def in_bfloat16(model: Path) -> Path:
+    AutoModelForCausalLM.from_pretrained(model, dtype=torch.bfloat16).save_pretrained(model)
+    return model
+
+
+def tuned_on(model: Path, output: Path, **fields: Any) -> Path:
+    """The folder of a run whose adapter has changed much."""
+    spec = spec_of(model, output, **fields)
+    tuned, tokenizer = PROVIDERS.get("huggingface").load(spec, Head.CAUSAL)
+    save_model(moved(tuned), tokenizer, spec, {})
+    return Path(spec.output_dir)
+
+
+def exact(model: Path, adapter: Path | None = None) -> torch.Tensor:
+    plain: Any = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32)
+    return logits(plain if adapter is None else PeftModel.from_pretrained(plain, adapter))
+
+
+@needs_compiler
+@pytest.mark.usefixtures("slow_at_bfloat16")
+def test_weights_stay_in_bfloat16_and_answer_in_float32(folders: list[Path], tmp_path: Path) -> None:
+    whole = shelf_for([]).get(target(folders[0])).size
+    model = in_bfloat16(folders[1])
+    said: list[str] = []
+    loaded = shelf_for(said).get(target(model))
+    assert is_half(loaded.model)
+    assert loaded.size == pytest.approx(whole / 2, rel=0.02)  # of norms
+    assert loaded.size == pytest.approx(bytes_of(model), rel=0.02)
+    torch.testing.assert_close(logits(loaded.model), exact(model), rtol=1e-5, atol=1e-5)
+    assert not any("layers" in line for line in said)  # each token goes through step.cpp
+
+    tuned = tuned_on(model, tmp_path / "tuned")
+    loaded = shelf_for(said).get(target(tuned))
+    assert is_half(loaded.model)
+    assert loaded.weights == pytest.approx(bytes_of(tuned), abs=4096)  # the header of the file
+    torch.testing.assert_close(logits(loaded.model), exact(model, tuned), rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(logits(loaded.model), exact(model), atol=1e-2)
+    assert not any("layers" in line for line in said)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("slow_at_bfloat16")
+@pytest.mark.parametrize("fields", [{"use_dora": True}, {"lora_r": 32}])
+def test_an_adapter_that_had_better_be_merged_is(folders: list[Path], tmp_path: Path, fields: dict[str, Any]) -> None:
+    model = in_bfloat16(folders[0])
+    tuned = tuned_on(model, tmp_path / "tuned", **fields)
+    loaded = shelf_for([]).get(target(tuned)).model
+    assert not hasattr(loaded, "peft_config")
+    assert {parameter.dtype for parameter in loaded.parameters()} == {torch.float32}
+    torch.testing.assert_close(logits(loaded), exact(model, tuned), rtol=1e-4, atol=1e-4)
+
+
+@needs_compiler
+@pytest.mark.usefixtures("slow_at_bfloat16")
+def test_a_model_that_goes_through_its_layers_is_widened_once(
+    folders: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = in_bfloat16(folders[0])
+    monkeypatch.setitem(step.FAMILIES, "llama", step.Family(factors=lambda _: (2.0, 1.0)))  # the trial sees to it
+    said: list[str] = []
+    loaded = shelf_for(said).get(target(model))
+    assert any("goes through transformers' layers for each token: its logits differ" in line for line in said)
+    kinds = {tensor.dtype for tensor in [*loaded.model.parameters(), *loaded.model.buffers()]}
+    assert kinds == {torch.float32}
+    torch.testing.assert_close(logits(loaded.model), exact(model), rtol=1e-5, atol=1e-5)
+
+
+def bytes_of(folder: Path) -> int:
+    """As it is known before it is loaded."""
+    return PROVIDERS.get("huggingface").trained_bytes(str(folder), TASKS.get("text-generation"), "cpu")

@@ -13,6 +13,7 @@ import transformers
 from modelforge import native
 from modelforge.inference import step
 from modelforge.inference.decoder import Decoder, trial
+from modelforge.inference.half import halve
 from modelforge.inference.shelf import Shelf
 from tests.compilers import needs_compiler
 from tests.inference.test_decoder import FAMILIES, NEW, PROMPTS, SMALL, VOCABULARY, generated, make, run, turn
@@ -130,7 +131,25 @@ def test_in_bfloat16_it_is_as_near_to_the_exact_logits_as_a_plain_pass(case: str
     assert (ours - exact).norm() <= 1.1 * (theirs - exact).norm()
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("case", CASES)
+@torch.inference_mode()
+def test_weights_in_bfloat16_are_computed_with_in_float32(case: str) -> None:
+    model, exact = build(case, torch.float32), build(case, torch.float32)
+    for parameters in zip(model.parameters(), exact.parameters(), strict=True):
+        half = parameters[0].bfloat16()
+        parameters[0].data, parameters[1].data = half, half.float()
+    halve(model)
+    assert {plain.weight.dtype for plain in model.modules() if "Linear" in type(plain).__name__} == {torch.bfloat16}
+    assert difference(logits(model, [1, 2, 3]), logits(exact, [1, 2, 3])) < 1e-5
+    decoder = stepping(model)
+    decoder.slots.resize(len(LENGTHS), 44)
+    ids = rows(decoder, LENGTHS)
+    got = decoder.step([row[length] for row, length in zip(ids, LENGTHS, strict=True)], [*LENGTHS])
+    for row in range(len(LENGTHS)):
+        assert difference(got[row], logits(exact, ids[row][:-1])) < 1e-5
+
+
+@pytest.mark.parametrize("weights", ["float32", "bfloat16", "half"])
 @pytest.mark.parametrize(
     ("case", "lora"),
     [
@@ -142,8 +161,8 @@ def test_in_bfloat16_it_is_as_near_to_the_exact_logits_as_a_plain_pass(case: str
     ],
 )
 @torch.inference_mode()
-def test_an_adapter_beside_the_weights_is_added(case: str, lora: dict[str, Any], dtype: torch.dtype) -> None:
-    model = build(case, dtype)
+def test_an_adapter_beside_the_weights_is_added(case: str, lora: dict[str, Any], weights: str) -> None:
+    model = build(case, torch.float32 if weights == "float32" else torch.bfloat16)
     assert step.refusal(model, adapters=True) is None
     with torch.inference_mode(mode=False):
         tuned: Any = peft.get_peft_model(
@@ -152,6 +171,8 @@ def test_an_adapter_beside_the_weights_is_added(case: str, lora: dict[str, Any],
         for name, parameter in tuned.named_parameters():
             if "lora_" in name:
                 parameter.data = 0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(3))
+    if weights == "half":
+        halve(tuned)
     assert step.refusal(model) == "an adapter lies beside its weights"
     decoder = Decoder(tuned, adapters=True)
     assert decoder.detour is None
@@ -166,7 +187,7 @@ def test_an_adapter_beside_the_weights_is_added(case: str, lora: dict[str, Any],
         ours = decoder.step([row[length] for row, length in zip(ids, LENGTHS, strict=True)], [*LENGTHS])
         theirs = torch.stack([logits(tuned, row[:-1]) for row in ids])
         whole = ours if change == 1.0 else whole
-        assert difference(ours, theirs) < (1e-5 if dtype is torch.float32 else 5e-2)
+        assert difference(ours, theirs) < (5e-2 if weights == "bfloat16" else 1e-5)
     assert difference(ours, whole) > 0.1
 
 

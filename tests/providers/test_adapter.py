@@ -196,8 +196,9 @@ def test_what_answers_has_its_adapter_in_its_weights(tiny_model: Path, tmp_path:
     import torch
     from peft import PeftModel
 
-    from modelforge.tasks import TASKS
+    from modelforge.inference.shelf import Shelf
     from modelforge.worker.save import save_model
+    from tests.inference.test_shelf import target
 
     spec = spec_of(tiny_model, tmp_path / "models" / "made", **fields)
     model, tokenizer = PROVIDER.load(spec, Head.CAUSAL)
@@ -205,7 +206,7 @@ def test_what_answers_has_its_adapter_in_its_weights(tiny_model: Path, tmp_path:
     trained = logits(moved(model))
     start = tmp_path / "start"
     save_model(model, tokenizer, spec, {}, start=start if start.exists() else None)
-    loaded = PROVIDER.load_trained(spec.output_dir, TASKS.get("text-generation"), "cpu").model
+    loaded = Shelf("cpu", 0, lambda line: None).get(target(Path(spec.output_dir))).model
     assert not isinstance(loaded, PeftModel)
     torch.testing.assert_close(logits(loaded), trained, rtol=1e-4, atol=1e-4)
 

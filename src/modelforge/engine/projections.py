@@ -197,13 +197,14 @@ def projections(layers: Sequence[Any]) -> list[Projection]:
     return [Projection([layer]) for layer in plain]
 
 
-def is_plain(layer: Any) -> bool:
-    """Whether a layer is PEFT's LoRA over a linear one without any of its variants, and so fit for a ``Projection``."""
+def is_plain(layer: Any, linear: type[nn.Module] = nn.Linear) -> bool:
+    """Whether a layer is PEFT's LoRA over one of the class ``linear`` without any of its variants, and so fit for a
+    ``Projection``."""
     if not isinstance(layer, LoraLayer) or "default" not in layer.lora_A or layer.lora_variant or layer.merged:
         return False
     own: Any = layer.get_base_layer()
-    linear = (type(own) is nn.Linear and isinstance(layer, Linear)) or _is_quantized(own)
-    return linear and layer.lora_B["default"].bias is None and not own.weight.requires_grad
+    known = (type(own) is linear and isinstance(layer, Linear)) or _is_quantized(own)
+    return known and layer.lora_B["default"].bias is None and not own.weight.requires_grad
 
 
 def dropout_of(layer: Any, adapter: str) -> float:

@@ -30,7 +30,7 @@ class Decoder:
     def __init__(self, model: PreTrainedModel, *, adapters: bool = False) -> None:
         """``model`` is in evaluation mode; ``refusal`` has said that it is of the right kind. With ``adapters``,
         step.cpp takes one that lies beside the weights; ``renew`` tells when that has changed."""
-        self._model: Any = _bare(model)
+        self._model: Any = bare(model)
         self._config = self._model.config.get_text_config()
         self._last_only = "logits_to_keep" in inspect.signature(self._model.forward).parameters
         self._windows = _windows(self._config)
@@ -114,7 +114,7 @@ class Decoder:
 
 def refusal(model: PreTrainedModel) -> str | None:
     """Why a model has to go by transformers' ``generate``; None where a decoder gives what the model gives."""
-    inner: Any = _bare(model)
+    inner: Any = bare(model)
     config = inner.config.get_text_config()
     if getattr(inner, "hf_quantizer", None) is not None:
         return "its weights are quantized"
@@ -166,7 +166,7 @@ def _fault(decoder: Decoder) -> str | None:
     return None
 
 
-def _bare(model: PreTrainedModel) -> Any:
+def bare(model: PreTrainedModel) -> Any:
     """The model under an adapter, whose layers are in it."""
     tuned: Any = model
     return tuned.get_base_model() if hasattr(tuned, "peft_config") else tuned

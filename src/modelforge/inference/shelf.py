@@ -16,11 +16,14 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 
 from modelforge.contracts.job import RunSpec
 from modelforge.errors import NotFound
+from modelforge.hardware import cpu_has_fast_bf16
+from modelforge.inference import step
 from modelforge.inference.batch import Batch
-from modelforge.inference.decoder import Decoder, refusal, trial
+from modelforge.inference.decoder import Decoder, bare, refusal, trial
+from modelforge.inference.half import halve, is_half
 from modelforge.inference.packing import can_pack, pack, packed_bytes
 from modelforge.inference.protocol import ModelTarget
-from modelforge.providers import PROVIDERS
+from modelforge.providers import PROVIDERS, adapter
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head
 
@@ -78,7 +81,7 @@ class Shelf:
         self._make_room(provider.trained_bytes(target.path, task, self._device))
         started = time.monotonic()
         found_model = provider.load_trained(target.path, task, self._device)
-        model = found_model.model
+        model = self._settled(found_model.model, found_model.head)
         own = model.generation_config if found_model.head is not Head.SPAN else None
         ends = own.eos_token_id if own is not None else None
         if own is not None:
@@ -140,13 +143,36 @@ class Shelf:
             if _files(path) != fingerprint:
                 self.evict(path)
 
+    def _settled(self, model: PreTrainedModel, head: Head) -> PreTrainedModel:
+        """The model in the form that answers fastest, of those that answer as it was trained to."""
+        if getattr(bare(model), "hf_quantizer", None) is not None:
+            return model
+        if (
+            head is Head.CAUSAL
+            and model.device.type == "cpu"
+            and model.dtype == torch.bfloat16
+            and not cpu_has_fast_bf16()
+        ):
+            if refusal(model) is None and step.refusal(bare(model), adapters=True) is None and _is_light(model):
+                halve(model)
+                return model
+            self._widen(model)
+        return adapter.merged(model) if hasattr(model, "peft_config") else model
+
+    def _widen(self, model: PreTrainedModel) -> None:
+        """Let a model in bfloat16 be one in float32."""
+        self._make_room(_bytes(model))  # as many more
+        model.float()
+
     def _batch(self, path: str, model: PreTrainedModel) -> Batch | None:
         """What runs the model's requests together, where that gives what the model gives."""
         reason = refusal(model)
         if reason is None:
-            decoder = Decoder(model)
+            decoder = Decoder(model, adapters=True)
             # Tried before it is packed: what is compared with is the model as it was loaded.
             reason = trial(decoder)
+        if is_half(model) and (reason is not None or decoder.detour is not None):
+            self._widen(model)  # which layer by layer would be done for each token
         if reason is not None:
             self._say(f"{path} answers one request at a time: {reason}")
             return None
@@ -186,6 +212,12 @@ class Shelf:
 
 def _free_bytes(device: str) -> int:
     return int(torch.cuda.mem_get_info()[0]) if device == "cuda" else psutil.virtual_memory().available
+
+
+def _is_light(model: PreTrainedModel) -> bool:
+    """Whether an adapter in float32 beside weights in bfloat16 is less to read than the two as one in float32."""
+    beside = sum(parameter.numel() for name, parameter in model.named_parameters() if "lora_" in name)
+    return 4 * beside < 2 * (model.num_parameters() - beside)
 
 
 def _bytes(model: PreTrainedModel) -> int:

@@ -4,7 +4,7 @@
 // caches of the cores. One team of threads goes through the phases of a layer together: queries, keys and values;
 // attention; its output layer; gate and up; down. What lies between two products, sums and norms of a few rows and the
 // first product of an adapter, every thread computes for itself: that takes less than another meeting. Sums are float32
-// whatever the weights are.
+// whatever the weights are, and weights may be of half the size of what is computed in.
 #include <omp.h>
 #include <sched.h>
 
@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cmath>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "../vectors.h"
@@ -234,7 +235,7 @@ class Team {
 struct Matrix {
     const void* weight;  // (outputs × inputs)
     const float* bias;   // or null
-    const void* down;    // (rank × inputs), of the weights' type
+    const void* down;    // (rank × inputs), of the type that is computed in
     const float* up;     // (outputs × rank)
 };
 
@@ -242,7 +243,7 @@ struct Matrix {
 struct Layer {
     Matrix query, key, value, output, gate, up, down;
     const float *before_attention, *of_query, *of_key, *after_attention, *before_mlp, *after_mlp;
-    void *keys, *values;      // of shape (rows, heads of keys, capacity, size)
+    void *keys, *values;      // of shape (rows, heads of keys, capacity, size), of the type that is computed in
     const float *cos, *sin;   // of shape (rows, rotated); null where positions don't count
 };
 static_assert(sizeof(Layer) == 38 * sizeof(void*), "a table of addresses");
@@ -258,10 +259,12 @@ struct Factors {
     float epsilon, scores, cap, residual, logits, logits_cap;  // a cap of 0 is none
 };
 
-template <typename P>
+// P takes the weights, Q all else.
+template <typename P, typename Q>
 struct Step {
-    using Weight = typename P::Weight;
+    using Number = typename Q::Weight;
     using Input = typename P::Input;
+    static_assert(std::is_same_v<Input, typename Q::Input>);
 
     const Layer* layers;
     const int64_t* windows;  // per layer; 0 means that all is seen
@@ -285,7 +288,7 @@ struct Step {
         std::vector<float> stream, scores, pieces, numbers;
         std::vector<float> low, more;  // inputs times `down` of the matrices of a phase; what `up` makes of one
         std::vector<Input> normed, query;
-        std::vector<Weight> key;
+        std::vector<Number> key;
         int patience = PATIENCE;
     };
 
@@ -293,7 +296,7 @@ struct Step {
     void product(const Matrix& matrix, long depth, long first, long last, const Input* inputs, long width, float* out,
                  long stride, Own& own, long place = 0) const {
         const long rows = s.rows, count = last - first;
-        multiply<P>(static_cast<const Weight*>(matrix.weight) + first * depth, depth, count, inputs, width, rows, out,
+        multiply<P>(static_cast<const typename P::Weight*>(matrix.weight) + first * depth, depth, count, inputs, width, rows, out,
                     stride);
         if (matrix.bias)
             for (long r = 0; r < rows; ++r)
@@ -308,7 +311,7 @@ struct Step {
 
     void lower(const Matrix& matrix, long depth, const Input* inputs, long width, Own& own, long place = 0) const {
         if (matrix.down)
-            multiply<P>(static_cast<const Weight*>(matrix.down), depth, s.rank, inputs, width, s.rows,
+            multiply<Q>(static_cast<const Number*>(matrix.down), depth, s.rank, inputs, width, s.rows,
                         own.low.data() + place * s.rows * wide_rank, wide_rank);
     }
 
@@ -359,7 +362,7 @@ struct Step {
         const float* numbers = asked.data() + row * (queries + 2 * known);
         const float* value = numbers + queries + known + group * size;
         float *mine = own.numbers.data(), *scores = own.scores.data();
-        Weight* key = own.key.data();
+        Number* key = own.key.data();
         Input* query = own.query.data();
 
         ready(numbers + queries, s.key_heads, group, layer.of_key, layer, row, mine);
@@ -368,9 +371,9 @@ struct Step {
         for (long d = 0; d < size; ++d) write(query + d, mine[d]);
 
         const long start = (row * s.key_heads + group) * s.capacity * size;
-        Weight *keys = static_cast<Weight*>(layer.keys) + start, *values = static_cast<Weight*>(layer.values) + start;
-        multiply<P>(keys + first * size, size, count, query, 0, 1, scores, 0);
-        multiply<P>(key, size, 1, query, 0, 1, scores + count, 0);
+        Number *keys = static_cast<Number*>(layer.keys) + start, *values = static_cast<Number*>(layer.values) + start;
+        multiply<Q>(keys + first * size, size, count, query, 0, 1, scores, 0);
+        multiply<Q>(key, size, 1, query, 0, 1, scores + count, 0);
         // One of the heads that share a key stores it. The others of this phase may read the cache before or after.
         if (head % each == 0)
             for (long d = 0; d < size; ++d) keys[length * size + d] = key[d], write(values + length * size + d, value[d]);
@@ -470,10 +473,10 @@ struct Step {
     }
 };
 
-template <typename P>
+template <typename P, typename Q>
 void run(const Layer* layers, const int64_t* windows, const Shape& shape, const Factors& factors,
          const int64_t* lengths, void* const* ends, int threads) {
-    Step<P> step{layers, windows, shape, factors, lengths, static_cast<const float*>(ends[0]),
+    Step<P, Q> step{layers, windows, shape, factors, lengths, static_cast<const float*>(ends[0]),
                  static_cast<const float*>(ends[1]), Matrix{ends[2], static_cast<const float*>(ends[3]), nullptr, nullptr},
                  static_cast<float*>(ends[4])};
     Team team;
@@ -488,10 +491,13 @@ void run(const Layer* layers, const int64_t* windows, const Shape& shape, const 
 }  // namespace
 
 // `layers` is a table of Layers, `sizes` a Shape, `factors` a Factors. `ends`: the embedded tokens, the last norm,
-// the output layer's weight and bias, the logits; all of them but the weight float32.
+// the output layer's weight and bias, the logits; all of them but the weight float32. `weights` and
+// `numbers` say whether the weights are bfloat16, and whether that is what is computed in.
 extern "C" void modelforge_step(void* const* layers, const int64_t* windows, const int64_t* sizes, const float* factors,
-                                const int64_t* lengths, void* const* ends, int bfloat16, int threads) {
-    (bfloat16 ? run<Halved> : run<Single<float>>)(
+                                const int64_t* lengths, void* const* ends, int weights, int numbers,
+                                int threads) {
+    using Whole = Single<float>;
+    (numbers ? run<Halved, Halved> : weights ? run<Single<BFloat16>, Whole> : run<Whole, Whole>)(
         reinterpret_cast<const Layer*>(layers), windows, *reinterpret_cast<const Shape*>(sizes),
         *reinterpret_cast<const Factors*>(factors), lengths, ends, threads);
 }

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modelforge.engine import families
-from modelforge.engine.projections import is_plain
+from modelforge.engine import families, projections
+from modelforge.inference.half import HalfLinear
 from modelforge.inference.slots import Slots
 from modelforge.native import STEP, code
 
@@ -93,10 +93,42 @@ def refusal(model: Any, *, adapters: bool = False) -> str | None:
     return code(STEP).fault
 
 
+def is_plain(layer: Any) -> bool:
+    """Whether a layer is LoRA as step.cpp has it, over a linear one."""
+    return projections.is_plain(layer) or projections.is_plain(layer, HalfLinear)
+
+
 def plain(layer: Any) -> nn.Linear:
     """A linear layer without the adapter around it."""
     found: nn.Linear = getattr(layer, "base_layer", layer)
     return found
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """Cosines and sines of positions."""
+
+    each: tuple[Tensor, ...]
+    """Of every position, both [capacity, rotated]."""
+    now: tuple[Tensor, ...]
+    """Of the rows' own in this step, both [rows, rotated]."""
+
+    def to(self, positions: Tensor) -> None:
+        for each, now in zip(self.each, self.now, strict=True):
+            torch.index_select(each, 0, positions, out=now[: len(positions)])
+
+
+@dataclass(frozen=True)
+class _View:
+    """A cache as step.cpp is told of it."""
+
+    place: tuple[int, ...]
+    """Its rows, its capacity, and where its tensors lie."""
+    table: ctypes.Array[ctypes.c_void_p]
+    """The layers, as step.cpp has them."""
+    turns: dict[str, _Turn]
+    """By kind of layer."""
+    rotated: int
 
 
 class Step:
@@ -115,13 +147,15 @@ class Step:
         self._rank = max((len(low.lora_A[ADAPTER].weight) for low in self._model.modules() if is_plain(low)), default=0)
         self._adapters: list[tuple[Any, Tensor, Tensor]] = []
         """Layers with an adapter, and what ``renew`` fills: down, (rank, inputs), and up, (outputs, rank)."""
+        self._view: _View | None = None
+        self._dtype: torch.dtype = model.dtype
         self._kept: list[Tensor] = []  # whatever becomes of the model, what the tables point to stays
         self._tables = [self._table(layer) for layer in self._layers]
         head = model.lm_head
         self._ends = [self._norm(self._model.norm), *self._matrix(head.weight, head.bias)[:2]]
         self._windows = (ctypes.c_int64 * len(windows))(*(window or 0 for window in windows))
         self._kinds = self._rope_kinds(config)
-        self._type = _TYPES[model.dtype]
+        self._types = _TYPES[head.weight.dtype], _TYPES[self._dtype]
         attention = self._layers[0].self_attn
         self._vocabulary = head.out_features
         self._sizes = (
@@ -151,37 +185,48 @@ class Step:
         rows, capacity = self._slots.rows, self._slots.capacity
         if len(lengths) > rows or not all(0 <= length < capacity for length in lengths):
             raise IndexError(f"{lengths} tokens are no rows of a cache of {rows} × {capacity}")
+        view = self._seen()
         embedded = self._model.embed_tokens(torch.tensor(tokens)).float().mul_(self._embedding_factor)
         positions = torch.tensor(lengths)
-        turns = {kind: self._turns(embedded, positions, kind) for kind in set(self._kinds) - {""}}
+        for turn in view.turns.values():
+            turn.to(positions)
         logits = torch.empty(len(tokens), self._vocabulary)
-        addresses: list[int | None] = []
-        for table, kind, (keys, values) in zip(self._tables, self._kinds, self._slots.layers_held, strict=True):
-            addresses += table
-            addresses += (keys.data_ptr(), values.data_ptr())
-            addresses += [each.data_ptr() for each in turns[kind]] if kind else (None, None)
-        rotated = next((cos.shape[1] for cos, _ in turns.values()), 0)
-        sizes = (*self._sizes, rotated, capacity, len(tokens))
         ends = (embedded.data_ptr(), *self._ends, logits.data_ptr())
         library = code(STEP).library
         assert library is not None
         library.modelforge_step(
-            (ctypes.c_void_p * len(addresses))(*addresses),
+            view.table,
             self._windows,
-            (ctypes.c_int64 * len(sizes))(*sizes),
+            (ctypes.c_int64 * (len(self._sizes) + 3))(*self._sizes, view.rotated, capacity, len(tokens)),
             self._factors,
             ctypes.c_void_p(positions.data_ptr()),
             (ctypes.c_void_p * len(ends))(*ends),
-            ctypes.c_int(self._type),
-            ctypes.c_int(torch.get_num_threads()),
+            *map(ctypes.c_int, (*self._types, torch.get_num_threads())),
         )
         return logits
 
-    def _turns(self, embedded: Tensor, positions: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-        """Cosines and sines of the rows' positions, each [rows, rotated], for layers of a kind."""
+    def _seen(self) -> _View:
+        """The cache as step.cpp is told of it; made anew where it has moved."""
+        slots = self._slots
+        held = [tensor.data_ptr() for pair in slots.layers_held for tensor in pair]
+        place = (slots.rows, slots.capacity, *held)
+        if self._view is None or self._view.place != place:
+            turns = {kind: self._turn(kind) for kind in set(self._kinds) - {""}}
+            addresses: list[int | None] = []
+            for at, (table, kind) in enumerate(zip(self._tables, self._kinds, strict=True)):
+                addresses += table + held[2 * at : 2 * at + 2]
+                addresses += [each.data_ptr() for each in turns[kind].now] if kind else [None, None]
+            rotated = next((turn.now[0].shape[1] for turn in turns.values()), 0)
+            self._view = _View(place, (ctypes.c_void_p * len(addresses))(*addresses), turns, rotated)
+        return self._view
+
+    def _turn(self, kind: str) -> _Turn:
+        """Of the positions that a row of the cache has, for layers of a kind."""
         by_kind = {} if kind == _ONE_KIND else {"layer_type": kind}
-        cos, sin = self._model.rotary_emb(embedded, position_ids=positions[:, None], **by_kind)
-        return cos[:, 0].contiguous(), sin[:, 0].contiguous()
+        positions = torch.arange(self._slots.capacity)[None]
+        found = self._model.rotary_emb(torch.zeros(1), position_ids=positions, **by_kind)
+        each = tuple(numbers[0].contiguous() for numbers in found)
+        return _Turn(each, tuple(numbers.new_empty(self._slots.rows, numbers.shape[1]) for numbers in each))
 
     def _rope_kinds(self, config: Any) -> list[str]:
         """For each layer which positions it turns by; empty for one that doesn't."""
@@ -229,7 +274,7 @@ class Step:
         if layer is plain(layer):
             return None
         own = plain(layer)
-        down = own.weight.new_zeros(self._rank, own.in_features)
+        down = torch.zeros(self._rank, own.in_features, dtype=self._dtype)
         up = torch.zeros(own.out_features, self._rank)
         self._adapters.append((layer, down, up))
         return down, up

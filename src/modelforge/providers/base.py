@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A model ready to answer."""
+    """A model to answer."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
@@ -70,7 +70,7 @@ class Provider(Protocol):
         """What the run starts from, as it was, on the run's device, not to be trained. Raises ModelForgeError."""
 
     def load_trained(self, path: str, task: Task, device: str) -> Loaded:
-        """A finished model (or a base model) ready to answer, from its folder or hub id."""
+        """A finished model (or a base model) to answer, its adapter beside its weights, from its folder or hub id."""
 
     def trained_bytes(self, path: str, task: Task, device: str) -> int:
         """Bytes of the weights that ``load_trained`` would hold, known without loading them."""

@@ -70,7 +70,9 @@ class HuggingFace(Provider):
         return start
 
     def load_trained(self, path: str, task: Task, device: str) -> Loaded:
-        """A model ready to answer on ``device``: a run's output folder, or a base model's folder or hub id.
+        """A model to answer on ``device``, with its adapter beside its weights: a run's output folder, or a base
+        model's folder or hub id. Where a processor is slow at bfloat16, weights that are stored so come as they are,
+        and are to be computed with in float32.
 
         Raises InvalidRequest, NotFound or Forbidden where it cannot be had or is not of the right kind.
         """
@@ -91,14 +93,13 @@ class HuggingFace(Provider):
 
             with explained(trained.own):
                 model = PeftModel.from_pretrained(model, trained.adapter)
-            if not trained.quantization:
-                model = adapter.merged(model)
         if not trained.quantization:
             model = model.to(device)
         return Loaded(model.eval(), tokenizer, trained.head, trained.spec)
 
     def trained_bytes(self, path: str, task: Task, device: str) -> int:
-        """Bytes of the weights that ``load_trained`` would hold, by the model's configuration alone. Raises alike."""
+        """Bytes of the weights that ``load_trained`` would hold, by the model's configuration and the adapter's file.
+        Raises alike."""
         import torch  # noqa: PLC0415
 
         trained = _trained(path, task, device)
@@ -107,12 +108,13 @@ class HuggingFace(Provider):
             model = _auto_class(trained.head).from_config(
                 config, dtype=trained.dtype, trust_remote_code=trained.trust_remote_code
             )
+        beside = sum(file.stat().st_size for file in Path(trained.adapter).glob("*.safetensors")) if trained.adapter else 0
         if trained.quantization is None:
-            return int(model.get_memory_footprint())
+            return int(model.get_memory_footprint()) + beside
         # Embeddings stay as they are; all else that counts takes 4 or 8 bits a weight.
         bits = 4 if trained.quantization.load_in_4bit else 8
         kept = model.get_input_embeddings().weight.numel()
-        return int(kept * trained.dtype.itemsize + (model.num_parameters() - kept) * bits // 8)
+        return int(kept * trained.dtype.itemsize + (model.num_parameters() - kept) * bits // 8) + beside
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def _trained(path: str, task: Task, device: str) -> _Trained:
     if text is None:
         ref = ModelRef(name=path, source="folder" if Path(path).is_dir() else "hub", path=path)
         config = _config(ref)
-        return _Trained(ref, ref, task.head(config.to_dict(), path), _resting_dtype(device, config.dtype))
+        head = task.head(config.to_dict(), path)
+        return _Trained(ref, ref, head, _resting_dtype(device, config.dtype, head))
     with explained(ModelRef(name=path, source="folder", path=path)):
         spec = RunSpec.model_validate_json(text)
     own = ModelRef(name=spec.name, source="folder", path=path)
@@ -155,10 +158,14 @@ def _trained(path: str, task: Task, device: str) -> _Trained:
     head = task.head(_config(spec.model if adapted else own, trust_remote_code=trust).to_dict(), spec.name)
     if not adapted:
         stored = _config(own, trust_remote_code=trust).dtype
-        return _Trained(own, own, head, _resting_dtype(device, stored), spec=spec)
+        return _Trained(own, own, head, _resting_dtype(device, stored, head), spec=spec)
     # The base must be what the adapter was trained on, in the same precision and, if it was, quantized alike.
     dtype = _training_dtype(spec.config, head) if device == spec.device else torch.float32
-    return _Trained(own, spec.model, head, dtype, _quantization(spec.config), path, spec)
+    quantization = _quantization(spec.config)
+    if dtype is torch.float32 and quantization is None:
+        stored = _config(spec.model, trust_remote_code=trust).dtype
+        dtype = torch.bfloat16 if _rests_in_half(device, stored, head) else dtype
+    return _Trained(own, spec.model, head, dtype, quantization, path, spec)
 
 
 def _location(ref: ModelRef) -> str:
@@ -174,15 +181,22 @@ def _training_dtype(config: TrainingConfig, head: Head) -> torch.dtype:
     return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
 
 
-def _resting_dtype(device: str, stored: torch.dtype | str | None) -> torch.dtype:
-    """The type that a whole model answers in; ``stored`` is that of its weights on the disk."""
+def _resting_dtype(device: str, stored: torch.dtype | str | None, head: Head) -> torch.dtype:
+    """The type that a whole model's weights have to answer; ``stored`` is that of those on the disk."""
     import torch  # noqa: PLC0415
 
     if device != "cpu":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
     # Reading the weights is what a token costs on a CPU. Those that are stored in float32 keep what they have.
-    half = stored in (torch.bfloat16, torch.float16, "bfloat16", "float16")
-    return torch.bfloat16 if half and cpu_has_fast_bf16() else torch.float32
+    half = stored in (torch.bfloat16, torch.float16, "bfloat16", "float16") and cpu_has_fast_bf16()
+    return torch.bfloat16 if half or _rests_in_half(device, stored, head) else torch.float32
+
+
+def _rests_in_half(device: str, stored: torch.dtype | str | None, head: Head) -> bool:
+    """Whether weights stay in bfloat16 for computing in float32 (``inference/half.py``): they lose nothing by it."""
+    return (
+        device == "cpu" and head is Head.CAUSAL and str(stored).endswith("bfloat16") and not cpu_has_fast_bf16()
+    )
 
 
 def _quantization(config: TrainingConfig) -> Any:
