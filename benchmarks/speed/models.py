@@ -146,7 +146,8 @@ MODELS: dict[str, Llama | T5 | Bert] = {
     "T5-small": T5(),
     "BERT-medium": Bert(),
 }
-"""SmolLM2-135M, once more in bfloat16, as it is published; the starter model; Llama 3.1 and 3.2; reward models as large as the policies; T5 small; BERT medium."""
+"""SmolLM2-135M, and once more as it is published; the starter model; Llama 3.1 and 3.2; reward models as large as the
+policies; T5 small; BERT medium."""
 
 
 def make(name: str, folder: Path) -> Path:

@@ -1,8 +1,8 @@
 """Weights that stay in bfloat16 under a model that computes in float32, for processors that are slow at bfloat16.
 
-Most models are published in bfloat16, and reading the weights is what a token costs: half as many bytes are nearly twice
-as many tokens, and half of the memory (measured, benchmarks/LOG.md). Nothing is lost, as each of their numbers is one
-of float32. step.cpp widens them as it reads; for prompts the layers here do, a piece after the other, which the
+Most models are published in bfloat16, and reading the weights is what a token costs: half as many bytes are nearly
+twice as many tokens, and half of the memory (measured, benchmarks/LOG.md). Nothing is lost, as each of their numbers is
+one of float32. step.cpp widens them as it reads; for prompts the layers here do, a piece after the other, which the
 products of a long one outweigh.
 """
 
@@ -34,7 +34,7 @@ class HalfLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[…, inputs] → […, outputs], of the type of ``x``."""
-        pieces = self.weight.split(max(1, PIECE // self.in_features))
+        pieces = torch.split(self.weight, max(1, PIECE // self.in_features))
         results = [functional.linear(x, piece.to(x.dtype)) for piece in pieces]
         result = results[0] if len(results) == 1 else torch.cat(results, dim=-1)
         return result if self.bias is None else result.add_(self.bias)

@@ -214,7 +214,8 @@ class Step:
             turns = {kind: self._turn(kind) for kind in set(self._kinds) - {""}}
             addresses: list[int | None] = []
             for at, (table, kind) in enumerate(zip(self._tables, self._kinds, strict=True)):
-                addresses += table + held[2 * at : 2 * at + 2]
+                addresses += table
+                addresses += held[2 * at : 2 * at + 2]
                 addresses += [each.data_ptr() for each in turns[kind].now] if kind else [None, None]
             rotated = next((turn.now[0].shape[1] for turn in turns.values()), 0)
             self._view = _View(place, (ctypes.c_void_p * len(addresses))(*addresses), turns, rotated)

@@ -108,7 +108,9 @@ class HuggingFace(Provider):
             model = _auto_class(trained.head).from_config(
                 config, dtype=trained.dtype, trust_remote_code=trained.trust_remote_code
             )
-        beside = sum(file.stat().st_size for file in Path(trained.adapter).glob("*.safetensors")) if trained.adapter else 0
+        beside = (
+            sum(file.stat().st_size for file in Path(trained.adapter).glob("*.safetensors")) if trained.adapter else 0
+        )
         if trained.quantization is None:
             return int(model.get_memory_footprint()) + beside
         # Embeddings stay as they are; all else that counts takes 4 or 8 bits a weight.
@@ -194,9 +196,7 @@ def _resting_dtype(device: str, stored: torch.dtype | str | None, head: Head) ->
 
 def _rests_in_half(device: str, stored: torch.dtype | str | None, head: Head) -> bool:
     """Whether weights stay in bfloat16 for computing in float32 (``inference/half.py``): they lose nothing by it."""
-    return (
-        device == "cpu" and head is Head.CAUSAL and str(stored).endswith("bfloat16") and not cpu_has_fast_bf16()
-    )
+    return device == "cpu" and head is Head.CAUSAL and str(stored).endswith("bfloat16") and not cpu_has_fast_bf16()
 
 
 def _quantization(config: TrainingConfig) -> Any:
