@@ -25,7 +25,9 @@ def has_ipv6() -> bool:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_a_server_on_all_addresses_says_one_that_can_be_used(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, MODELFORGE_HOST="::").start()
+    server = LiveServer(tmp_path, MODELFORGE_HOST="::")
+    server.make_key()
+    server.start()
     assert server.url.startswith("http://[::1]:")
     assert httpx.get(f"{server.url}/api/health").status_code == 200
     server.close()

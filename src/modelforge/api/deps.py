@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from modelforge.api.keys import KeyRing
 from modelforge.errors import Conflict
 from modelforge.hardware import Hardware
 from modelforge.inference.client import InferenceClient
@@ -24,6 +25,7 @@ class State:
     hardware: Hardware
     supervisor: Supervisor
     inference: InferenceClient
+    keys: KeyRing
     supervises: bool
     """Whether this is the home folder's one server."""
 

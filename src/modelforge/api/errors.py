@@ -26,6 +26,7 @@ from modelforge.errors import (
     MethodNotAllowed,
     ModelForgeError,
     NotFound,
+    Unauthorized,
     did_you_mean,
 )
 
@@ -40,13 +41,13 @@ BODIES: dict[str, type[BaseModel]] = {
 
 def replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of its errors."""
-    return {
-        status: {"model": ErrorReply, "description": _SHORT[status]} for status in sorted({*statuses, 400, 403, 500})
-    }
+    every = sorted({*statuses, 400, 401, 403, 500})
+    return {status: {"model": ErrorReply, "description": _SHORT[status]} for status in every}
 
 
 _SHORT = {
     400: "Invalid parameters, an invalid dataset, or a combination that cannot work",
+    401: "A key is needed, or the one that came is not known",
     403: "A foreign origin or host, or a gated model",
     404: "No such model, dataset, job or path",
     409: "In progress already, nothing to stop, or a name that is taken",
@@ -60,6 +61,8 @@ def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSO
     """The error as every route tells it."""
     # Half a surrogate pair, which JSON lets through, cannot be sent back as it came.
     detail = error.detail.encode("utf-8", "backslashreplace").decode()
+    if isinstance(error, Unauthorized):
+        headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     body = ErrorReply(error=error.error, detail=detail, status_code=error.status_code)
     return JSONResponse(body.model_dump(), status_code=error.status_code, headers=headers)
 

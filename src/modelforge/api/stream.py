@@ -8,6 +8,7 @@ import logging
 from anyio import to_thread
 from fastapi import APIRouter, Query, WebSocket
 
+from modelforge.api.caller import SUBPROTOCOL
 from modelforge.api.deps import State
 from modelforge.contracts.job import TrainingStatus
 from modelforge.errors import ModelForgeError
@@ -29,7 +30,7 @@ async def training(socket: WebSocket, after: int | None = Query(None, ge=0)) -> 
     ``?after=<seq>`` first replays what came after that message.
     """
     state: State = socket.app.state.modelforge
-    await socket.accept()
+    await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     sender = asyncio.create_task(_send(socket, state.supervisor.broadcast, state.database, after))
     # Listeners have nothing to say; reading notices that they left.
     reader = asyncio.create_task(_read(socket))
