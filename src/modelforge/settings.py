@@ -39,7 +39,12 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(20_000, ge=1)
     """Largest upload, in units of 1 000 000 bytes."""
     data_roots: Annotated[list[Path], NoDecode] = Field(default_factory=list)
-    """Folders that datasets and models given by path must lie in, separated as in PATH; empty allows every folder."""
+    """Folders that datasets and models given by path must lie in, separated as in PATH, besides the home folder. When
+    not given, a user of this machine may also name what lies in the home of the server's user, where the server is on
+    loopback, has no API key, and is asked straight."""
+    allow_remote_code: bool = False
+    """Let requests run Python code that comes with a model (``trust_remote_code``). It can do what the server's user
+    can."""
     allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
     """Origins of pages on other sites that may use the API, separated by commas."""
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
