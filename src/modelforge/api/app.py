@@ -7,10 +7,9 @@ import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from filelock import FileLock, Timeout
-from starlette.responses import RedirectResponse
 
 from modelforge import __version__, hardware, processes
 from modelforge.api import errors, openapi, stream
@@ -18,10 +17,11 @@ from modelforge.api.access import Access
 from modelforge.api.cors import Cors
 from modelforge.api.deps import State
 from modelforge.api.guard import Guard
+from modelforge.api.headers import SecurityHeaders
 from modelforge.api.keys import KeyRing
 from modelforge.api.limits import BodyLimit
 from modelforge.api.rootpath import RootPath
-from modelforge.api.routes import datasets, info, jobs, models, playground, training
+from modelforge.api.routes import datasets, docs, info, jobs, models, playground, training
 from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
@@ -30,7 +30,7 @@ from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
-ROUTERS = (info, training, jobs, models, datasets, playground, stream)
+ROUTERS = (info, training, jobs, models, datasets, playground, stream, docs)
 
 
 def create_app(settings: Settings | None = None, *, supervise: bool = True) -> FastAPI:
@@ -50,12 +50,12 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
                 yield
 
     app = FastAPIOffline(
+        docs_url=None,  # routes/docs.py
         redoc_url=None,
         title="ModelForge",
         version=__version__,
         summary="Fine-tuning without code, on your own machine.",
         lifespan=lifespan,
-        favicon_url="data:,",
     )
     # The last is the first that a request comes to.
     app.add_middleware(BodyLimit)
@@ -64,14 +64,11 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
         app.add_middleware(Cors, origins=settings.allowed_origins)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(RootPath)
+    app.add_middleware(SecurityHeaders)
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
     openapi.install(app)
-
-    @app.get("/", include_in_schema=False)
-    async def home(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"{request.scope['root_path']}/docs")
 
     app.add_api_websocket_route("/{path:path}", errors.no_socket)
     return app

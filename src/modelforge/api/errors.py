@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from modelforge.api.headers import HEADERS
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.training import TrainingConfig
@@ -102,7 +103,8 @@ async def _ours(request: Request, error: Exception) -> Response:
 async def _internal(request: Request, error: Exception) -> Response:
     # The trace goes to the server's log (Starlette raises the error again for it), never to the client.
     detail = f"{type(error).__name__} in {request.method} {_path(request)}; the server's log has the details"
-    return answer(Fault(detail))
+    # Made outside of all middleware.
+    return answer(Fault(detail), HEADERS)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -142,8 +144,6 @@ def _unreadable(cause: BaseException) -> str:
     """Why a body is no JSON, where the decoder did not come as far as to name a place."""
     if isinstance(cause, UnicodeDecodeError):
         return f"the body is not UTF-8 text: {cause.reason} at byte {cause.start}"
-    if isinstance(cause, RecursionError):
-        return "the body is not valid JSON: its lists or objects are nested too deeply"
     if isinstance(cause, ValueError):  # int() refuses more digits than sys.get_int_max_str_digits()
         return "the body is not valid JSON: a number has too many digits"
     return "the body could not be read"
