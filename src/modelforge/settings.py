@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     machine can read."""
     stop_timeout: float = Field(30.0, gt=0)
     """Seconds that a worker gets to finish its step and save, before it is killed."""
+    max_listeners: int = Field(500, ge=1)
+    """How many clients may listen on the WebSocket at once."""
     stall_timeout: float = Field(600.0, gt=0)
     """Seconds of silence after which a worker counts as stalled."""
     auto_resume: bool = True

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, WebSocket
 
 from modelforge.api.caller import Caller
 from modelforge.api.keys import KeyRing
@@ -32,6 +32,8 @@ class State:
     keys: KeyRing
     supervises: bool
     """Whether this is the home folder's one server."""
+    listeners: set[WebSocket] = field(default_factory=set)
+    """Clients on the WebSocket."""
 
     @property
     def training(self) -> Supervisor:

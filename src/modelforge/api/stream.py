@@ -10,8 +10,9 @@ from fastapi import APIRouter, Query, WebSocket
 
 from modelforge.api.caller import SUBPROTOCOL
 from modelforge.api.deps import State
+from modelforge.api.errors import refuse
 from modelforge.contracts.job import TrainingStatus
-from modelforge.errors import ModelForgeError
+from modelforge.errors import Conflict, ModelForgeError
 from modelforge.jobs.broadcast import POINTS_PER_MESSAGE, Broadcast, Changes, messages
 from modelforge.store.database import Database
 from modelforge.store.jobs import events_after, metrics_after, status_at
@@ -30,6 +31,21 @@ async def training(socket: WebSocket, after: int | None = Query(None, ge=0)) -> 
     ``?after=<seq>`` first replays what came after that message.
     """
     state: State = socket.app.state.modelforge
+    most = state.settings.max_listeners
+    if len(state.listeners) >= most:
+        refusal = Conflict(
+            f"{most} clients listen already, as many as MODELFORGE_MAX_LISTENERS allows: try again later"
+        )
+        await refuse(refusal, socket.scope, socket.receive, socket.send)
+        return
+    state.listeners.add(socket)
+    try:
+        await _serve(socket, state, after)
+    finally:
+        state.listeners.discard(socket)
+
+
+async def _serve(socket: WebSocket, state: State, after: int | None) -> None:
     await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     sender = asyncio.create_task(_send(socket, state.supervisor.broadcast, state.database, after))
     # Listeners have nothing to say; reading notices that they left.
