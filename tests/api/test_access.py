@@ -142,16 +142,11 @@ def test_the_key_is_kept_as_a_hash(settings: Settings, key: str) -> None:
     assert [path for path in files if key.encode() in path.read_bytes()] == []
 
 
-def test_a_socket_needs_the_key_in_the_header_or_as_a_subprotocol(client: TestClient, key: str) -> None:
+def test_a_socket_needs_the_key_and_not_in_its_address(client: TestClient, key: str) -> None:
     for refused in ({}, {"headers": bearer("mf_wrong")}, {"subprotocols": [SUBPROTOCOL, f"{KEY_SUBPROTOCOL}mf_wrong"]}):
         for path in ("/ws/training", f"/ws/training?api_key={key}", "/ws/none"):
             with pytest.raises(WebSocketDisconnect), client.websocket_connect(path, **refused):
                 pass
-    with client.websocket_connect("/ws/training", headers=bearer(key)) as socket:
-        assert socket.receive_json()["status"] == "idle" and socket.accepted_subprotocol is None
-    offered = [SUBPROTOCOL, KEY_SUBPROTOCOL + key]
-    with client.websocket_connect("/ws/training", subprotocols=offered) as socket:
-        assert socket.receive_json()["status"] == "idle" and socket.accepted_subprotocol == SUBPROTOCOL
 
 
 @pytest.mark.parametrize(
@@ -232,8 +227,11 @@ def test_keys_by_the_command_line_beside_a_running_server(tmp_path: Path) -> Non
     refused = refusal.value.response
     assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert json.loads(refused.body or b"")["error"] == "Unauthorized"
+    address = f"{server.url.replace('http', 'ws')}/ws/training"
+    with connect(address, additional_headers=bearer(key)) as socket:
+        assert json.loads(socket.recv(timeout=10))["status"] == "idle" and socket.subprotocol is None
     offered = [Subprotocol(SUBPROTOCOL), Subprotocol(KEY_SUBPROTOCOL + key)]
-    with connect(f"{server.url.replace('http', 'ws')}/ws/training", subprotocols=offered) as socket:
+    with connect(address, subprotocols=offered) as socket:
         assert json.loads(socket.recv(timeout=10))["status"] == "idle" and socket.subprotocol == SUBPROTOCOL
     # Its own commands get on without, by what they read in the home folder.
     assert (tmp_path / "server.json").stat().st_mode & 0o077 == 0
