@@ -25,7 +25,7 @@ STATUSES = """\
 405 comes from every known path for a method that it does not take, 404 from every unknown one."""
 SOCKET = """\
 A WebSocket that is refused is answered alike, before it is opened: 401 where a key is needed, 403 for a foreign \
-origin or host, 400 for an `after` that is no number, 404 for another path."""
+origin or host, 400 for an `after` that is no number, 404 for another path, 409 where as many listen as may."""
 
 _LINE = re.compile(r"^[\s│├└─]*(?P<name>[A-Z]\w+)\s+(?P<status>\d{3})[ ]*(?P<meaning>.*)$", re.MULTILINE)
 
