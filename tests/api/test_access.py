@@ -14,7 +14,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -231,8 +231,8 @@ def test_keys_by_the_command_line_beside_a_running_server(tmp_path: Path) -> Non
     with connect(address, additional_headers=bearer(key)) as socket:
         assert json.loads(socket.recv(timeout=10))["status"] == "idle" and socket.subprotocol is None
     offered = [Subprotocol(SUBPROTOCOL), Subprotocol(KEY_SUBPROTOCOL + key)]
-    with connect(address, subprotocols=offered) as socket:
-        assert json.loads(socket.recv(timeout=10))["status"] == "idle" and socket.subprotocol == SUBPROTOCOL
+    listener = connect(address, subprotocols=offered)
+    assert json.loads(listener.recv(timeout=10))["status"] == "idle" and listener.subprotocol == SUBPROTOCOL
     # Its own commands get on without, by what they read in the home folder.
     assert (tmp_path / "server.json").stat().st_mode & 0o077 == 0
     assert document("models", "list", home=tmp_path)["models"] == []
@@ -247,6 +247,11 @@ def test_keys_by_the_command_line_beside_a_running_server(tmp_path: Path) -> Non
     assert done.returncode == 0 and "last one" in done.stderr
     assert modelforge("keys", "revoke", listed["prefix"], home=tmp_path).returncode == 1
     until(lambda: httpx.get(url).status_code == 200, 3)
+    # As soon as keys are asked for again, who listens by a revoked one is let go.
+    server.make_key()
+    with pytest.raises(ConnectionClosed) as end:
+        listener.recv(timeout=20)
+    assert end.value.rcvd is not None and end.value.rcvd.code == 1008
     server.close()
 
 

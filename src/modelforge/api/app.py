@@ -59,7 +59,7 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
     )
     # The last is the first that a request comes to.
     app.add_middleware(BodyLimit)
-    app.add_middleware(Access, settings=settings)
+    app.add_middleware(Access)
     if settings.allowed_origins:
         app.add_middleware(Cors, origins=settings.allowed_origins)
     app.add_middleware(Guard, settings=settings)

@@ -45,10 +45,14 @@ class Client:
     ``url`` is the running server's, or None when the application runs in this process.
     """
 
-    def __init__(self, portal: BlockingPortal, http: httpx.AsyncClient, url: str | None) -> None:
+    def __init__(
+        self, portal: BlockingPortal, http: httpx.AsyncClient, url: str | None, *, elsewhere: bool = False
+    ) -> None:
         self._portal = portal
         self._http = http
         self.url = url
+        self.elsewhere = elsewhere
+        """Whether its files are others than those of this machine."""
 
     def get(self, path: str, reply: type[T], **query: Any) -> T:
         return self._send("GET", path, reply, params=_given(query))
@@ -167,7 +171,7 @@ def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
             trust_env=elsewhere is not None,
         )
         stack.enter_context(portal.wrap_async_context_manager(http))
-        yield Client(portal, http, running.url if running else None)
+        yield Client(portal, http, running.url if running else None, elsewhere=elsewhere is not None)
 
 
 @contextmanager
