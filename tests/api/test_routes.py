@@ -129,6 +129,7 @@ def test_an_unknown_path_is_told_the_nearest_one_and_not_in_full_length(client: 
     [
         (b'{"task": \xff}', "not UTF-8 text"),
         (b"[" * 100_000, "nested more than 100 levels deep"),
+        ('{"task": "x"}'.encode("utf-16"), "not JSON in UTF-8"),
         (b'{"a":' * 101 + b"1" + b"}" * 101, "nested more than 100 levels deep"),
         (b'{"a":[' * 50 + b"]}" * 50, "there is no field 'a'"),
         (b'{"lora_r": ' + b"9" * 5000 + b"}", "too many digits"),

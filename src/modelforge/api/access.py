@@ -13,6 +13,7 @@ OPEN = ("/", "/docs", "/openapi.json", "/api/health")
 """Whether the server is up, and what a page needs before it can ask for a key: the same for everybody, and no
 secret."""
 OPEN_FOLDER = "/static-offline-docs/"
+"""Where FastAPIOffline shows Swagger UI's files."""
 
 
 class Access:

@@ -40,9 +40,9 @@ class BodyLimit:
             refusal = TooLarge(f"the request's body has more than {MAX_BODY / 1e6:g} MB; data goes to POST {STREAMED}")
             await answer(refusal, {"Connection": "close"})(scope, receive, send)
             return
-        if is_deep(first.get("body", b"")):
-            deep = InvalidRequest(f"the body's lists or objects are nested more than {MAX_DEPTH} levels deep")
-            await answer(deep)(scope, receive, send)
+        fault = _fault(first.get("body", b""))
+        if fault is not None:
+            await answer(InvalidRequest(fault))(scope, receive, send)
             return
         waiting: list[Message] = [first]
 
@@ -64,6 +64,13 @@ async def _gather(receive: Receive) -> Message | None:
             return None
         if not message.get("more_body", False):
             return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+
+def _fault(body: bytes) -> str | None:
+    """What keeps a body from being parsed at all."""
+    if b"\0" in body:  # as in UTF-16, which Python's parser takes, and in which brackets can hide
+        return "the body is not JSON in UTF-8: it holds a NUL byte"
+    return f"the body's lists or objects are nested more than {MAX_DEPTH} levels deep" if is_deep(body) else None
 
 
 def is_deep(body: bytes) -> bool:

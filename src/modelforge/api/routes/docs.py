@@ -10,12 +10,11 @@ from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.responses import HTMLResponse, RedirectResponse
 
+from modelforge.api.access import OPEN_FOLDER
 from modelforge.api.headers import policy
 
 router = APIRouter(include_in_schema=False)
 
-ASSETS = "/static-offline-docs"
-"""Where FastAPIOffline mounts Swagger UI."""
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 
@@ -33,8 +32,8 @@ async def docs(request: Request) -> HTMLResponse:
     page = get_swagger_ui_html(
         openapi_url=f"{root}{request.app.openapi_url}",
         title=f"{request.app.title} API",
-        swagger_js_url=f"{root}{ASSETS}/swagger-ui-bundle.js",
-        swagger_css_url=f"{root}{ASSETS}/swagger-ui.css",
+        swagger_js_url=f"{root}{OPEN_FOLDER}swagger-ui-bundle.js",
+        swagger_css_url=f"{root}{OPEN_FOLDER}swagger-ui.css",
         swagger_favicon_url="data:,",
     )
     hashes = (base64.b64encode(hashlib.sha256(script).digest()).decode() for script in _SCRIPT.findall(page.body))
