@@ -80,7 +80,7 @@ def server(home: Path) -> Iterator[tuple[str, psutil.Process]]:
     """``modelforge serve`` on a free port."""
     process = subprocess.Popen(
         [sys.executable, "-m", "modelforge", "serve", "--port", "0", "--home", str(home)],
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "MODELFORGE_DATA_ROOTS": os.sep},
         stdout=subprocess.DEVNULL,
     )
     record = home / "server.json"

@@ -44,7 +44,7 @@ class Product:
         with (self.home / "server.log").open("wb") as log:
             self._server = subprocess.Popen(
                 [sys.executable, "-m", "modelforge", "serve", "--port", "0", "--home", str(self.home)],
-                env={**os.environ, "HF_HUB_OFFLINE": "1"},
+                env={**os.environ, "HF_HUB_OFFLINE": "1", "MODELFORGE_DATA_ROOTS": os.sep},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

@@ -20,6 +20,9 @@ from tests.tiny import TALK, make_tiny_model
 # wants a core (8.4 s instead of 0.7 s to teach one, measured). Workers set it themselves.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Tests keep their models and data in temporary folders, which a server would not read unasked.
+os.environ["MODELFORGE_DATA_ROOTS"] = os.sep
+
 # What is compiled, once for all tests: their workers have a home folder each, where it would be made anew.
 if "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
     os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="modelforge-compiled-")

@@ -55,6 +55,12 @@ class LiveServer:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(timeout=30)
 
+    def make_key(self, name: str = "test") -> str:
+        """A key by the command line, beside the server or before it starts."""
+        words = (sys.executable, "-m", "modelforge", "--home", str(self.home), "keys", "create", "--name", name)
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout.strip()
+
     def get(self, path: str, **query: Any) -> Any:
         return self.call("GET", path, params=query)
 

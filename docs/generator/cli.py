@@ -10,7 +10,7 @@ import typer
 from generator.markdown import literal, page, table
 from modelforge.cli.app import app
 from modelforge.contracts.training import TrainingConfig
-from modelforge.settings import Settings
+from modelforge.settings import NO_FLAG, Settings
 
 INTRO = """\
 Every command speaks to the server that runs on the home folder; where none runs, it does the same work in its own \
@@ -58,7 +58,7 @@ def _section(path: str, command: Any) -> Iterator[str]:
     if arguments:
         yield table(("argument", "", "meaning"), [_argument(each) for each in arguments])
     for model, words in BY_FIELDS:
-        if set(model.model_fields) <= {each.name for each in options}:
+        if set(model.model_fields) - set(NO_FLAG) <= {each.name for each in options}:
             options = [each for each in options if each.name not in model.model_fields]
             yield f"Flags: {words}."
     if options:

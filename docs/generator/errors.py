@@ -24,8 +24,8 @@ STATUSES = """\
 
 405 comes from every known path for a method that it does not take, 404 from every unknown one."""
 SOCKET = """\
-A WebSocket that is refused (a foreign origin or host) is answered with status 403 before it is opened; one whose \
-`after` is no number, too."""
+A WebSocket that is refused is answered alike, before it is opened: 401 where a key is needed, 403 for a foreign \
+origin or host, 400 for an `after` that is no number, 404 for another path, 409 where as many listen as may."""
 
 _LINE = re.compile(r"^[\s│├└─]*(?P<name>[A-Z]\w+)\s+(?P<status>\d{3})[ ]*(?P<meaning>.*)$", re.MULTILINE)
 
@@ -42,7 +42,7 @@ def errors() -> str:
     for path, item in openapi()["paths"].items():
         for method, operation in item.items():
             for status in operation["responses"]:
-                if status not in ("200", "400", "403", "500"):
+                if status not in ("200", "400", "401", "403", "500"):
                     by_status.setdefault(status, []).append(f"`{method.upper()} {path}`")
     who = [(status, ", ".join(routes)) for status, routes in sorted(by_status.items())]
     return page(
@@ -53,7 +53,7 @@ def errors() -> str:
         CLASSES,
         table(("status", "`error`", "when", "class in `modelforge.errors`"), rows),
         STATUSES,
-        table(("status", "routes"), [("400, 403, 500", "all"), *who]),
+        table(("status", "routes"), [("400, 403, 500", "all"), ("401", "all but `GET /api/health`"), *who]),
         SOCKET,
     )
 

@@ -14,18 +14,20 @@ from generator.schema import Schema, example_of, fields_table, name_of, openapi,
 BASE = "http://localhost:8000"
 INTRO = f"""\
 The base URL is `{BASE}`; the API's version is `"v2"`. Bodies are JSON in UTF-8 unless it says otherwise, with the \
-header `Content-Type: application/json`. The server shows the same routes to try out at [`/docs`]({BASE}/docs), and \
-gives the machine-readable schema at `/openapi.json`.
+header `Content-Type: application/json`. A server that has [API keys](../guide/operations.md#letting-others-in) wants \
+one with every request, as `Authorization: Bearer <key>`. The server shows the same routes to try out at \
+[`/docs`]({BASE}/docs), and gives the machine-readable schema at `/openapi.json`.
 
 Responses may gain fields; they never lose any, and never change their types. Times are UTC, ISO 8601, ending in `Z`; \
 `size_mb` is in units of 1 000 000 bytes. Lists hold everything, oldest first, unless `limit` and `offset` are given.
 
 What the server sends by itself while it trains is on the page [WebSocket](websocket.md)."""
-USUAL = ("200", "400", "403", "500")
+USUAL = ("200", "400", "401", "403", "500")
 ERRORS = """\
 Every error of every route has this form, with the same HTTP status. Every route may answer 400 (a parameter that \
-cannot be), 403 (a foreign origin or host) and 500 (something of ours broke); a wrong method gets 405, an unknown path \
-404. What a route answers beside these is named there. The page [Errors](errors.md) has them all."""
+cannot be), 401 (an API key is needed; all but `/api/health`), 403 (a foreign origin or host) and 500 (something of \
+ours broke); a wrong method gets 405, an unknown path 404. What a route answers beside these is named there. The page \
+[Errors](errors.md) has them all."""
 
 
 def rest() -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+
 from generator.markdown import code, literal, page, table
 from generator.schema import rule_of, type_of
 from modelforge.cli.flags import flag_of
-from modelforge.settings import Settings
+from modelforge.settings import NO_FLAG, Settings
 
 PREFIX = Settings.model_config["env_prefix"]
 INTRO = f"""\
@@ -46,7 +48,7 @@ def settings() -> str:
         rows.append(
             (
                 f"`{PREFIX}{name.upper()}`",
-                f"`{flag_of(name)}`",
+                "none" if name in NO_FLAG else f"`{flag_of(name)}`",
                 type_of(known),
                 _default(field.get_default(call_default_factory=True)),
                 rule_of(known),
@@ -59,4 +61,4 @@ def settings() -> str:
 def _default(value: Any) -> str:
     if isinstance(value, Path):
         return f"`~/{value.relative_to(Path.home()).as_posix()}`"
-    return "none" if value in ("", []) else literal(value)
+    return "none" if value in ("", [], SecretStr("")) else literal(value)

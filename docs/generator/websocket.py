@@ -6,9 +6,11 @@ from pathlib import Path
 
 from generator.markdown import cell, code, page, pretty, table
 from generator.schema import Schema, example_of, type_of
+from modelforge.api.caller import KEY_SUBPROTOCOL, SUBPROTOCOL
 from modelforge.api.stream import MESSAGE_SECONDS
 from modelforge.contracts.job import MetricPoint, StreamMessage
 from modelforge.jobs.broadcast import POINTS_PER_MESSAGE
+from modelforge.settings import Settings
 
 TEMPLATE = Path(__file__).parent.parent / "templates" / "websocket.md"
 
@@ -19,6 +21,9 @@ def websocket() -> str:
     parts = {
         "MESSAGES_PER_SECOND": str(round(1 / MESSAGE_SECONDS)),
         "POINTS_PER_MESSAGE": str(POINTS_PER_MESSAGE),
+        "MAX_LISTENERS": str(Settings.model_fields["max_listeners"].default),
+        "SUBPROTOCOL": SUBPROTOCOL,
+        "KEY_SUBPROTOCOL": KEY_SUBPROTOCOL,
         "MESSAGE_FIELDS": _fields(message),
         "MESSAGE_EXAMPLE": code(pretty(example_of("StreamMessage")), "json"),
         "POINT_FIELDS": _fields(point),

@@ -62,8 +62,14 @@ def _quota() -> int | None:
     return -(-int(quota) // int(period))
 
 
+SECRETS = ("MODELFORGE_DATABASE_URL", "MODELFORGE_API_KEY")
+"""Variables of the server's and the commands' own, which no process that computes has a use for."""
+
+
 def computing_environment(base: Mapping[str, str], home: Path) -> dict[str, str]:
-    """``base`` with what every process that loads the training stack needs; what the user has set stays."""
+    """``base`` with what every process that loads the training stack needs, and without secrets that it doesn't; what
+    the user has set stays."""
+    base = {name: value for name, value in base.items() if name not in SECRETS}
     token = {} if "HF_TOKEN" in base or "HUGGINGFACE_TOKEN" not in base else {"HF_TOKEN": base["HUGGINGFACE_TOKEN"]}
     better = allocator()
     chosen = {

@@ -5,6 +5,7 @@
     ModelForgeError            500  internal error
     ├── InvalidRequest         400  a parameter, or a combination of them, cannot work
     │   └── InvalidDataset     400  the data cannot be trained on
+    ├── Unauthorized           401  an API key is needed, or the one that came is not known
     ├── Forbidden              403  a foreign origin or host; a gated model
     ├── NotFound               404  no such model, dataset, job or path
     ├── MethodNotAllowed       405  the path is there, but does not take this method
@@ -45,6 +46,11 @@ class InvalidRequest(ModelForgeError):
 
 class InvalidDataset(InvalidRequest):
     error = "Invalid dataset"
+
+
+class Unauthorized(ModelForgeError):
+    status_code = 401
+    error = "Unauthorized"
 
 
 class Forbidden(ModelForgeError):

@@ -56,7 +56,8 @@ class ModelForge:
         Relative paths are this process's. Raises what a start is refused with, and Fault where the run did not
         complete; what it left can be resumed.
         """
-        started = self._client.post("/api/start_training", TrainingStarted, absolute_paths(config))
+        config = config if self._client.elsewhere else absolute_paths(config)
+        started = self._client.post("/api/start_training", TrainingStarted, config)
         seq = -1
         while True:
             job = self._client.get(f"/api/jobs/{started.job_id}", JobDetail)

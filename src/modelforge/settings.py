@@ -6,17 +6,19 @@ the home folder), the file over the defaults.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from modelforge.errors import InvalidRequest, did_you_mean
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
+NO_FLAG = ("server_url", "api_key")
+"""Settings that ``serve`` has no flag for: they are for the other commands, and one is a secret."""
 
 
 class Settings(BaseSettings):
@@ -29,7 +31,7 @@ class Settings(BaseSettings):
     home: Path = Field(default_factory=lambda: Path.home() / ".modelforge")
     """The folder of the database, datasets, runs and models."""
     host: str = "127.0.0.1"
-    """The address to listen on. Anything but a loopback address lets the network in."""
+    """The address to listen on. Anything but a loopback address lets the network in, and needs an API key."""
     port: int = Field(8000, ge=0, le=65535)
     """The port to listen on; 0 takes a free one."""
     database_url: str = ""
@@ -37,7 +39,12 @@ class Settings(BaseSettings):
     max_upload_mb: int = Field(20_000, ge=1)
     """Largest upload, in units of 1 000 000 bytes."""
     data_roots: Annotated[list[Path], NoDecode] = Field(default_factory=list)
-    """Folders that datasets and models given by path must lie in, separated as in PATH; empty allows every folder."""
+    """Folders that datasets and models given by path must lie in, separated as in PATH, besides the home folder. When
+    not given, a user of this machine may also name what lies in the home of the server's user, where the server is on
+    loopback, has no API key, and is asked straight."""
+    allow_remote_code: bool = False
+    """Let requests run Python code that comes with a model (``trust_remote_code``). It can do what the server's user
+    can."""
     allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
     """Origins of pages on other sites that may use the API, separated by commas."""
     allowed_hosts: Annotated[list[str], NoDecode] = Field(default_factory=list)
@@ -46,8 +53,16 @@ class Settings(BaseSettings):
     """The path under which a reverse proxy shows the server."""
     forwarded_allow_ips: str = "127.0.0.1"
     """Addresses of reverse proxies whose forwarded headers are believed, separated by commas."""
+    server_url: str = ""
+    """A server elsewhere, whose address this is: commands use it instead of the home folder. Only in the environment or
+    the file."""
+    api_key: SecretStr = SecretStr("")
+    """The key for that server. Only in the environment or the file: what a command line holds, every user of the
+    machine can read."""
     stop_timeout: float = Field(30.0, gt=0)
     """Seconds that a worker gets to finish its step and save, before it is killed."""
+    max_listeners: int = Field(500, ge=1)
+    """How many clients may listen on the WebSocket at once."""
     stall_timeout: float = Field(600.0, gt=0)
     """Seconds of silence after which a worker counts as stalled."""
     auto_resume: bool = True
@@ -76,6 +91,13 @@ class Settings(BaseSettings):
     @classmethod
     def _as_browsers_write_them(cls, value: list[str]) -> list[str]:
         return [origin.lower().rstrip("/") for origin in value]
+
+    @field_validator("server_url")
+    @classmethod
+    def _as_clients_take_it(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must begin with https:// or http://")
+        return value.rstrip("/")
 
     @field_validator("root_path")
     @classmethod
@@ -110,7 +132,11 @@ class Settings(BaseSettings):
 
     @property
     def on_loopback(self) -> bool:
-        return self.host in LOOPBACK
+        """Whether this machine alone can reach the server."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def make_folders(self) -> None:
         """Create the home folder and its rooms, for its owner's eyes only."""

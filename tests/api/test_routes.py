@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from modelforge.api.app import create_app
-from modelforge.api.limits import MAX_BODY
+from modelforge.api.limits import MAX_BODY, MAX_DEPTH, is_deep
 from modelforge.contracts.base import now
 from modelforge.contracts.job import JobState
 from modelforge.datasets.prepared import folder_of
@@ -127,7 +128,10 @@ def test_an_unknown_path_is_told_the_nearest_one_and_not_in_full_length(client: 
     ("body", "said"),
     [
         (b'{"task": \xff}', "not UTF-8 text"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000, "nested more than 100 levels deep"),
+        ('{"task": "x"}'.encode("utf-16"), "not JSON in UTF-8"),
+        (b'{"a":' * 101 + b"1" + b"}" * 101, "nested more than 100 levels deep"),
+        (b'{"a":[' * 50 + b"]}" * 50, "there is no field 'a'"),
         (b'{"lora_r": ' + b"9" * 5000 + b"}", "too many digits"),
         (b'{"task"', "not valid JSON: Expecting ':' delimiter at byte 7"),
         (b'{"\\ud800": 1}', "a field name: must be a valid string"),
@@ -136,6 +140,31 @@ def test_an_unknown_path_is_told_the_nearest_one_and_not_in_full_length(client: 
 def test_a_body_that_cannot_be_read_is_told_why(client: TestClient, body: bytes, said: str) -> None:
     reply = client.post("/api/start_training", content=body, headers={"content-type": "application/json"})
     assert reply.status_code == 400 and said in reply.json()["detail"], reply.text
+
+
+@pytest.mark.parametrize(
+    ("body", "deep"),
+    [
+        (b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, False),
+        (b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1), True),
+        (b'{"a":[' * 60 + b"]}" * 60, True),
+        (b"[" + b"[[]]," * 1000 + b"{}]", False),
+        (json.dumps({"prompt": '[{"' * 1000, "x": "\\"}).encode(), False),
+        (b'"' + b'\\"[' * 1000, False),  # a text that nothing closes
+        (b"[" * (MAX_DEPTH + 1), True),
+        (b"]" * 500 + b"[", False),
+    ],
+)
+def test_how_deep_json_is(body: bytes, deep: bool) -> None:
+    assert is_deep(body) is deep
+
+
+@pytest.mark.parametrize("piece", [b"[]", b'"', b'\\"', b"[", b"\\", b'["'])
+def test_no_body_makes_that_slow(piece: bytes) -> None:
+    body = b"[" * MAX_DEPTH + piece * (MAX_BODY // len(piece))
+    began = time.process_time()
+    is_deep(body)
+    assert time.process_time() - began < 2  # a second where it is quadratic would be a day
 
 
 def test_uploads_of_one_name_at_once_get_a_version_each(client: TestClient) -> None:

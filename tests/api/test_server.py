@@ -8,10 +8,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from modelforge.files import write_atomic
-from tests.live import LiveServer
+from tests.live import LiveServer, until
 
 
 def has_ipv6() -> bool:
@@ -25,7 +26,9 @@ def has_ipv6() -> bool:
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_a_server_on_all_addresses_says_one_that_can_be_used(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, MODELFORGE_HOST="::").start()
+    server = LiveServer(tmp_path, MODELFORGE_HOST="::")
+    server.make_key()
+    server.start()
     assert server.url.startswith("http://[::1]:")
     assert httpx.get(f"{server.url}/api/health").status_code == 200
     server.close()
@@ -60,6 +63,28 @@ def test_a_proxy_may_take_the_root_path_off_or_leave_it(tmp_path: Path) -> None:
     for path in ("/studiox/api/health", "/studio/studio/api/health"):
         server.call("GET", path, status=404)
     server.close()
+
+
+def test_no_more_listen_than_may(tmp_path: Path) -> None:
+    server = LiveServer(tmp_path, MODELFORGE_MAX_LISTENERS="2").start()
+    address = f"{server.url.replace('http', 'ws')}/ws/training"
+    with connect(address) as first, connect(address) as second:
+        with pytest.raises(InvalidStatus) as refusal, connect(address):
+            pass
+        told = json.loads(refusal.value.response.body or b"")
+        assert told["status_code"] == 409 and "MODELFORGE_MAX_LISTENERS" in told["detail"]
+        assert first.recv(timeout=10) == second.recv(timeout=10)
+        first.close()
+        until(lambda: _may_listen(address), 10)
+    server.close()
+
+
+def _may_listen(address: str) -> bool:
+    try:
+        with connect(address) as socket:
+            return bool(socket.recv(timeout=10))
+    except InvalidStatus:
+        return False
 
 
 def test_what_is_no_http_is_refused_in_the_form_of_every_error(tmp_path: Path) -> None:

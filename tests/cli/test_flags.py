@@ -12,7 +12,7 @@ from modelforge.cli.app import app
 from modelforge.cli.flags import flag_of, given
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.training import TrainingConfig
-from modelforge.settings import Settings
+from modelforge.settings import NO_FLAG, Settings
 from modelforge.strategies import STRATEGIES
 from modelforge.tasks import TASKS
 
@@ -26,7 +26,7 @@ def options(command: str) -> dict[str, typing.Any]:
     ("command", "model", "positional"),
     [
         ("train", TrainingConfig, set()),
-        ("serve", Settings, set()),
+        ("serve", Settings, set(NO_FLAG)),
         ("generate", GenerateRequest, {"model_id", "model_name", "prompt"}),
     ],
 )

@@ -104,14 +104,17 @@ def test_a_run_gets_its_own_copy_of_its_data(tmp_path: Path) -> None:
 
 
 def test_data_roots_hold(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path / "home", data_roots=[tmp_path / "allowed"])
-    (tmp_path / "allowed").mkdir()
-    (tmp_path / "secret").mkdir()
-    (tmp_path / "allowed" / "link").symlink_to(tmp_path / "secret")
-    preflight.check_root(tmp_path / "allowed" / "data.jsonl", settings, "dataset")
-    for outside in (tmp_path / "secret", tmp_path / "allowed" / ".." / "secret", tmp_path / "allowed" / "link" / "x"):
+    allowed, secret = tmp_path / "allowed", tmp_path / "secret"
+    allowed.mkdir()
+    secret.mkdir()
+    (allowed / "link").symlink_to(secret)
+    (allowed / "loop").symlink_to(allowed / "loop")
+    (allowed / "inner").symlink_to(allowed / "data.jsonl")
+    assert preflight.check_root(allowed / "inner", [allowed], "dataset") == allowed / "data.jsonl"
+    assert preflight.check_root(allowed / "loop", [allowed], "dataset") == allowed / "loop"
+    for outside in (secret, allowed / ".." / "secret", allowed / "link" / "x", tmp_path / "allowed2", Path("/")):
         with pytest.raises(InvalidRequest, match="MODELFORGE_DATA_ROOTS"):
-            preflight.check_root(outside, settings, "dataset")
+            preflight.check_root(outside, [allowed], "dataset")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_names_that_no_file_can_have(tmp_path: Path, tiny_model: Path, text: str
     for field, names in (("model_name", (text, "d")), ("dataset", (str(tiny_model), text))):
         config = TrainingConfig(task="text-generation", model_name=names[0], dataset=names[1])
         with pytest.raises(refusal, match=f"^{field}: "):
-            asyncio.run(preflight.check(config, settings, database, machine()))
+            asyncio.run(preflight.check(config, settings, database, machine(), [Path("/")]))
 
 
 def test_a_saved_model_that_nobody_registered_blocks_no_name(tmp_path: Path) -> None:

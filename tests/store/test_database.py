@@ -85,10 +85,23 @@ def test_a_failed_transaction_leaves_nothing(database: Database) -> None:
         assert session.query(ModelRow).count() == 0
 
 
-@pytest.mark.parametrize("url", ["nonsense", "oracle9://x", "mysql+nodriver://x"])
-def test_a_url_that_cannot_work_is_said(url: str) -> None:
-    with pytest.raises(InvalidRequest, match="MODELFORGE_DATABASE_URL"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "hunter2",
+        "oracle9://u:hunter2@x",
+        "mysql+nodriver://u:hunter2@x",
+        "sqlite://u:hunter2@host/file.db",
+        "postgresql://u:hunter2@host:port/name",
+        "postgresql://u:hunter2/2@host/name",
+        "mssql+pymssql://u:hunter2@host/name",
+    ],
+)
+def test_a_url_that_cannot_work_is_said_without_its_password(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="MODELFORGE_DATABASE_URL") as refusal:
         Database(url)
+    assert "hunter2" not in refusal.value.detail
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from filelock import FileLock, Timeout
-from starlette.responses import RedirectResponse
 
 from modelforge import __version__, hardware, processes
 from modelforge.api import errors, openapi, stream
+from modelforge.api.access import Access
 from modelforge.api.cors import Cors
 from modelforge.api.deps import State
 from modelforge.api.guard import Guard
+from modelforge.api.headers import SecurityHeaders
+from modelforge.api.keys import KeyRing
 from modelforge.api.limits import BodyLimit
 from modelforge.api.rootpath import RootPath
-from modelforge.api.routes import datasets, info, jobs, models, playground, training
-from modelforge.errors import Conflict
+from modelforge.api.routes import datasets, docs, info, jobs, models, playground, training
+from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
+from modelforge.store.keys import valid_digests
 
-ROUTERS = (info, training, jobs, models, datasets, playground, stream)
+ROUTERS = (info, training, jobs, models, datasets, playground, stream, docs)
 
 
 def create_app(settings: Settings | None = None, *, supervise: bool = True) -> FastAPI:
@@ -46,26 +50,25 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
                 yield
 
     app = FastAPIOffline(
+        docs_url=None,  # routes/docs.py
         redoc_url=None,
         title="ModelForge",
         version=__version__,
         summary="Fine-tuning without code, on your own machine.",
         lifespan=lifespan,
-        favicon_url="data:,",
     )
+    # The last is the first that a request comes to.
     app.add_middleware(BodyLimit)
+    app.add_middleware(Access)
     if settings.allowed_origins:
         app.add_middleware(Cors, origins=settings.allowed_origins)
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(RootPath)
+    app.add_middleware(SecurityHeaders)
     errors.install(app)
     for module in ROUTERS:
         app.include_router(module.router)
     openapi.install(app)
-
-    @app.get("/", include_in_schema=False)
-    async def home(request: Request) -> RedirectResponse:
-        return RedirectResponse(f"{request.scope['root_path']}/docs")
 
     app.add_api_websocket_route("/{path:path}", errors.no_socket)
     return app
@@ -83,7 +86,7 @@ async def _state(settings: Settings, supervise: bool) -> AsyncIterator[State]:
         settings.scratch.mkdir(mode=0o700)
         await supervisor.start()
     try:
-        yield State(settings, database, machine, supervisor, inference, supervises=supervise)
+        yield State(settings, database, machine, supervisor, inference, KeyRing(database), supervises=supervise)
     finally:
         await supervisor.close()
         await inference.close()
@@ -91,9 +94,21 @@ async def _state(settings: Settings, supervise: bool) -> AsyncIterator[State]:
 
 
 def check_home(settings: Settings) -> None:
-    """Raises what would keep a server from starting: Conflict for a held home folder, what the database raises."""
+    """Raises what would keep a server from starting: Conflict for a held home folder, InvalidRequest for an address
+    that others reach where there is no key, what the database raises."""
     with _lock(settings):
-        Database(settings.database).close()
+        database = Database(settings.database)
+        try:
+            with database.session() as session:
+                closed = bool(valid_digests(session))
+        finally:
+            database.close()
+    if not closed and not settings.on_loopback:
+        raise InvalidRequest(
+            f"on {settings.host} others reach this server, and there is no API key to keep them out. Make one with "
+            f"'modelforge --home {shlex.quote(str(settings.home))} keys create' and start again; or listen on "
+            "127.0.0.1 alone, which is the default, with a reverse proxy in front that lets in who may"
+        )
 
 
 @contextmanager

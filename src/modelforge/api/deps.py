@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, WebSocket
 
+from modelforge.api.caller import Caller
+from modelforge.api.keys import KeyRing
+from modelforge.catalogue import ASSETS
 from modelforge.errors import Conflict
 from modelforge.hardware import Hardware
 from modelforge.inference.client import InferenceClient
@@ -24,8 +29,11 @@ class State:
     hardware: Hardware
     supervisor: Supervisor
     inference: InferenceClient
+    keys: KeyRing
     supervises: bool
     """Whether this is the home folder's one server."""
+    listeners: set[WebSocket] = field(default_factory=set)
+    """Clients on the WebSocket."""
 
     @property
     def training(self) -> Supervisor:
@@ -43,6 +51,18 @@ def _state(request: Request) -> State:
     return state
 
 
+def roots_of(caller: Caller, settings: Settings) -> list[Path]:
+    """The folders that paths in this caller's requests may lead into. The owner reads by the server what he may read
+    without it."""
+    own = {Caller.OWNER: [Path(os.sep)], Caller.LOCAL: [Path.home()], Caller.OTHER: []}
+    return [*(settings.data_roots or own[caller]), settings.home, ASSETS]
+
+
+def _roots(request: Request) -> list[Path]:
+    return roots_of(request.state.caller, request.app.state.modelforge.settings)
+
+
 Here = Annotated[State, Depends(_state)]
+Roots = Annotated[list[Path], Depends(_roots)]
 Limit = Annotated[int | None, Query(ge=1, le=1_000_000, description="At most so many; all when not given.")]
 Offset = Annotated[int, Query(ge=0, le=2**53, description="Leave out so many of the oldest.")]

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
+from modelforge.api.headers import HEADERS
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.training import TrainingConfig
@@ -26,6 +27,7 @@ from modelforge.errors import (
     MethodNotAllowed,
     ModelForgeError,
     NotFound,
+    Unauthorized,
     did_you_mean,
 )
 
@@ -40,13 +42,13 @@ BODIES: dict[str, type[BaseModel]] = {
 
 def replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route's documentation says of its errors."""
-    return {
-        status: {"model": ErrorReply, "description": _SHORT[status]} for status in sorted({*statuses, 400, 403, 500})
-    }
+    every = sorted({*statuses, 400, 401, 403, 500})
+    return {status: {"model": ErrorReply, "description": _SHORT[status]} for status in every}
 
 
 _SHORT = {
     400: "Invalid parameters, an invalid dataset, or a combination that cannot work",
+    401: "A key is needed, or the one that came is not known",
     403: "A foreign origin or host, or a gated model",
     404: "No such model, dataset, job or path",
     409: "In progress already, nothing to stop, or a name that is taken",
@@ -60,6 +62,8 @@ def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSO
     """The error as every route tells it."""
     # Half a surrogate pair, which JSON lets through, cannot be sent back as it came.
     detail = error.detail.encode("utf-8", "backslashreplace").decode()
+    if isinstance(error, Unauthorized):
+        headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     body = ErrorReply(error=error.error, detail=detail, status_code=error.status_code)
     return JSONResponse(body.model_dump(), status_code=error.status_code, headers=headers)
 
@@ -99,7 +103,8 @@ async def _ours(request: Request, error: Exception) -> Response:
 async def _internal(request: Request, error: Exception) -> Response:
     # The trace goes to the server's log (Starlette raises the error again for it), never to the client.
     detail = f"{type(error).__name__} in {request.method} {_path(request)}; the server's log has the details"
-    return answer(Fault(detail))
+    # Made outside of all middleware.
+    return answer(Fault(detail), HEADERS)
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -139,8 +144,6 @@ def _unreadable(cause: BaseException) -> str:
     """Why a body is no JSON, where the decoder did not come as far as to name a place."""
     if isinstance(cause, UnicodeDecodeError):
         return f"the body is not UTF-8 text: {cause.reason} at byte {cause.start}"
-    if isinstance(cause, RecursionError):
-        return "the body is not valid JSON: its lists or objects are nested too deeply"
     if isinstance(cause, ValueError):  # int() refuses more digits than sys.get_int_max_str_digits()
         return "the body is not valid JSON: a number has too many digits"
     return "the body could not be read"

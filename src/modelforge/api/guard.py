@@ -41,7 +41,7 @@ class Guard:
     def _fault(self, scope: Scope) -> str | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if host and not self._known(_hostname(f"//{host}")):
+        if host and not self._known(hostname(f"//{host}")):
             return f"host '{host}' is not allowed: add its name to MODELFORGE_ALLOWED_HOSTS"
         origin = headers.get("origin")
         # What a page asks before it sends more than a form could: refused here, it needs no second answer.
@@ -70,7 +70,8 @@ def _netloc(url: str) -> str | None:
         return None
 
 
-def _hostname(url: str) -> str:
+def hostname(url: str) -> str:
+    """The host of an address, in lower case, without its port."""
     try:
         return (urlsplit(url).hostname or "").lower()
     except ValueError:

@@ -1,21 +1,29 @@
-"""A bound for what a request may bring, so that no client fills the server's memory."""
+"""Bounds for what a request may bring, so that no client fills the server's memory or its parser's stack."""
 
 from __future__ import annotations
+
+import re
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from modelforge.api.errors import answer
-from modelforge.errors import TooLarge
+from modelforge.errors import InvalidRequest, TooLarge
 
 MAX_BODY = 8_000_000
 """Bytes. The largest field is a prompt of a million letters, and JSON may write a letter with six bytes."""
+MAX_DEPTH = 100
+"""Lists and objects of JSON within each other, as in a dataset's line. No request of ours has more than three."""
+# To the body's end where nothing closes it, and without a second try anywhere: a body may be made to be slow.
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+_ONE_KIND = bytes.maketrans(b"{}", b"[]")
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 STREAMED = "/api/upload_dataset"
 """Goes to the disk piece by piece, with a bound of its own."""
 
 
 class BodyLimit:
-    """ASGI middleware: gathers a body before the app sees it, and refuses one that is too large."""
+    """ASGI middleware: gathers a body before the app sees it, and refuses one that is too large or too deep."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -31,6 +39,10 @@ class BodyLimit:
         if first is None:
             refusal = TooLarge(f"the request's body has more than {MAX_BODY / 1e6:g} MB; data goes to POST {STREAMED}")
             await answer(refusal, {"Connection": "close"})(scope, receive, send)
+            return
+        fault = _fault(first.get("body", b""))
+        if fault is not None:
+            await answer(InvalidRequest(fault))(scope, receive, send)
             return
         waiting: list[Message] = [first]
 
@@ -52,3 +64,25 @@ async def _gather(receive: Receive) -> Message | None:
             return None
         if not message.get("more_body", False):
             return {"type": "http.request", "body": bytes(body), "more_body": False}
+
+
+def _fault(body: bytes) -> str | None:
+    """What keeps a body from being parsed at all."""
+    if b"\0" in body:  # as in UTF-16, which Python's parser takes, and in which brackets can hide
+        return "the body is not JSON in UTF-8: it holds a NUL byte"
+    return f"the body's lists or objects are nested more than {MAX_DEPTH} levels deep" if is_deep(body) else None
+
+
+def is_deep(body: bytes) -> bool:
+    """Whether JSON has more than MAX_DEPTH lists and objects within each other. Without a step of Python's for every
+    letter: this is asked on the event loop."""
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    brackets = _STRING.sub(b"", body).translate(_ONE_KIND, _ALL_BUT_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        # The innermost go, and what stood around them is innermost then.
+        before, brackets = brackets, brackets.replace(b"[]", b"")
+        if before == brackets:
+            # What is left has no other half, for the parser to tell; a tower of it is not for the parser.
+            return brackets.count(b"[") > MAX_DEPTH
+    return b"[" in brackets

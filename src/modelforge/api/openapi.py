@@ -1,4 +1,4 @@
-"""The OpenAPI schema, made true: no 422, which this API never answers."""
+"""The OpenAPI schema, made true: no 422, which this API never answers, and the key that a server may ask for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from modelforge.api.access import OPEN
+
 _NEVER = ("HTTPValidationError", "ValidationError")
+_KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A key of `modelforge keys create`, where the server asks for one.",
+}
 
 
 def install(app: FastAPI) -> None:
@@ -24,9 +31,15 @@ def install(app: FastAPI) -> None:
 def build(app: FastAPI) -> dict[str, Any]:
     """The schema of all routes."""
     schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    for path in schema["paths"].values():
-        for operation in path.values():
+    for path, item in schema["paths"].items():
+        for operation in item.values():
             operation["responses"].pop("422", None)
+            if path in OPEN:
+                operation["responses"].pop("401", None)
+                operation["security"] = []
     for name in _NEVER:
         schema["components"]["schemas"].pop(name, None)
+    schema["components"]["securitySchemes"] = {"key": _KEY}
+    # Without a key, or with one: the server says which.
+    schema["security"] = [{}, {"key": []}]
     return schema

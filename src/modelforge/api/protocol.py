@@ -9,6 +9,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from modelforge.api.errors import answer
+from modelforge.api.headers import HEADERS
 from modelforge.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ class Http(H11Protocol):
     """HTTP/1.1 in pure Python, whichever others are installed: it refuses what is no HTTP at all in one place."""
 
     def send_400_response(self, msg: str) -> None:
-        told = answer(InvalidRequest("the request is no well-formed HTTP/1.1"), {"Connection": "close"})
+        told = answer(InvalidRequest("the request is no well-formed HTTP/1.1"), {**HEADERS, "Connection": "close"})
         for event in (
             h11.Response(status_code=told.status_code, headers=told.raw_headers, reason=b"Bad Request"),
             h11.Data(data=bytes(told.body)),

@@ -10,8 +10,10 @@ import socket
 import sys
 
 import uvicorn
+from fastapi import FastAPI
 
 from modelforge.api.app import check_home, create_app
+from modelforge.api.deps import State
 from modelforge.api.protocol import Http, Socket
 from modelforge.errors import InvalidRequest
 from modelforge.files import read_json_or_none, write_atomic
@@ -24,11 +26,15 @@ GRACE_SECONDS = 5
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens, to people on the terminal and to other ModelForge commands in ``server.json``."""
+    """Says where it listens, to people on the terminal and to other ModelForge commands in ``server.json``.
 
-    def __init__(self, config: uvicorn.Config, settings: Settings) -> None:
+    The token that stands there opens this server: who can read the home folder is its owner.
+    """
+
+    def __init__(self, config: uvicorn.Config, settings: Settings, app: FastAPI) -> None:
         super().__init__(config)
         self._settings = settings
+        self._app = app
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -36,7 +42,8 @@ class _Server(uvicorn.Server):
             return
         # The address that was bound, whatever name it was given by.
         address, port = self.servers[0].sockets[0].getsockname()[:2]
-        record = {"pid": os.getpid(), "url": f"http://{_reachable(address)}:{port}"}
+        state: State = self._app.state.modelforge
+        record = {"pid": os.getpid(), "url": f"http://{_reachable(address)}:{port}", "token": state.keys.token}
         shown = "localhost" if ipaddress.ip_address(address).is_loopback else _reachable(address)
         write_atomic(self._settings.home / "server.json", json.dumps(record))
         print(
@@ -53,16 +60,17 @@ def _reachable(address: str) -> str:
 
 
 def run(settings: Settings) -> int:
-    """Serve until told to end; returns the exit code. Raises InvalidRequest when the address cannot be had, Conflict
-    when another server holds the home folder."""
+    """Serve until told to end; returns the exit code. Raises InvalidRequest when the address cannot be had or would be
+    open to all, Conflict when another server holds the home folder."""
     # Database, logs and runs hold what only their owner may read, also in a home folder that is open to others.
     os.umask(0o077)
     settings.make_folders()
     # Uvicorn would tell these as a trace.
     check_home(settings)
     _check_address(settings)
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         http=Http,
@@ -78,7 +86,7 @@ def run(settings: Settings) -> int:
         ws_max_size=65_536,
     )
     _prefer_latency()
-    server = _Server(config, settings)
+    server = _Server(config, settings, app)
     try:
         server.run()
     finally:

@@ -8,9 +8,12 @@ import logging
 from anyio import to_thread
 from fastapi import APIRouter, Query, WebSocket
 
+from modelforge.api.access import caller_of
+from modelforge.api.caller import SUBPROTOCOL
 from modelforge.api.deps import State
+from modelforge.api.errors import refuse
 from modelforge.contracts.job import TrainingStatus
-from modelforge.errors import ModelForgeError
+from modelforge.errors import Conflict, StoreFault, Unauthorized
 from modelforge.jobs.broadcast import POINTS_PER_MESSAGE, Broadcast, Changes, messages
 from modelforge.store.database import Database
 from modelforge.store.jobs import events_after, metrics_after, status_at
@@ -21,6 +24,9 @@ router = APIRouter()
 MESSAGE_SECONDS = 0.1
 """Between two messages to one listener: at most ten a second."""
 
+KEY_SECONDS = 5.0
+"""How long a key that is revoked may go on listening."""
+
 
 @router.websocket("/ws/training")
 async def training(socket: WebSocket, after: int | None = Query(None, ge=0)) -> None:
@@ -29,19 +35,46 @@ async def training(socket: WebSocket, after: int | None = Query(None, ge=0)) -> 
     ``?after=<seq>`` first replays what came after that message.
     """
     state: State = socket.app.state.modelforge
-    await socket.accept()
+    most = state.settings.max_listeners
+    if len(state.listeners) >= most:
+        refusal = Conflict(
+            f"{most} clients listen already, as many as MODELFORGE_MAX_LISTENERS allows: try again later"
+        )
+        await refuse(refusal, socket.scope, socket.receive, socket.send)
+        return
+    state.listeners.add(socket)
+    try:
+        await _serve(socket, state, after)
+    finally:
+        state.listeners.discard(socket)
+
+
+async def _serve(socket: WebSocket, state: State, after: int | None) -> None:
+    await socket.accept(SUBPROTOCOL if SUBPROTOCOL in socket.scope["subprotocols"] else None)
     sender = asyncio.create_task(_send(socket, state.supervisor.broadcast, state.database, after))
     # Listeners have nothing to say; reading notices that they left.
     reader = asyncio.create_task(_read(socket))
+    warden = asyncio.create_task(_ask_again(socket))
+    tasks = (sender, reader, warden)
     try:
-        await asyncio.wait([sender, reader], return_when=asyncio.FIRST_COMPLETED)
-        if sender.done() and isinstance(error := sender.exception(), ModelForgeError):
-            log.error("a listener is let go: %s", error.detail)
-            await socket.close(1011, error.error)
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if warden.done() and isinstance(warden.exception(), Unauthorized):
+            await socket.close(1008, "the key was revoked, or one is asked for now")
+        for task in (sender, warden):
+            if task.done() and isinstance(error := task.exception(), StoreFault):
+                log.error("a listener is let go: %s", error.detail)
+                await socket.close(1011, error.error)
     finally:
-        sender.cancel()
-        reader.cancel()
-        await asyncio.gather(sender, reader, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _ask_again(socket: WebSocket) -> None:
+    """Raises Unauthorized when who was let in would be no more."""
+    while True:
+        await asyncio.sleep(KEY_SECONDS)
+        await caller_of(socket.scope)
 
 
 async def _read(socket: WebSocket) -> None:

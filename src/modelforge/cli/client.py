@@ -1,7 +1,7 @@
 """The command line's one way to the product: its REST contract, over HTTP or inside this process.
 
-A server that runs on the home folder is spoken to over HTTP. Without one, the same application runs here, on an event
-loop in a thread, and the requests reach it without a socket.
+A server that runs on the home folder is spoken to over HTTP, and so is one elsewhere that the settings name. Without
+one, the same application runs here, on an event loop in a thread, and the requests reach it without a socket.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -45,10 +45,14 @@ class Client:
     ``url`` is the running server's, or None when the application runs in this process.
     """
 
-    def __init__(self, portal: BlockingPortal, http: httpx.AsyncClient, url: str | None) -> None:
+    def __init__(
+        self, portal: BlockingPortal, http: httpx.AsyncClient, url: str | None, *, elsewhere: bool = False
+    ) -> None:
         self._portal = portal
         self._http = http
         self.url = url
+        self.elsewhere = elsewhere
+        """Whether its files are others than those of this machine."""
 
     def get(self, path: str, reply: type[T], **query: Any) -> T:
         return self._send("GET", path, reply, params=_given(query))
@@ -117,47 +121,64 @@ def _kinds(kind: type[ModelForgeError]) -> Iterator[type[ModelForgeError]]:
         yield from _kinds(narrower)
 
 
-def running_server(home: Path) -> str | None:
-    """The URL of the server that runs on this home folder and answers, or None."""
+class Running(NamedTuple):
+    """A server that can be asked."""
+
+    url: str
+    key: str
+    """What opens it: its own token for one on the home folder, an API key for one elsewhere."""
+
+
+def running_server(home: Path) -> Running | None:
+    """The server that runs on this home folder and answers, or None."""
     told = read_json_or_none(home / "server.json")
     url = told.get("url") if isinstance(told, dict) else None
     if not isinstance(url, str):
         return None
+    token = told.get("token")
     try:
-        # No proxy of the environment stands between this process and its own machine.
         reply = httpx.get(f"{url}/api/health", timeout=HEALTH_TIMEOUT, trust_env=False)
         Health.model_validate_json(reply.content)
     except (httpx.HTTPError, httpx.InvalidURL, ValidationError):
         return None
-    return url
+    return Running(url, token if isinstance(token, str) else "")
 
 
 @contextmanager
 def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
-    """A client of the server that runs on the home folder, else of the application in this process.
+    """A client of the server that the settings name, else of the one that runs on the home folder, else of the
+    application in this process.
 
     ``supervise`` takes the home folder's lock and runs the supervisor: needed to train and to stop.
     A worker that still runs at the end goes on without this process.
     """
-    url = running_server(settings.home)
+    elsewhere = Running(settings.server_url, settings.api_key.get_secret_value()) if settings.server_url else None
+    running = elsewhere or running_server(settings.home)
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
-        if url:
-            transport: httpx.AsyncBaseTransport = httpx.AsyncHTTPTransport()
+        transport: httpx.AsyncBaseTransport | None = None
+        if running is None:
+            transport, token = stack.enter_context(_own_application(portal, settings, supervise))
+            url, key = f"http://127.0.0.1:{settings.port}", token
         else:
-            transport = stack.enter_context(_own_application(portal, settings, supervise))
+            url, key = running
         http = httpx.AsyncClient(
-            base_url=url or f"http://127.0.0.1:{settings.port}",
+            base_url=url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
             transport=transport,
             timeout=httpx.Timeout(None, connect=CONNECT_TIMEOUT),
-            trust_env=False,
+            # No proxy of the environment stands between this process and its own machine.
+            trust_env=elsewhere is not None,
         )
         stack.enter_context(portal.wrap_async_context_manager(http))
-        yield Client(portal, http, url)
+        yield Client(portal, http, running.url if running else None, elsewhere=elsewhere is not None)
 
 
 @contextmanager
-def _own_application(portal: BlockingPortal, settings: Settings, supervise: bool) -> Iterator[httpx.ASGITransport]:
+def _own_application(
+    portal: BlockingPortal, settings: Settings, supervise: bool
+) -> Iterator[tuple[httpx.ASGITransport, str]]:
+    """The application in this process, and the token that opens it."""
     from modelforge.api.app import create_app  # noqa: PLC0415 - a client of a server needs none of it
 
     os.umask(0o077)  # as a server: what is written is its owner's alone
@@ -167,4 +188,4 @@ def _own_application(portal: BlockingPortal, settings: Settings, supervise: bool
     app = create_app(settings.model_copy(update={"auto_resume": False}), supervise=supervise)
     with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
         # An exception that nobody foresaw comes out here with its trace: there is no server's log to look it up in.
-        yield httpx.ASGITransport(app=app)
+        yield httpx.ASGITransport(app=app), app.state.modelforge.keys.token

@@ -279,8 +279,9 @@ def _state(settings: Settings) -> Iterator[Check]:
         advice=None if writable else f"{nearest} cannot be written; set MODELFORGE_HOME to a folder that can",
     )
     yield Check(group=group, name="Database", value=_database(settings))
-    url = running_server(settings.home)
-    yield Check(group=group, name="Server", value=f"runs at {url}" if url else "not running (modelforge serve)")
+    running = running_server(settings.home)
+    where = f"runs at {running.url}" if running else "not running (modelforge serve)"
+    yield Check(group=group, name="Server", value=where)
     token = "present" if get_token() else "none (only gated and private models need one)"
     yield Check(group=group, name="Hugging Face token", value=token)
 

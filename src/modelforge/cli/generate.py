@@ -31,9 +31,10 @@ def generate(
 
     Example: modelforge generate notes "Who lives in Rome?" --context "Ada lives in Rome."
     """
-    which = {"model_id": int(model)} if model.isdecimal() else {"model_name": model_reference(model)}
-    options = {**which, **given(GenerateRequest, flags)}
     with client_of(ctx) as client:
+        name = model if client.elsewhere else model_reference(model)
+        which = {"model_id": int(model)} if model.isdecimal() else {"model_name": name}
+        options = {**which, **given(GenerateRequest, flags)}
 
         def answer(text: str) -> None:
             reply = client.post("/api/playground/generate", GenerateReply, {**options, "prompt": text})

@@ -8,10 +8,10 @@ from typing import Any
 import typer
 
 from modelforge.cli.flags import with_flags
-from modelforge.settings import Settings, load_settings
+from modelforge.settings import NO_FLAG, Settings, load_settings
 
 
-@with_flags(Settings)
+@with_flags(Settings, skip=NO_FLAG)
 def serve(ctx: typer.Context, **flags: Any) -> None:
     """Start the server: REST API, WebSocket and their documentation."""
     if flags["home"] is None:

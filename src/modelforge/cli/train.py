@@ -56,5 +56,6 @@ def train(
     """
     config = {**(read_config(config_file) if config_file else {}), **given(TrainingConfig, flags)}
     with client_of(ctx, supervise=True) as client:
-        started = client.post("/api/start_training", TrainingStarted, absolute_paths(config))
+        config = config if client.elsewhere else absolute_paths(config)
+        started = client.post("/api/start_training", TrainingStarted, config)
         run_to_end(client, started, program_of(ctx), as_json=json, detach=detach)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +24,66 @@ from modelforge.store.tables import ModelRow
 from modelforge.strategies.rlhf import REWARD_FOLDER
 
 
-def check_root(path: Path, settings: Settings, field: str) -> None:
-    """Raises InvalidRequest for a path outside the allowed folders, where some are set."""
-    real = path.resolve()
-    roots = [root.expanduser().resolve() for root in settings.data_roots]
-    if roots and not any(real.is_relative_to(root) for root in [*roots, settings.home.resolve()]):
-        raise InvalidRequest(f"{field}: {path} lies outside the folders that MODELFORGE_DATA_ROOTS allows")
+def check_root(path: Path, roots: Sequence[Path], field: str) -> Path:
+    """The path with its links followed. Raises InvalidRequest where that is outside the folders that may be read."""
+    real = Path(os.path.realpath(path))  # unlike resolve(), also for links that lead in a circle
+    if not any(real.is_relative_to(os.path.realpath(root.expanduser())) for root in roots):
+        raise InvalidRequest(
+            f"{field}: {path} lies outside the folders that this server reads for you. Who runs it can add its folder "
+            "to MODELFORGE_DATA_ROOTS"
+        )
+    return real
 
 
-def find_model(config: TrainingConfig, settings: Settings, database: Database) -> ModelRef:
+def find_folder(name: str, roots: Sequence[Path], field: str) -> Path | None:
+    """The model's folder that a name means, its links followed; None for a name that may be one on the hub.
+
+    Raises NotFound where there is none, InvalidRequest for one outside ``roots`` (there or not, which is nobody's
+    business), or that holds what does not belong in a model's folder.
+    """
+    path = local_path(name, field)
+    if path.exists() or is_path(name):
+        path = check_root(path, roots, field)
+    if path.is_dir():
+        _check_files(path, roots, field)
+        return path
+    if path.exists():
+        raise InvalidRequest(f"{field}: {name} is a file; a model is a folder with config.json and safetensors")
+    if not HUB_ID.fullmatch(name):
+        raise NotFound(f"{field}: there is no folder {name} on this machine")
+    return None
+
+
+def is_path(name: str) -> bool:
+    """Whether a name can be nothing but a path."""
+    return not HUB_ID.fullmatch(name) and ("/" in name or "\\" in name or name.startswith("~"))
+
+
+def _check_files(folder: Path, roots: Sequence[Path], field: str) -> None:
+    """Raises InvalidRequest for a link out of the roots, and for what is neither file nor folder: libraries open
+    whatever has the right name, at most one folder deep, and would wait for ever on a pipe."""
+    try:
+        inner = sorted(folder.iterdir())
+        if (folder / "config.json").is_file():  # else it is no model's, and may hold the world
+            inner += sorted(folder.glob("*/*"))
+        for path in inner:
+            check_root(path, roots, field)
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise InvalidRequest(f"{field}: {path} is a device or a pipe; a model's folder holds files alone")
+    except OSError as error:
+        raise InvalidRequest(f"{field}: {folder} cannot be read: {error.strerror}") from error
+
+
+def check_remote_code(spec: RunSpec | None, settings: Settings) -> None:
+    """Raises InvalidRequest for a model whose own code would be run, where the server does not allow it."""
+    if spec is not None and spec.config.trust_remote_code and not settings.allow_remote_code:
+        raise InvalidRequest(
+            f"model '{spec.config.model_name}' comes with Python code of its own, which this server does not run: who "
+            "runs the server allows it by MODELFORGE_ALLOW_REMOTE_CODE=true, for models whose source is trusted"
+        )
+
+
+def find_model(config: TrainingConfig, roots: Sequence[Path], database: Database) -> ModelRef:
     """The model that a name means: of the registry, bundled, a local folder, or on the hub. Raises NotFound."""
     name = config.model_name
     with database.session() as session:
@@ -39,22 +92,17 @@ def find_model(config: TrainingConfig, settings: Settings, database: Database) -
         return _earlier_model(config, earlier)
     if name in BUNDLED_MODELS:
         return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
-    folder = local_path(name, "model_name")
-    if folder.is_dir():
-        check_root(folder, settings, "model_name")
+    folder = find_folder(name, roots, "model_name")
+    if folder is not None:
         check_folder(folder, name, use_safetensors=config.use_safetensors)
-        return ModelRef(name=name, source="folder", path=str(folder.resolve()))
-    if folder.exists():
-        raise InvalidRequest(f"model_name: {name} is a file; a model is a folder with config.json and safetensors")
-    if not HUB_ID.fullmatch(name):
-        raise NotFound(f"model_name: there is no folder {name} on this machine")
+        return ModelRef(name=name, source="folder", path=str(folder))
     return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
 
 
 def _earlier_model(config: TrainingConfig, earlier: ModelRow) -> ModelRef:
     """An earlier run's whole model is a folder like any other; its adapter is trained on, over the same base."""
     name, folder = earlier.name, Path(earlier.path)
-    spec = _spec_of(folder)
+    spec = spec_of(folder)
     if spec is None:
         raise NotFound(f"model '{name}' is in the registry, but its folder {folder} is gone or not whole")
     if not (folder / "adapter_config.json").is_file():
@@ -94,23 +142,24 @@ def lineage_of(config: TrainingConfig, model: ModelRef, database: Database) -> l
     """The models that this one descends from, by the spec of the one that it starts from."""
     with database.session() as session:
         earlier = model_named(session, config.model_name)
-    spec = _spec_of(Path(earlier.path)) if earlier is not None else None
+    spec = spec_of(Path(earlier.path)) if earlier is not None else None
     if earlier is None or spec is None:
         return [Ancestor(name=model.name)]
     before = spec.lineage or [Ancestor(name=spec.config.model_name)]
     return [*before, Ancestor(name=earlier.name, strategy=earlier.strategy, job_id=earlier.job_id)]
 
 
-def check_start(run_dir: Path) -> None:
-    """Raises NotFound where the earlier model that a run started from is gone, or its folder is another model's now: a
-    resume would go on over other weights."""
-    spec = _spec_of(run_dir)
+def check_start(run_dir: Path, settings: Settings) -> None:
+    """Raises NotFound where the earlier model that a run started from is gone, or its folder is another model's now (a
+    resume would go on over other weights), InvalidRequest where code would be run that the server no longer allows."""
+    spec = spec_of(run_dir)
     if spec is None:
         raise NotFound(f"the run folder {run_dir} is gone or not whole, so job {run_dir.name} cannot be resumed")
+    check_remote_code(spec, settings)
     earlier = spec.lineage[-1] if spec.lineage else None
     if earlier is None or earlier.job_id is None:
         return
-    there = _spec_of(Path(spec.model.adapter or spec.model.path))
+    there = spec_of(Path(spec.model.adapter or spec.model.path))
     if there is None or there.job_id != earlier.job_id:
         raise NotFound(
             f"model '{earlier.name}', which job {spec.job_id} started from, is deleted, so the job cannot be resumed; "
@@ -118,7 +167,8 @@ def check_start(run_dir: Path) -> None:
         )
 
 
-def _spec_of(folder: Path) -> RunSpec | None:
+def spec_of(folder: Path) -> RunSpec | None:
+    """The spec of the run that made what is in the folder; None where it is missing or not whole."""
     text = read_text_or_none(folder / "spec.json")
     try:
         return RunSpec.model_validate_json(text) if text is not None else None
@@ -127,7 +177,7 @@ def _spec_of(folder: Path) -> RunSpec | None:
 
 
 def find_reward_model(
-    config: TrainingConfig, model: ModelRef, settings: Settings, database: Database
+    config: TrainingConfig, model: ModelRef, roots: Sequence[Path], database: Database
 ) -> ModelRef | None:
     """The reward model that the request names. Raises NotFound, or InvalidRequest for what cannot be one."""
     name = config.reward_model
@@ -135,20 +185,16 @@ def find_reward_model(
         return None
     with database.session() as session:
         earlier = model_named(session, name)
-    folder = Path(earlier.path) / REWARD_FOLDER if earlier is not None else local_path(name, "reward_model")
+    folder = Path(earlier.path) / REWARD_FOLDER if earlier is not None else find_folder(name, roots, "reward_model")
+    if folder is None:
+        return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
     if earlier is not None and not folder.is_dir():
         raise InvalidRequest(
             f"reward_model: '{name}' was trained by {earlier.strategy} and has no reward model; rlhf models have one"
         )
-    if not folder.is_dir():
-        if not HUB_ID.fullmatch(name):
-            raise NotFound(f"reward_model: there is no folder {name} on this machine")
-        return ModelRef(name=name, source="hub", path=name, revision=find_revision(name))
-    if earlier is None:
-        check_root(folder, settings, "reward_model")
     if not any(folder.glob("*.safetensors")):
         raise InvalidRequest(f"reward_model: {folder} holds no safetensors weights")
-    spec = _spec_of(folder.parent)
+    spec = spec_of(folder.parent)
     # On the same base, it is one more adapter on it.
     same = spec is not None and (spec.model.path, spec.model.revision) == (model.path, model.revision)
     shared = str(folder) if same and (folder / "adapter_config.json").is_file() and config.use_lora else None

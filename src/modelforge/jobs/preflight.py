@@ -7,7 +7,7 @@ import importlib.util
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,18 +63,26 @@ class Plan:
     warnings: list[str]
 
 
-async def check(config: TrainingConfig, settings: Settings, database: Database, hardware: Hardware) -> Plan:
-    """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
+async def check(
+    config: TrainingConfig, settings: Settings, database: Database, hardware: Hardware, roots: Sequence[Path]
+) -> Plan:
+    """What the request comes to on this machine; paths in it lead into ``roots``. Raises a ModelForgeError that says
+    what is wrong and what to do."""
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
     provider = PROVIDERS.get(config.provider)
     check_options(config, task, strategy)
+    if config.trust_remote_code and not settings.allow_remote_code:
+        raise InvalidRequest(
+            "trust_remote_code: this server runs no code that comes with a model. Leave it out; or who runs the server "
+            "allows it by MODELFORGE_ALLOW_REMOTE_CODE=true, for models whose source is trusted"
+        )
     strategy.check(config)
     provider.check(config, hardware)
     if provider.environment is not None:
         find_environment(settings.home, provider.environment).interpreter()
     resolved = fill_defaults(config, task, strategy, hardware)
     check_precision(resolved, hardware)
-    model = await to_thread.run_sync(find_model, config, settings, database)
+    model = await to_thread.run_sync(find_model, config, roots, database)
     if model.adapter is not None and config.use_lora:
         resolved = resolved.model_copy(update=adapter_options(Path(model.adapter)))
     described = await to_thread.run_sync(config_of, model)
@@ -86,8 +94,8 @@ async def check(config: TrainingConfig, settings: Settings, database: Database, 
             # PEFT's adapters on a block of experts know no dropout.
             resolved = resolved.model_copy(update={"lora_dropout": 0.0})
     _check_limits(resolved, model, described)
-    reward_model = await to_thread.run_sync(find_reward_model, resolved, model, settings, database)
-    dataset, warnings = await _find_dataset(resolved, task, strategy, settings, database)
+    reward_model = await to_thread.run_sync(find_reward_model, resolved, model, roots, database)
+    dataset, warnings = await _find_dataset(resolved, task, strategy, roots, database)
     if described and provider.name == "huggingface":
         head = task.head(described, config.model_name)
         warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, dataset)
@@ -307,7 +315,7 @@ def _longest_line(path: Path) -> int:
 
 
 async def _find_dataset(
-    config: TrainingConfig, task: Task, strategy: Strategy, settings: Settings, database: Database
+    config: TrainingConfig, task: Task, strategy: Strategy, roots: Sequence[Path], database: Database
 ) -> tuple[DatasetRef, list[str]]:
     """The file that the request means, checked for the task; and what is worth knowing of it."""
     name = config.dataset
@@ -321,9 +329,9 @@ async def _find_dataset(
         if not path.is_file():
             raise NotFound(f"dataset '{name}' is listed, but its file {path} is gone: upload it again")
     else:
-        path = local_path(name, "dataset").absolute()
-        await to_thread.run_sync(_check_dataset_path, path, settings)
-        checked = await ingest.check_file(path)
+        path = await to_thread.run_sync(_dataset_path, name, roots)
+        # By its own name: what it links to may be called anything.
+        checked = await ingest.check_file(path, Path(name).name)
         digest, shape, count, bad, errors = (
             checked.sha256,
             checked.shape,
@@ -341,9 +349,10 @@ def _looks_like_path(name: str) -> bool:
     return "/" in name or "\\" in name or name.startswith("~") or local_path(name, "dataset").exists()
 
 
-def _check_dataset_path(path: Path, settings: Settings) -> None:
-    check_root(path, settings, "dataset")
+def _dataset_path(name: str, roots: Sequence[Path]) -> Path:
+    path = check_root(local_path(name, "dataset").absolute(), roots, "dataset")
     ingest.open_regular(path).close()
+    return path
 
 
 def _check_shape(name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str]) -> None:

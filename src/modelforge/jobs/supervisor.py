@@ -7,7 +7,7 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -91,8 +91,9 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def submit(self, config: TrainingConfig) -> tuple[str, list[str]]:
-        """Check the request, make its run folder, start its worker. Returns the job's id and warnings.
+    async def submit(self, config: TrainingConfig, roots: Sequence[Path]) -> tuple[str, list[str]]:
+        """Check the request, make its run folder, start its worker. Returns the job's id and warnings. Paths in the
+        request lead into ``roots``.
 
         Raises Conflict while another job runs, and what ``preflight.check`` raises.
         """
@@ -100,7 +101,7 @@ class Supervisor:
             raise Conflict("another training is being started: wait for its reply")
         async with self._starting:
             await self._make_way()
-            plan = await preflight.check(config, self._settings, self._database, self._hardware)
+            plan = await preflight.check(config, self._settings, self._database, self._hardware, roots)
             job_id = f"train_{secrets.token_hex(6)}"
             run_dir = self._settings.runs / job_id
             token = secrets.token_hex(16)
@@ -184,7 +185,7 @@ class Supervisor:
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id
-        await to_thread.run_sync(check_start, run_dir)
+        await to_thread.run_sync(check_start, run_dir, self._settings)
         token = secrets.token_hex(16)
         (run_dir / "stop").unlink(missing_ok=True)
         status = await self._write(lambda: self._ledger.requeue(job_id, token))

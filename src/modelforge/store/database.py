@@ -60,8 +60,13 @@ def _engine(place: str | Path) -> Engine:
         if parsed.get_backend_name() != "sqlite":
             return create_engine(parsed, pool_pre_ping=True)
         engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise InvalidRequest(f"MODELFORGE_DATABASE_URL is no database URL that can be used: {error}") from error
+    except (ArgumentError, NoSuchModuleError, ValueError):
+        # Not in SQLAlchemy's words, which may be the whole URL, with the password.
+        raise InvalidRequest(
+            "MODELFORGE_DATABASE_URL is no database URL that can be used: it has the form "
+            "postgresql+psycopg://user:password@host/name or sqlite:////folder/file.db, without signs like @ and / in "
+            "user or password unless they are written as %40 and %2F"
+        ) from None
     except ModuleNotFoundError as error:
         raise InvalidRequest(f"MODELFORGE_DATABASE_URL needs the Python package '{error.name}': install it") from error
 

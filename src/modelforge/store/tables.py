@@ -134,6 +134,21 @@ class ModelRow(Table):
     lineage: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
 
 
+class KeyRow(Table):
+    """An API key, by its hash."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = _RISING
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str | None] = mapped_column(String(128))
+    prefix: Mapped[str] = mapped_column(String(16))
+    """How it begins, to be told apart by."""
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+
+
 class DatasetRow(Table):
     """One version of an uploaded dataset."""
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Body, Request
 
-from modelforge.api.deps import Here, State
+from modelforge.api.deps import Here, Roots, State
 from modelforge.api.errors import replies
 from modelforge.architectures import is_encoder_decoder
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.job import ModelRef
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
 from modelforge.errors import InvalidRequest, NotFound
-from modelforge.files import local_path
 from modelforge.hub.folder import check_tokenizer
-from modelforge.hub.lookup import HUB_ID, find_revision
+from modelforge.hub.lookup import find_revision
 from modelforge.inference.protocol import ModelTarget
-from modelforge.jobs.origin import check_root, config_of
+from modelforge.jobs.origin import check_remote_code, config_of, find_folder, spec_of
+from modelforge.settings import Settings
 from modelforge.store.models import get_model, model_named
 from modelforge.store.tables import ModelRow
 
@@ -32,9 +32,11 @@ LOOK_SECONDS = 0.5
 
 
 @router.post("/generate", summary="Ask a model", responses=replies(404, 413))
-async def generate(here: Here, http: Request, request: Annotated[GenerateRequest, Body()]) -> GenerateReply:
+async def generate(
+    here: Here, roots: Roots, http: Request, request: Annotated[GenerateRequest, Body()]
+) -> GenerateReply:
     """The prompt is put into the format that the model was trained in."""
-    target = await to_thread.run_sync(_target, here, request)
+    target = await to_thread.run_sync(_target, here, roots, request)
     answer = here.inference.generate(target, request, request.timeout or here.settings.generate_timeout)
     return await _unless_gone(http, answer)
 
@@ -51,29 +53,36 @@ async def _unless_gone(http: Request, answer: Coroutine[None, None, GenerateRepl
         generation.cancel()
 
 
-def _target(here: State, request: GenerateRequest) -> ModelTarget:
+def _target(here: State, roots: Sequence[Path], request: GenerateRequest) -> ModelTarget:
     with here.database.session() as session:
         if request.model_id is not None:
-            return _tuned(get_model(session, request.model_id))
+            return _tuned(here, get_model(session, request.model_id))
         name = request.model_name or ""
         row = model_named(session, name)
     if row is not None:
-        return _tuned(row)
+        return _tuned(here, row)
     if name in BUNDLED_MODELS:
         return _base(ModelRef(name=name, source="bundled", path=str(bundled_model(name))), request)
-    folder = local_path(name, "model_name")
-    if folder.is_dir():
-        check_root(folder, here.settings, "model_name")
+    folder = find_folder(name, roots, "model_name")
+    if folder is not None:
         check_tokenizer(folder, name)
-        return _base(ModelRef(name=name, source="folder", path=str(folder.resolve())), request)
-    if not HUB_ID.fullmatch(name):
-        raise NotFound(f"model_name: there is no folder {name} on this machine")
+        _check_maker(folder, roots, here.settings)
+        return _base(ModelRef(name=name, source="folder", path=str(folder)), request)
     return _base(ModelRef(name=name, source="hub", path=name, revision=find_revision(name)), request)
 
 
-def _tuned(row: ModelRow) -> ModelTarget:
+def _check_maker(folder: Path, roots: Sequence[Path], settings: Settings) -> None:
+    """A folder that says of itself how it was made is loaded by that, and anybody may have written it."""
+    spec = spec_of(folder)
+    check_remote_code(spec, settings)
+    if spec is not None and spec.model.source in ("folder", "registry"):
+        find_folder(spec.model.path, roots, "model_name")
+
+
+def _tuned(here: State, row: ModelRow) -> ModelTarget:
     if not Path(row.path).is_dir():
         raise NotFound(f"model '{row.name}' is in the registry, but its folder {row.path} is gone")
+    check_remote_code(spec_of(Path(row.path)), here.settings)
     return ModelTarget(path=row.path, provider=row.provider, task=row.task, tuned=True)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body, Query
 
-from modelforge.api.deps import Here
+from modelforge.api.deps import Here, Roots
 from modelforge.api.errors import replies
 from modelforge.contracts.job import TrainingStarted, TrainingStatus, TrainingStopped
 from modelforge.contracts.training import TrainingConfig
@@ -15,9 +15,9 @@ router = APIRouter(prefix="/api", tags=["training"])
 
 
 @router.post("/start_training", summary="Start a training", responses=replies(404, 409, 413, 415))
-async def start_training(here: Here, config: Annotated[TrainingConfig, Body()]) -> TrainingStarted:
+async def start_training(here: Here, roots: Roots, config: Annotated[TrainingConfig, Body()]) -> TrainingStarted:
     """Everything is checked before anything runs. From the reply on, training_status describes this job."""
-    job_id, warnings = await here.training.submit(config)
+    job_id, warnings = await here.training.submit(config, roots)
     return TrainingStarted(job_id=job_id, message="Training started successfully", warnings=warnings)
 
 

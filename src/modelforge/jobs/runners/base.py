@@ -52,11 +52,10 @@ class Runner(Protocol):
 
 
 def worker_environment(base: Mapping[str, str], home: Path, token: str, attempt: int) -> dict[str, str]:
-    """The environment of a worker: one GPU at most, for with several transformers would take as many times the batch;
-    and no secret of the server's."""
-    own = {name: value for name, value in base.items() if name != "MODELFORGE_DATABASE_URL"}
+    """The environment of a worker: one GPU at most, for with several transformers would take as many times the
+    batch."""
     return {
-        **computing_environment(own, home),
+        **computing_environment(base, home),
         "PYTHONSAFEPATH": "1",  # what lies in the folder that the server was started in is none of ours
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",  # as NVML counts
         "CUDA_VISIBLE_DEVICES": base.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0],
