@@ -32,18 +32,26 @@ PANELS = {
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when the run has begun; it goes on by itself.")]
 
 
+ConfigFile = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[CONFIG]",
+        help="A YAML or JSON file with the same fields, or the spec.json beside a trained model. Flags win.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+
+
+def config_of(file: Path | None, flags: dict[str, Any]) -> dict[str, Any]:
+    """What a file and flags ask for, as the API takes it."""
+    return absolute_paths({**(read_config(file) if file else {}), **given(TrainingConfig, flags)})
+
+
 @with_flags(TrainingConfig, panels=PANELS)
 def train(
     ctx: typer.Context,
-    config_file: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[CONFIG]",
-            help="A YAML or JSON file with the same fields, or the spec.json beside a trained model. Flags win.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
+    config_file: ConfigFile = None,
     json: Json = False,
     detach: Detach = False,
     **flags: Any,
@@ -54,7 +62,7 @@ def train(
 
     Example: modelforge train --task text-generation --model-name modelforge-starter --dataset my.jsonl
     """
-    config = {**(read_config(config_file) if config_file else {}), **given(TrainingConfig, flags)}
+    config = config_of(config_file, flags)
     with client_of(ctx, supervise=True) as client:
-        started = client.post("/api/start_training", TrainingStarted, absolute_paths(config))
+        started = client.post("/api/start_training", TrainingStarted, config)
         run_to_end(client, started, program_of(ctx), as_json=json, detach=detach)
