@@ -82,7 +82,7 @@ def test_what_cannot_run_never_enters(stage: Stage) -> None:
             with pytest.raises(NotFound):
                 await supervisor.enqueue(stage.config(dataset="gone.jsonl"))
             with pytest.raises(InvalidRequest):
-                await supervisor.enqueue(stage.config(task="summarization", strategy="dpo"))
+                await supervisor.enqueue(stage.config(beta=0.5))
         assert stage.jobs() == [] and list(stage.settings.runs.iterdir()) == []
 
     asyncio.run(story())
