@@ -96,7 +96,9 @@ async def stop(here: Here, job_id: JobId, force: Force = False) -> TrainingStopp
 async def move(
     here: Here,
     job_id: JobId,
-    position: Annotated[int, Query(ge=1, le=1_000_000, description="From 1; beyond the end is the last place.")],
+    position: Annotated[
+        int, Query(ge=1, le=1_000_000, description="From 1; beyond the end is the last place.", examples=[1])
+    ],
 ) -> JobQueued:
     """Those that it passes keep their order."""
     return await here.training.move(job_id, position)
