@@ -118,6 +118,8 @@ def _curl(method: str, path: str, operation: Schema) -> str:
             path = path.replace(f"{{{parameter['name']}}}", str(examples[0]))
         elif parameter["name"] == "limit":
             query["limit"] = 10
+        elif parameter["in"] == "query" and parameter["required"]:
+            query[parameter["name"]] = examples[0]
     url = f"{BASE}{path}" + (f"?{urlencode(query)}" if query else "")
     words = ["curl"] if method == "get" else ["curl", "-X", method.upper()]
     content = operation.get("requestBody", {}).get("content", {})

@@ -9,12 +9,16 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
 from modelforge.files import read_text_or_none
+
+KILL_ROUNDS = 100
+"""One that cannot be killed (the kernel holds it) is left after so many."""
 
 
 def start_identity(pid: int) -> str | None:
@@ -97,6 +101,18 @@ def kill_tree(pid: int) -> None:
         for process in [*root.children(recursive=True), root]:
             with suppress(psutil.Error):
                 process.kill()
+
+
+def kill_by_environment(name: str, value: str) -> None:
+    """Kill every process of ours that was started with ``name=value``, wherever it hangs in the tree: one whose parent
+    ended, and one that made a session of its own, are found too. Returns when none is left."""
+    for _ in range(KILL_ROUNDS):  # a process may have had a child between the look and its end
+        found = [pid for pid in find_by_environment(name, value) if pid != os.getpid()]
+        if not found:
+            return
+        for pid in found:
+            kill_tree(pid)
+        time.sleep(0.01)
 
 
 def lower_priority() -> None:

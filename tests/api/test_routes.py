@@ -261,9 +261,29 @@ def test_ids_are_those_that_every_database_takes(client: TestClient) -> None:
 def test_trainings_are_the_servers_business(client: TestClient, database: Database, settings: Settings) -> None:
     add_job(database, settings, "m", {})
     config = {"task": "text-generation", "model_name": "m", "dataset": "d"}
-    for path, body in (("start_training", config), ("stop_training", None), ("jobs/train_1/resume", None)):
+    for path, body in (
+        ("start_training", config),
+        ("stop_training", None),
+        ("jobs", config),
+        ("jobs/train_1/resume", None),
+        ("jobs/train_1/stop", None),
+        ("jobs/train_1/move?position=1", None),
+    ):
         reply = client.post(f"/api/{path}", json=body)
         assert reply.status_code == 409 and "modelforge serve" in reply.json()["detail"], reply.text
+
+
+@pytest.mark.parametrize("path", ["/api/start_training", "/api/jobs"])
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", "schlüssel".encode()])
+def test_a_key_that_cannot_be_one_is_refused(client: TestClient, path: str, key: str | bytes) -> None:
+    config = {"task": "text-generation", "model_name": "m", "dataset": "d"}
+    reply = client.post(path, json=config, headers={"Idempotency-Key": key})
+    assert reply.status_code == 400 and reply.json()["detail"].startswith("Idempotency-Key: "), reply.text
+
+
+def test_an_unknown_field_of_a_job_is_told_the_nearest(client: TestClient) -> None:
+    config = {"task": "text-generation", "model_name": "m", "dataset": "d", "lora_rank": 4}
+    assert "lora_r" in client.post("/api/jobs", json=config).json()["detail"]
 
 
 def test_the_lock_names_a_server_only_while_it_lives(settings: Settings) -> None:

@@ -118,12 +118,34 @@ def test_with_a_server_the_commands_speak_to_it(home: Path, tmp_path: Path, tiny
         second = modelforge(*base, home=home)
         assert second.returncode == 1 and second.stderr.splitlines()[0] == "Conflict"
         wrong = modelforge("jobs", "stop", "train_000000000000", home=home)
-        assert wrong.returncode == 1 and left["id"] in wrong.stderr
+        assert wrong.returncode == 1 and "train_000000000000" in wrong.stderr
+        queued = document("jobs", "add", *base[1:], "--name", "later", home=home)
+        assert (queued["status"], queued["position"]) == ("queued", 1)
+        assert document("jobs", "stop", queued["job_id"], home=home)["job_id"] == queued["job_id"]
         assert document("jobs", "stop", home=home)["job_id"] == left["id"]
         assert document("jobs", "show", home=home)["status"] == "stopped"
         nothing = modelforge("jobs", "stop", home=home)
         assert nothing.returncode == 1 and nothing.stderr.splitlines()[0] == "Conflict"
     assert server.process is not None and server.process.returncode == 0
+
+
+def test_without_a_server_jobs_wait_for_one(home: Path, tmp_path: Path) -> None:
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        f"task: text-generation\nmodel_name: modelforge-starter\ndataset: {write_rows(tmp_path / 'rows.jsonl')}\n"
+    )
+    added = modelforge("jobs", "add", str(config), "--name", "one", home=home)
+    assert "place 1" in added.stdout and "modelforge serve" in added.stdout, added.stderr
+    two = document("jobs", "add", str(config), "--name", "two", "--max-steps", "3", home=home)
+    assert two["position"] == 2
+    assert document("jobs", "move", two["job_id"], "1", home=home)["position"] == 1
+    found = document("jobs", "list", home=home)["jobs"]
+    assert {job["name"]: (job["status"], job["position"]) for job in found} == {
+        "one": ("queued", 2),
+        "two": ("queued", 1),
+    }
+    assert document("jobs", "stop", two["job_id"], "--force", home=home)["status"] == "stopped"
+    assert not list(home.glob("runs/*/worker.log"))
 
 
 def test_every_line_that_is_read_is_answered(home: Path, tiny_model: Path) -> None:

@@ -102,7 +102,7 @@ def test_its_errors_have_the_one_form(operation: dict[str, Any]) -> None:
 
 def test_its_parameters_are_explained(operation: dict[str, Any]) -> None:
     for parameter in operation.get("parameters", []):
-        assert parameter["in"] in ("path", "query")
+        assert parameter["in"] in ("path", "query", "header")
         assert parameter.get("description"), parameter["name"]
         assert "schema" in parameter
         if parameter["in"] == "path":

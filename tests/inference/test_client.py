@@ -16,9 +16,10 @@ import psutil
 import pytest
 
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
-from modelforge.errors import InferenceFault, InvalidRequest, NotFound
+from modelforge.errors import Conflict, InferenceFault, InvalidRequest, NotFound
 from modelforge.inference.client import InferenceClient
 from modelforge.inference.protocol import ModelTarget
+from modelforge.lease import DeviceLease
 from tests.tiny import TALK, make_tiny_model
 
 QUESTION, SAID = TALK[2]
@@ -49,7 +50,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def client(runner: asyncio.Runner, log: Path) -> Iterator[InferenceClient]:
     async def make() -> InferenceClient:
-        return InferenceClient(log, "cpu", 0)
+        return InferenceClient(log, DeviceLease("cpu"), 0)
 
     client = runner.run(make())
     yield client
@@ -209,7 +210,7 @@ def test_a_crash_is_one_clear_error_and_those_in_the_queue_are_answered(
 
 def test_a_process_that_hangs_is_ended(runner: asyncio.Runner, log: Path, endless: Path) -> None:
     async def story() -> None:
-        client = InferenceClient(log, "cpu", 0, grace_s=0.5)
+        client = InferenceClient(log, DeviceLease("cpu"), 0, grace_s=0.5)
         generating = says(log, f"loaded {endless}")
         asking = asyncio.create_task(ask(client, endless, max_new_tokens=30_000, timeout=1))
         await until(generating)
@@ -226,7 +227,7 @@ def test_a_process_that_hangs_is_ended(runner: asyncio.Runner, log: Path, endles
 
 def test_loading_has_a_bound_of_its_own(runner: asyncio.Runner, log: Path, taught: Path) -> None:
     async def story() -> None:
-        client = InferenceClient(log, "cpu", 0, loading_s=0.2)
+        client = InferenceClient(log, DeviceLease("cpu"), 0, loading_s=0.2)
         with pytest.raises(InferenceFault, match=r"loading .* took longer than 0.2 s"):
             await ask(client, taught)  # importing torch takes longer
         assert client.pid is None
@@ -234,28 +235,57 @@ def test_loading_has_a_bound_of_its_own(runner: asyncio.Runner, log: Path, taugh
     runner.run(story())
 
 
-def test_release_ends_the_process_and_the_next_request_starts_it_anew(
+def test_release_ends_the_process_and_requests_go_on_in_a_new_one(
     runner: asyncio.Runner, client: InferenceClient, taught: Path, endless: Path, log: Path
 ) -> None:
-    async def story() -> tuple[Any, float]:
+    async def story() -> tuple[GenerateReply, float]:
         generating = says(log, f"loaded {endless}")
-        long = asyncio.create_task(ask(client, endless, max_new_tokens=30_000))
+        long = asyncio.create_task(ask(client, endless, max_new_tokens=30_000, timeout=2))
         await until(generating)
         started = time.monotonic()
         await client.release()
         seconds = time.monotonic() - started
-        return (await asyncio.gather(long, return_exceptions=True))[0], seconds
+        return await long, seconds
 
     runner.run(ask(client, taught))
     pid = client.pid
     assert pid is not None
-    fault, seconds = runner.run(story())
-    assert isinstance(fault, InferenceFault)
-    assert "gave its memory up" in fault.detail
+    reply, seconds = runner.run(story())
+    assert reply.finish_reason == "timeout"
     assert seconds < 3
+    assert client.pid != pid and not psutil.pid_exists(pid)
+    runner.run(client.release())
     assert client.pid is None
-    assert not psutil.pid_exists(pid)
     assert runner.run(ask(client, taught)).generated_text == SAID
+
+
+def test_a_run_takes_the_device_and_gives_it_back(runner: asyncio.Runner, tmp_path: Path, taught: Path) -> None:
+    """With a device that this machine need not have: where it may be used is what the process is told."""
+
+    async def story() -> None:
+        lease = DeviceLease("mps")
+        client = InferenceClient(tmp_path / "inference.log", lease, 0)
+        assert lease.for_inference == "mps"
+        await lease.take("train_1")
+        with pytest.raises(Conflict, match="train_1"):
+            await lease.take("train_2")
+        assert (await ask(client, taught)).generated_text == SAID
+        pid = client.pid
+        assert pid is not None and told(pid) == "cpu"
+        assert (await ask(client, taught)).generated_text == SAID and client.pid == pid
+        lease.give_back("train_1")
+        again = asyncio.create_task(ask(client, taught))
+        await until(lambda: client.pid not in (None, pid))
+        assert client.pid is not None and told(client.pid) == "mps" and not psutil.pid_exists(pid)
+        await lease.take("train_2")
+        assert (await again).generated_text == SAID
+        await client.close()
+
+    def told(pid: int) -> str:
+        words = psutil.Process(pid).cmdline()
+        return words[words.index("--device") + 1]
+
+    runner.run(story())
 
 
 ORPHAN = """
@@ -264,9 +294,10 @@ from pathlib import Path
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.inference.client import InferenceClient
 from modelforge.inference.protocol import ModelTarget
+from modelforge.lease import DeviceLease
 
 async def main():
-    client = InferenceClient(Path(sys.argv[1]), "cpu", 0)
+    client = InferenceClient(Path(sys.argv[1]), DeviceLease("cpu"), 0)
     target = ModelTarget(path=sys.argv[2], provider="huggingface", task="text-generation", tuned=True)
     request = GenerateRequest(model_id=1, prompt="x", temperature=0, max_new_tokens=30000)
     asking = asyncio.create_task(client.generate(target, request, 600))

@@ -11,6 +11,7 @@ import pytest
 from modelforge.errors import StoreFault
 from modelforge.hardware import detect
 from modelforge.jobs import supervisor
+from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
 from modelforge.store.database import Database
 
@@ -28,7 +29,8 @@ def test_a_full_disk_is_logged_once_and_so_is_its_end(
         return "written"
 
     async def story() -> str:
-        return await supervisor.Supervisor(load_settings(home=tmp_path), database, detect())._insist(work)
+        lease = DeviceLease("cpu")
+        return await supervisor.Supervisor(load_settings(home=tmp_path), database, detect(), lease)._insist(work)
 
     with caplog.at_level(logging.WARNING):
         assert asyncio.run(story()) == "written"

@@ -26,6 +26,7 @@ from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
 from modelforge.jobs.supervisor import Supervisor
+from modelforge.lease import DeviceLease
 from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
@@ -33,11 +34,12 @@ from modelforge.store.keys import valid_digests
 ROUTERS = (info, training, jobs, models, datasets, playground, stream, docs)
 
 
-def create_app(settings: Settings | None = None, *, supervise: bool = True) -> FastAPI:
+def create_app(settings: Settings | None = None, *, supervise: bool = True, serves_queue: bool = True) -> FastAPI:
     """The app over one home folder.
 
-    With ``supervise`` it is the home folder's one server: it holds the lock, adopts and starts workers. Without, it
-    reads and edits beside a server that may run.
+    With ``supervise`` it is the home folder's one server: it holds the lock, adopts and starts workers, with
+    ``serves_queue`` also those whose turn in the queue has come. Without, it reads and edits beside a server that may
+    run.
     """
     settings = settings or load_settings()
 
@@ -45,7 +47,7 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.make_folders()
         with _lock(settings) if supervise else _nothing():
-            async with _state(settings, supervise) as state:
+            async with _state(settings, supervise, serves_queue) as state:
                 app.state.modelforge = state
                 yield
 
@@ -75,12 +77,13 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True) -> F
 
 
 @asynccontextmanager
-async def _state(settings: Settings, supervise: bool) -> AsyncIterator[State]:
+async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> AsyncIterator[State]:
     """Open everything, close it in the opposite order. Workers outlive it."""
     database = Database(settings.database)
     machine = hardware.detect()
-    inference = InferenceClient(settings.home / "inference.log", machine.device, settings.inference_memory_mb)
-    supervisor = Supervisor(settings, database, machine)
+    lease = DeviceLease(machine.device)
+    inference = InferenceClient(settings.home / "inference.log", lease, settings.inference_memory_mb)
+    supervisor = Supervisor(settings, database, machine, lease, serves_queue=serves_queue)
     if supervise:
         shutil.rmtree(settings.scratch, ignore_errors=True)
         settings.scratch.mkdir(mode=0o700)

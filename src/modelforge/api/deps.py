@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import Depends, Query, Request, WebSocket
+from fastapi import Depends, Header, Query, Request, WebSocket
 
 from modelforge.api.caller import Caller
 from modelforge.api.keys import KeyRing
 from modelforge.catalogue import ASSETS
+from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict
 from modelforge.hardware import Hardware
 from modelforge.inference.client import InferenceClient
+from modelforge.jobs.idempotency import Ticket
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -66,3 +68,21 @@ Here = Annotated[State, Depends(_state)]
 Roots = Annotated[list[Path], Depends(_roots)]
 Limit = Annotated[int | None, Query(ge=1, le=1_000_000, description="At most so many; all when not given.")]
 Offset = Annotated[int, Query(ge=0, le=2**53, description="Leave out so many of the oldest.")]
+Force = Annotated[bool, Query(description="End the worker at once, without a checkpoint.")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Makes it safe to send the request again: the same key with the same body gets the first reply, "
+        "and no second job. Any text of your own making, such as a UUID.",
+        examples=["4f0c6a5e-8f0e-4c5b-9f5a-2d7e6b1c9a10"],
+    ),
+]
+
+
+def ticket_of(http: Request, key: str | None, config: TrainingConfig) -> Ticket | None:
+    """What makes the request repeatable, where it has a key."""
+    return Ticket.of(key, http.scope["route"].path, config) if key is not None else None

@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
+    "/api/jobs": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
@@ -186,7 +187,10 @@ def _fitting_best(problems: Any) -> list[Any]:
 
 def _explain(problem: Any, known: list[str]) -> str:
     """One of pydantic's problems in words: which field, what is wrong, what it may be."""
-    kind, place = problem["type"], [str(part) for part in problem["loc"] if part not in ("body", "query", "path")]
+    kind, place = (
+        problem["type"],
+        [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")],
+    )
     field = ".".join(place)
     if kind == "json_invalid":
         return f"the body is not valid JSON: {problem.get('ctx', {}).get('error', problem['msg'])} at byte {field or 0}"
@@ -205,6 +209,7 @@ def _explain(problem: Any, known: list[str]) -> str:
     return f"{field or 'a field name'}: {_SHOULD.sub('must ', message)}{shown}"
 
 
+_PLACES = ("body", "query", "path", "header")
 _SHOULD = re.compile(r"^\w+ should ")
 
 

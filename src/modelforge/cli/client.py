@@ -184,8 +184,8 @@ def _own_application(
     os.umask(0o077)  # as a server: what is written is its owner's alone
     # What a server logs of its refusals, the command says itself.
     logging.getLogger("modelforge.api.errors").addHandler(logging.NullHandler())
-    # A command does what it was told; what an earlier server left unfinished waits for a server, or 'jobs resume'.
-    app = create_app(settings.model_copy(update={"auto_resume": False}), supervise=supervise)
+    # A command does what it was told; what waits or was left unfinished waits for a server, or 'jobs resume'.
+    app = create_app(settings.model_copy(update={"auto_resume": False}), supervise=supervise, serves_queue=False)
     with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
         # An exception that nobody foresaw comes out here with its trace: there is no server's log to look it up in.
         yield httpx.ASGITransport(app=app), app.state.modelforge.keys.token

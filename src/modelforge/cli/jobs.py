@@ -4,29 +4,41 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from modelforge.cli.console import percent, print_fields, print_json, print_measures, print_table, say, show_command
+from modelforge.cli.console import (
+    note,
+    percent,
+    print_fields,
+    print_json,
+    print_measures,
+    print_table,
+    say,
+    show_command,
+)
+from modelforge.cli.flags import with_flags
 from modelforge.cli.follow import ENDED, run_to_end
+from modelforge.cli.help import Grouped
 from modelforge.cli.session import Json, client_of, program_of
-from modelforge.cli.train import Detach
+from modelforge.cli.train import PANELS, ConfigFile, Detach, config_of
 from modelforge.contracts.job import (
     JobDetail,
     JobEvent,
     JobList,
     JobLog,
+    JobQueued,
     TrainingStarted,
-    TrainingStatus,
     TrainingStopped,
 )
-from modelforge.errors import Conflict, NotFound
+from modelforge.contracts.training import TrainingConfig
+from modelforge.errors import NotFound
 
 if TYPE_CHECKING:
     from modelforge.cli.client import Client
 
-app = typer.Typer(help="The training runs, past and present.", no_args_is_help=True)
+app = typer.Typer(help="The training runs, past, present and to come.", no_args_is_help=True)
 
 Job = Annotated[str | None, typer.Argument(metavar="[JOB]", help="The job's id; the newest job when left out.")]
 PAGE = 500
@@ -44,12 +56,12 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
         say("No jobs yet. Start one: modelforge train --help")
     else:
         print_table(
-            ["Job", "State", "Done", "Loss", "Model made", "Base model", "Dataset", "Created"],
+            ["Job", "State", "Place", "Done", "Loss", "Model made", "Base model", "Dataset", "Created"],
             [
-                (j.id, j.status, percent(j.progress), j.loss, j.name, j.model_name, j.dataset, j.created_at)
+                (j.id, j.status, j.position, percent(j.progress), j.loss, j.name, j.model_name, j.dataset, j.created_at)
                 for j in found.jobs
             ],
-            numbers=["Done", "Loss"],
+            numbers=["Place", "Done", "Loss"],
         )
 
 
@@ -66,6 +78,7 @@ def show(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
         {
             "Job": detail.id,
             "State": detail.status,
+            "Place in the queue": detail.position,
             "Done": percent(detail.progress),
             "Step": step,
             "Loss": detail.loss,
@@ -131,14 +144,57 @@ def logs(
                 time.sleep(FOLLOW_INTERVAL)
 
 
-@app.command()
-def stop(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
-    """Stop the run that is under way: it finishes its step and saves a checkpoint."""
+@app.command(cls=Grouped)
+@with_flags(TrainingConfig, panels=PANELS)
+def add(ctx: typer.Context, config_file: ConfigFile = None, json: Json = False, **flags: Any) -> None:
+    """Put a training into the queue: it starts when those before it have ended.
+
+    The server runs the queue, one training after the other; without one, the job waits for it.
+
+    Example: modelforge jobs add run.yaml --learning-rate 1e-4 --name slower
+    """
     with client_of(ctx, supervise=True) as client:
-        running = client.get("/api/training_status", TrainingStatus)
-        if job is not None and running.job_id != job:
-            raise Conflict(f"job {job} does not run; the newest one is {running.job_id or 'none'}")
-        stopped = client.post("/api/stop_training", TrainingStopped)
+        queued = client.post("/api/jobs", JobQueued, config_of(client, config_file, flags))
+        served = client.url is not None
+    if json:
+        print_json(queued)
+        return
+    for warning in queued.warnings:
+        note(warning, "yellow")
+    say(f"{queued.job_id} waits at place {queued.position} of the queue.")
+    if not served:
+        show_command("No server runs, and one is needed to start it", f"{program_of(ctx)} serve")
+
+
+@app.command()
+def move(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")],
+    position: Annotated[int, typer.Argument(min=1, help="Its new place in the queue, from 1.")],
+    json: Json = False,
+) -> None:
+    """Give a job that waits another place in the queue."""
+    with client_of(ctx, supervise=True) as client:
+        moved = client.post(f"/api/jobs/{job}/move", JobQueued, position=position)
+    if json:
+        print_json(moved)
+    else:
+        say(f"{moved.job_id} waits at place {moved.position} of the queue.")
+
+
+@app.command()
+def stop(
+    ctx: typer.Context,
+    job: Annotated[
+        str | None, typer.Argument(metavar="[JOB]", help="The job's id; the one that runs when left out.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="End it at once, without a checkpoint.")] = False,
+    json: Json = False,
+) -> None:
+    """Stop a run: it finishes its step and saves a checkpoint. A job that waits is taken out of the queue."""
+    with client_of(ctx, supervise=True) as client:
+        path = "/api/stop_training" if job is None else f"/api/jobs/{job}/stop"
+        stopped = client.post(path, TrainingStopped, force=force or None)
     if json:
         print_json(stopped)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from modelforge.cli.follow import run_to_end
 from modelforge.cli.session import Json, client_of, program_of
 from modelforge.contracts.job import TrainingStarted
 from modelforge.contracts.training import TrainingConfig
+
+if TYPE_CHECKING:
+    from modelforge.cli.client import Client
 
 PANELS = {
     "task": "What to train",
@@ -32,18 +35,27 @@ PANELS = {
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when the run has begun; it goes on by itself.")]
 
 
+ConfigFile = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[CONFIG]",
+        help="A YAML or JSON file with the same fields, or the spec.json beside a trained model. Flags win.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+
+
+def config_of(client: Client, file: Path | None, flags: dict[str, Any]) -> dict[str, Any]:
+    """What a file and flags ask for, as the API takes it; names mean a server's own files where that is elsewhere."""
+    config = {**(read_config(file) if file else {}), **given(TrainingConfig, flags)}
+    return config if client.elsewhere else absolute_paths(config)
+
+
 @with_flags(TrainingConfig, panels=PANELS)
 def train(
     ctx: typer.Context,
-    config_file: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[CONFIG]",
-            help="A YAML or JSON file with the same fields, or the spec.json beside a trained model. Flags win.",
-            exists=True,
-            dir_okay=False,
-        ),
-    ] = None,
+    config_file: ConfigFile = None,
     json: Json = False,
     detach: Detach = False,
     **flags: Any,
@@ -54,8 +66,6 @@ def train(
 
     Example: modelforge train --task text-generation --model-name modelforge-starter --dataset my.jsonl
     """
-    config = {**(read_config(config_file) if config_file else {}), **given(TrainingConfig, flags)}
     with client_of(ctx, supervise=True) as client:
-        config = config if client.elsewhere else absolute_paths(config)
-        started = client.post("/api/start_training", TrainingStarted, config)
+        started = client.post("/api/start_training", TrainingStarted, config_of(client, config_file, flags))
         run_to_end(client, started, program_of(ctx), as_json=json, detach=detach)

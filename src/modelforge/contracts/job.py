@@ -86,6 +86,7 @@ _SUMMARY: dict[str, Any] = {
     "ended_at": None,
     "model_id": None,
     "metrics": None,
+    "position": None,
 }
 
 
@@ -201,6 +202,8 @@ class JobSummary(TrainingStatus):
     """The model that it made."""
     metrics: dict[str, float] | None = None
     """What was measured at the end."""
+    position: int | None = None
+    """Its place in the queue, from 1; null where it does not wait."""
 
 
 class JobEvent(Contract):
@@ -320,8 +323,27 @@ class TrainingStarted(Contract):
     """What is worth knowing and did not stop the start, such as rows that are left out."""
 
 
+class JobQueued(Contract):
+    """The reply to a job that was put into the queue, or moved in it."""
+
+    model_config = example(
+        status="queued", job_id="train_3f9a1c5be07d", message="Waits for its turn", position=2, warnings=[]
+    )
+
+    status: Literal["queued"] = "queued"
+    """Always this."""
+    job_id: str
+    """The job, for the routes under /api/jobs."""
+    message: str
+    """What happened, in words."""
+    position: int
+    """Its place in the queue, from 1. The first starts as soon as nothing else runs."""
+    warnings: list[str] = Field(default_factory=list)
+    """What is worth knowing and did not keep it out of the queue, such as rows that are left out."""
+
+
 class TrainingStopped(Contract):
-    """The reply to a stop: the worker has ended."""
+    """The reply to a stop: the worker has ended, or there will be none."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -27,6 +27,7 @@ from modelforge.inference.protocol import (
     Report,
     Started,
 )
+from modelforge.lease import DeviceLease
 from modelforge.processes import signal_name
 
 LOADING_S = 600.0
@@ -49,18 +50,26 @@ class InferenceClient:
     """
 
     def __init__(
-        self, log_path: Path, device: str, memory_mb: int, *, loading_s: float = LOADING_S, grace_s: float = GRACE_S
+        self,
+        log_path: Path,
+        lease: DeviceLease,
+        memory_mb: int,
+        *,
+        loading_s: float = LOADING_S,
+        grace_s: float = GRACE_S,
     ) -> None:
-        """``memory_mb`` is what loaded models may take, in units of 1 000 000 bytes; 0 is half of what is free when
-        the process starts."""
+        """``lease`` says which device may be used, and asks for it back; ``memory_mb`` is what loaded models may take,
+        in units of 1 000 000 bytes; 0 is half of what is free when the process starts."""
         self._log_path = log_path
-        self._arguments = ["--device", device, "--memory-mb", str(memory_mb)]
+        self._lease = lease
+        self._memory_mb = memory_mb
         self._loading_s = loading_s
         self._grace_s = grace_s
         self._ids = itertools.count(1)
         self._starting = asyncio.Lock()
         self._child: _Child | None = None
         self._closed = False
+        lease.asks(self.release)
 
     @property
     def pid(self) -> int | None:
@@ -68,15 +77,16 @@ class InferenceClient:
         return self._child.pid if self._child is not None and self._child.alive else None
 
     async def generate(self, target: ModelTarget, request: GenerateRequest, timeout: float) -> GenerateReply:
-        """Answer a request; ``timeout`` seconds after the model is loaded, with what there is by then.
+        """Answer a request; ``timeout`` seconds after the model is loaded, with what there is by then. One that a
+        release breaks off is asked again.
 
         Raises what the model or the request gives cause for (InvalidRequest, NotFound, Forbidden), and
         InferenceFault where the process failed; the next request gets a new one then. Cancelling ends the generation.
         """
         try:
             return await self._ask(target, request, timeout)
-        except _NeverStarted:
-            # Another request ended the process while this one waited for its turn.
+        except _AskAgain:
+            # Another request ended the process while this one waited for its turn, or a run took the device.
             return await self._ask(target, request, timeout)
 
     async def _ask(self, target: ModelTarget, request: GenerateRequest, timeout: float) -> GenerateReply:
@@ -86,8 +96,8 @@ class InferenceClient:
             await child.tell(order)
             # Its turn: those before it are bounded each, and so is the wait.
             report = await reports.get()
-            if isinstance(report, Refused) and not child.released:
-                raise _NeverStarted(report.detail)
+            if isinstance(report, Refused):
+                raise _AskAgain(report.detail)
             if isinstance(report, Started):
                 what = f"loading {target.path} took longer than {self._loading_s:g} s"
                 report = await child.expect(reports, self._loading_s, what)
@@ -96,6 +106,8 @@ class InferenceClient:
                 report = await child.expect(reports, timeout + self._grace_s, what)
         if isinstance(report, Answered):
             return report.reply
+        if isinstance(report, Refused) and child.released:
+            raise _AskAgain(report.detail)
         if isinstance(report, Refused):
             raise _ERRORS[report.error](report.detail)
         raise InferenceFault(f"the inference process answered out of turn: {report.kind}")
@@ -106,12 +118,11 @@ class InferenceClient:
             await self._child.tell(Evict(path=path))
 
     async def release(self) -> None:
-        """Give all of its memory up: the process ends, and the next request starts a new one.
-
-        Requests that wait get an InferenceFault.
-        """
-        if self._child is not None:
-            await self._child.end("the playground gave its memory up, for a training perhaps; try again later")
+        """Give all of its memory up: the process ends, and the next request starts a new one, on the device that the
+        lease allows by then. So do those that are under way."""
+        async with self._starting:
+            if self._child is not None:
+                await self._child.end("the playground gave its memory up for a training; try again")
 
     async def close(self) -> None:
         """End the process for good; later requests get an InferenceFault."""
@@ -124,19 +135,23 @@ class InferenceClient:
         async with self._starting:
             if self._closed:
                 raise InferenceFault("the server shuts down")
+            device = self._lease.for_inference
+            if self._child is not None and self._child.device != device and self._child.idle:
+                await self._child.end(f"answers are given on {device} again")
             if self._child is None or not self._child.alive:
-                self._child = await _Child.start(self._log_path, self._arguments)
+                self._child = await _Child.start(self._log_path, device, self._memory_mb)
             return self._child
 
 
-class _NeverStarted(InferenceFault):
-    """The process ended before the request's turn came."""
+class _AskAgain(InferenceFault):
+    """The process ended for no fault of the request's: before its turn came, or because it was told to."""
 
 
 class _Child:
     """One inference process, from its start to its end."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log_path: Path, log_start: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, device: str, log_path: Path, log_start: int) -> None:
+        self.device = device
         self._process = process
         self._log_path = log_path
         self._log_start = log_start
@@ -144,26 +159,34 @@ class _Child:
         self._reason: str | None = None
         self.alive = True
         self.released = False
-        """Whether it was told to end, and nobody should start another one at once."""
+        """Whether it was told to end, through no fault of its own."""
         self._listener = asyncio.create_task(self._listen())
 
     @classmethod
-    async def start(cls, log_path: Path, arguments: list[str]) -> _Child:
+    async def start(cls, log_path: Path, device: str, memory_mb: int) -> _Child:
         log_path.parent.mkdir(parents=True, exist_ok=True)
         if log_path.exists() and log_path.stat().st_size > LOG_LIMIT:
             log_path.replace(log_path.with_name(log_path.name + ".old"))
+        # Without a GPU in sight, it holds none of its memory, not even for a context.
+        hidden = {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
         with log_path.open("ab") as log:
             log_start = log.tell()
             process = await asyncio.create_subprocess_exec(
                 # -P: a file of the user's named like a library, in the folder that the server was started in, is none.
-                *(sys.executable, "-P", "-m", "modelforge.inference", *arguments),
-                env=computing_environment(os.environ, log_path.parent),
+                *(sys.executable, "-P", "-m", "modelforge.inference"),
+                *("--device", device, "--memory-mb", str(memory_mb)),
+                env={**computing_environment(os.environ, log_path.parent), **hidden},
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 limit=LINE_LIMIT,
             )
-        return cls(process, log_path, log_start)
+        return cls(process, device, log_path, log_start)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for an answer."""
+        return not self._waiting
 
     @property
     def pid(self) -> int:

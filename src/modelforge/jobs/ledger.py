@@ -7,6 +7,7 @@ on where it was. All functions block; the supervisor calls them from threads, on
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from modelforge.contracts.events import (
     parse_event,
 )
 from modelforge.contracts.job import OPEN_STATES, Cause, JobState, MetricPoint, RunSpec, TrainingStatus
+from modelforge.errors import Conflict
 from modelforge.files import size_mb
 from modelforge.jobs.broadcast import Changes
 from modelforge.jobs.runners.base import Exit
 from modelforge.jobs.states import IllegalTransition, check_transition
 from modelforge.store.database import Database
-from modelforge.store.jobs import get_job, last_seq, put_metric, status_of
-from modelforge.store.tables import EventRow, JobRow, ModelRow
+from modelforge.store.jobs import get_job, last_seq, put_metric, status_of, waiting_jobs
+from modelforge.store.tables import EventRow, IdempotencyRow, JobRow, ModelRow
 
 BATCH_BYTES = 1 << 20
 """Read at a time: bounds memory and the length of a transaction when a long file is caught up with."""
@@ -53,20 +55,81 @@ class Ledger:
         """The last number given."""
         return self._seq
 
-    def add(self, row: JobRow) -> TrainingStatus:
-        """Store a new job."""
+    def add(
+        self,
+        row: JobRow,
+        *,
+        ahead: bool = True,
+        notes: Sequence[str] = (),
+        receipt: Callable[[int], IdempotencyRow | None] = lambda _: None,
+    ) -> tuple[TrainingStatus, int]:
+        """Store a new job with what its owner should know, and its place in the queue: the first one for a job that is
+        to start at once (``ahead``), else the last one, of which listeners are not told. ``receipt`` makes of the place
+        what is stored with it."""
         with self._database.session() as session:
+            waiting = waiting_jobs(session)
+            position = 1 if ahead else len(waiting) + 1
+            row.place = _place(waiting, ahead=ahead)
             session.add(row)
             session.flush()
-            return self._enter(session, row, JobState.QUEUED, "Waiting to start").states[-1]
+            kept = receipt(position)
+            if kept is not None:
+                session.add(kept)
+            self._enter(session, row, JobState.QUEUED, "Waiting to start", told=ahead)
+            for note in notes:
+                self._log(session, row, "message", note, told=ahead)
+            return status_of(row), position
+
+    def is_waiting(self) -> bool:
+        """Whether any job waits for the device."""
+        with self._database.session() as session:
+            return bool(waiting_jobs(session))
+
+    def claim(self) -> tuple[JobRow, TrainingStatus, Changes] | None:
+        """Take the first job out of the queue, for its worker to be started. From here on a server that is killed has
+        left a job that was interrupted, never one that would be started twice."""
+        with self._database.session() as session:
+            row = next(iter(waiting_jobs(session)), None)
+            if row is None:
+                return None
+            changes = self._enter(session, row, JobState.STARTING, "Starting the worker")
+            return row, status_of(row), changes
+
+    def cancel(self, job_id: str) -> bool:
+        """End a job that waits; False for one that does not."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            if row.status != JobState.QUEUED:
+                return False
+            row.cause = Cause.USER
+            self._enter(session, row, JobState.STOPPED, "Taken out of the queue", told=False)
+            return True
+
+    def move(self, job_id: str, position: int) -> int:
+        """Give a job that waits another place in the queue, from 1; one beyond the end is the last. Raises Conflict
+        for a job that does not wait."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            if row.status != JobState.QUEUED:
+                raise Conflict(f"job {job_id} is {row.status}: only a job that waits has a place in the queue")
+            order = [other for other in waiting_jobs(session) if other.id != job_id]
+            order.insert(position - 1, row)
+            for place, one in enumerate(order, start=1):
+                one.place = place
+            position = order.index(row) + 1
+            self._log(session, row, "message", f"Moved to place {position} of the queue", told=False)
+            return position
 
     def requeue(self, job_id: str, token: str) -> TrainingStatus:
-        """Begin the job's next attempt. Raises IllegalTransition for one that has not ended, or was completed."""
+        """Begin the job's next attempt, before all that wait. Raises IllegalTransition for one that has not ended, or
+        was completed."""
         with self._database.session() as session:
+            place = _place(waiting_jobs(session), ahead=True)
             row = get_job(session, job_id)
             check_transition(JobState(row.status), JobState.QUEUED)
             row.attempt += 1
             row.token = token
+            row.place = place
             row.progress, row.eta_seconds, row.stop_requested, row.stalled = 0.0, None, False, False
             # From which checkpoint it goes on, the worker finds out.
             row.current_step = row.current_epoch = None
@@ -84,13 +147,6 @@ class Ledger:
                 row.error, row.cause = error, cause
             changes = self._enter(session, row, state, message)
             return status_of(row), changes
-
-    def note(self, job_id: str, text: str) -> tuple[TrainingStatus, Changes]:
-        """Something that the job's owner should know."""
-        with self._database.session() as session:
-            row = get_job(session, job_id)
-            self._log(session, row, "message", text)
-            return status_of(row), Changes([], [])
 
     def request_stop(self, job_id: str) -> None:
         """Remember that the end that comes is wanted."""
@@ -145,7 +201,7 @@ class Ledger:
         self._seq += 1
         return self._seq
 
-    def _enter(self, session: Session, row: JobRow, state: JobState, message: str) -> Changes:
+    def _enter(self, session: Session, row: JobRow, state: JobState, message: str, *, told: bool = True) -> Changes:
         row.status = state
         row.message = message
         if state == JobState.STARTING and row.started_at is None:
@@ -153,14 +209,22 @@ class Ledger:
         if state not in OPEN_STATES:
             row.ended_at = now()
             row.eta_seconds = None
-        self._log(session, row, "state", f"{state}: {row.error or message}")
+        self._log(session, row, "state", f"{state}: {row.error or message}", told=told)
         return Changes([], [status_of(row)])
 
-    def _log(self, session: Session, row: JobRow, kind: str, text: str) -> None:
+    def _log(self, session: Session, row: JobRow, kind: str, text: str, *, told: bool = True) -> None:
         row.seq = self._next()
-        status = status_of(row).model_dump(mode="json")
         session.add(
-            EventRow(seq=row.seq, job_id=row.id, attempt=row.attempt, at=now(), kind=kind, text=text, status=status)
+            EventRow(
+                seq=row.seq,
+                job_id=row.id,
+                attempt=row.attempt,
+                at=now(),
+                kind=kind,
+                text=text,
+                status=status_of(row).model_dump(mode="json"),
+                told=told,
+            )
         )
 
     def _take(
@@ -240,6 +304,13 @@ class Ledger:
         session.add(model)
         session.flush()
         return model.id
+
+
+def _place(waiting: Sequence[JobRow], *, ahead: bool) -> int:
+    """A place before or behind all those that wait."""
+    if not waiting:
+        return 0
+    return waiting[0].place - 1 if ahead else waiting[-1].place + 1
 
 
 def log_tail(run_dir: Path) -> list[str]:

@@ -34,7 +34,7 @@ from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 from modelforge.store.datasets import dataset_named, get_dataset
-from modelforge.store.jobs import active_jobs
+from modelforge.store.jobs import active_jobs, open_job_named
 from modelforge.store.models import model_named
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Strategy
@@ -393,10 +393,13 @@ def _candidates(stem: str) -> Iterator[str]:
 
 
 def check_name_free(name: str, settings: Settings, database: Database) -> None:
-    """Raises Conflict where a model, a bundled model or a job under way has the name."""
+    """Raises Conflict where a model or a bundled model has the name, or a job that waits or runs is to make one."""
     with database.session() as session:
         active = active_jobs(session)
-        taken = model_named(session, name) is not None or any(job.name.lower() == name.lower() for job in active)
+        rival = open_job_named(session, name)
+        taken = model_named(session, name) is not None
+    if rival is not None:
+        raise Conflict(f"name: job {rival.id} is to make the model '{name}'; choose another name, or stop that job")
     if not taken and (folder := settings.models / name).exists():
         # One that a worker saved and did not live to report is nobody's model: the next of the name takes its place.
         spec = read_json_or_none(folder / "spec.json")

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,18 +17,29 @@ from anyio import to_thread
 
 from modelforge import __version__
 from modelforge.contracts.base import now
-from modelforge.contracts.job import OPEN_STATES, Cause, JobState, RunSpec, TrainingStatus
+from modelforge.contracts.job import (
+    OPEN_STATES,
+    Cause,
+    JobQueued,
+    JobState,
+    RunSpec,
+    TrainingStarted,
+    TrainingStatus,
+    TrainingStopped,
+)
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import Conflict, Fault, ModelForgeError, StoreFault
+from modelforge.errors import Conflict, Fault, ModelForgeError, NotFound, StoreFault
 from modelforge.files import write_atomic
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
+from modelforge.jobs.idempotency import Ticket
 from modelforge.jobs.ledger import Ledger
 from modelforge.jobs.origin import check_start
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
 from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
+from modelforge.lease import DeviceLease
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 from modelforge.store.jobs import (
@@ -37,11 +48,12 @@ from modelforge.store.jobs import (
     made_checkpoint,
     newest_interrupted,
     newest_job,
+    open_job_named,
     status_of,
     unfinished_ends,
 )
 from modelforge.store.models import model_named
-from modelforge.store.tables import JobRow
+from modelforge.store.tables import IdempotencyRow, JobRow
 from modelforge.worker import checkpoints
 
 log = logging.getLogger(__name__)
@@ -50,19 +62,38 @@ POLL_SECONDS = 0.1
 RETRY_SECONDS = 2.0
 
 T = TypeVar("T")
+R = TypeVar("R", TrainingStarted, JobQueued)
 
 
 class Supervisor:
     """The life of all jobs of one home folder. Belongs to one event loop; the folder's lock makes it the only one."""
 
-    def __init__(self, settings: Settings, database: Database, hardware: Hardware) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        hardware: Hardware,
+        lease: DeviceLease,
+        *,
+        serves_queue: bool = True,
+    ) -> None:
+        """``serves_queue``: start what waits in the queue by itself, as a server does; a command leaves it waiting."""
         self._settings = settings
         self._database = database
         self._hardware = hardware
         self._runner = RUNNERS.get("local")
         self._ledger = Ledger(database, settings.runs)
+        self._lease = lease
+        self._serves_queue = serves_queue
         self._writing = asyncio.Lock()
         self._starting = asyncio.Lock()
+        self._accepting = asyncio.Lock()
+        """Held from the check of a job's name to its row, so that no two get the same."""
+        self._repeatable = asyncio.Lock()
+        """Held while a request with a key is answered: the same one again waits for its reply."""
+        self._bell = asyncio.Event()
+        """Rings when a job was put into the queue or the device may be free."""
+        self._launching: asyncio.Task[bool] | None = None
         self._watches: dict[str, asyncio.Task[None]] = {}
         self._handles: dict[str, Handle] = {}
         self._chores: list[asyncio.Task[Any]] = []
@@ -72,50 +103,66 @@ class Supervisor:
         self.broadcast = Broadcast(status, self._ledger.seq)
 
     async def start(self) -> None:
-        """Take over what an earlier server left: adopt workers that live, settle those that don't, and take up again
-        what ended with the machine."""
+        """Take over what an earlier server left: adopt workers that live, settle those that don't, put what ended with
+        the machine before all that waits, and go on with the queue."""
         with self._database.session() as session:
-            left = [*active_jobs(session), *unfinished_ends(session)]
+            started = [row for row in active_jobs(session) if row.status != JobState.QUEUED]
+            left = [*started, *unfinished_ends(session)]
         for row in left:
             self._watch(row.id, self._runner.find(self._settings.runs / row.id, row.token, row.attempt), adopted=True)
             if row.stop_requested and row.status in OPEN_STATES:
                 # The server that was to see to it ended first.
                 self._chores.append(asyncio.create_task(self.stop(row.id), name=f"stop {row.id}"))
-        if self._settings.auto_resume:
-            self._chores.append(asyncio.create_task(self._take_up_interrupted(), name="take up"))
+        self._chores.append(asyncio.create_task(self._go_on(), name="queue"))
 
     async def close(self) -> None:
         """Stop watching. Workers go on; the next server adopts them."""
-        tasks = [*self._watches.values(), *self._chores]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(self._chores)
+        if self._launching is not None:
+            # What has left the queue gets its worker.
+            await asyncio.wait([self._launching], timeout=self._settings.stop_timeout)
+            await _end([self._launching])
+        await _end(list(self._watches.values()))
 
-    async def submit(self, config: TrainingConfig, roots: Sequence[Path]) -> tuple[str, list[str]]:
-        """Check the request, make its run folder, start its worker. Returns the job's id and warnings. Paths in the
-        request lead into ``roots``.
+    async def submit(
+        self, config: TrainingConfig, roots: Sequence[Path], ticket: Ticket | None = None
+    ) -> TrainingStarted:
+        """Check the request, make its run folder, start its worker. Paths in the request lead into ``roots``.
 
-        Raises Conflict while another job runs, and what ``preflight.check`` raises.
+        Raises Conflict while another job runs or waits for its turn, and what ``preflight.check`` raises.
         """
-        if self._starting.locked():
-            raise Conflict("another training is being started: wait for its reply")
-        async with self._starting:
-            await self._make_way()
-            plan = await preflight.check(config, self._settings, self._database, self._hardware, roots)
-            job_id = f"train_{secrets.token_hex(6)}"
-            run_dir = self._settings.runs / job_id
-            token = secrets.token_hex(16)
+        async with self._repeatable if ticket else nullcontext():
+            if ticket and (first := self._first_reply(ticket)):
+                return TrainingStarted.model_validate(first)
+            if self._starting.locked():
+                raise Conflict("another training is being started: wait for its reply")
+            async with self._starting:
+                await self._make_way()
+                await self._check_queue()
+                reply, token, status = await self._accept(config, roots, ticket, _started, ahead=True)
+                self._publish(status, Changes([], [status]))
+                await self._launch(reply.job_id, token, 1)
+                return reply
+
+    async def enqueue(
+        self, config: TrainingConfig, roots: Sequence[Path], ticket: Ticket | None = None
+    ) -> JobQueued:
+        """Check the request as a start does, make its run folder, and have it wait for its turn.
+
+        Raises what ``preflight.check`` raises.
+        """
+        async with self._repeatable if ticket else nullcontext():
+            if ticket and (first := self._first_reply(ticket)):
+                return JobQueued.model_validate(first)
             try:
-                spec = await to_thread.run_sync(self._make_run, job_id, run_dir, plan)
-                status = await self._write(lambda: self._ledger.add(_row(spec, token)))
-            except BaseException:
-                shutil.rmtree(run_dir, ignore_errors=True)
-                raise
-            self._publish(status, Changes([], [status]))
-            for warning in plan.warnings:
-                self._publish(*await self._write(partial(self._ledger.note, job_id, warning)))
-            await self._launch(job_id, token, 1)
-            return job_id, plan.warnings
+                return (await self._accept(config, roots, ticket, _queued, ahead=False))[0]
+            finally:
+                self._bell.set()
+
+    async def move(self, job_id: str, position: int) -> JobQueued:
+        """Give a job that waits another place in the queue. Raises NotFound, or Conflict for one that does not wait."""
+        position = await self._write(partial(self._ledger.move, job_id, position))
+        return JobQueued(job_id=job_id, message=f"Moved to place {position}", position=position)
 
     async def resume(self, job_id: str) -> str:
         """Go on with a job that failed, was stopped or interrupted. Returns what it goes on from, in words."""
@@ -126,19 +173,30 @@ class Supervisor:
                 row = get_job(session, job_id)
                 state, name = JobState(row.status), row.name
                 taken = model_named(session, name) is not None
+                rival = open_job_named(session, name)
             if state not in RESUMABLE:
                 raise Conflict(f"job {job_id} is {state}: only a failed, stopped or interrupted job can be resumed")
             await self._make_way()
+            if rival is not None:
+                raise Conflict(f"job {rival.id}, which came later, is to make '{name}' now: wait for it, or stop it")
             if taken:
                 raise Conflict(f"a model '{name}' was made since job {job_id} ended: delete that model first")
             return await self._take_up(job_id)
 
-    async def stop(self, job_id: str | None = None, *, force: bool = False) -> str:
+    async def stop(self, job_id: str | None = None, *, force: bool = False) -> TrainingStopped:
         """Let the job finish its step, save a checkpoint and end; kill it after ``stop_timeout`` seconds, or at once
-        with ``force``. Returns the job's id when the worker has ended; raises Conflict when nothing runs."""
-        job_id = job_id or next(iter(self._watches), None)
-        if job_id is None or job_id not in self._watches:
+        with ``force``. A job that waits is taken out of the queue. Returns when the worker and all that it started
+        have ended; raises Conflict where there is nothing to stop."""
+        if job_id is not None and await self._cancel(job_id):
+            return TrainingStopped(job_id=job_id, message="Taken out of the queue")
+        if job_id is None:
+            if self._launching is not None:
+                await asyncio.wait([self._launching])
+            job_id = next(iter(self._watches), None)
+        if job_id is None:
             raise Conflict("no training is in progress, so there is nothing to stop")
+        if job_id not in self._watches:
+            raise Conflict(f"job {job_id} neither waits nor runs, so there is nothing to stop")
         watch = self._watches[job_id]
         # The file first: a stop that is written down is one that the worker hears.
         (self._settings.runs / job_id / "stop").touch()
@@ -154,7 +212,14 @@ class Supervisor:
             raise Conflict(
                 f"there was nothing to stop any more: job {job_id} is {row.status}. {row.error or ''}".rstrip()
             )
-        return job_id
+        return TrainingStopped(job_id=job_id, message="Training stopped successfully")
+
+    async def _cancel(self, job_id: str) -> bool:
+        """End a job that waits; False for any other."""
+        if job_id in self._watches:
+            return False
+        async with self._starting:  # what is on its way to its worker has one then
+            return job_id not in self._watches and await self._write(partial(self._ledger.cancel, job_id))
 
     def handle_pid(self, job_id: str) -> int | None:
         """The worker's process id, while it runs."""
@@ -183,12 +248,60 @@ class Supervisor:
                 await to_thread.run_sync(self._handles[job_id].kill)
                 await asyncio.wait([watch])
 
+    async def _check_queue(self) -> None:
+        """Raises Conflict while jobs wait that will have their turn: whoever comes now comes after them."""
+        if self._serves_queue and await self._write(self._ledger.is_waiting):
+            raise Conflict(
+                "training is already in progress: jobs wait in the queue, and the next one is about to start. "
+                "POST /api/jobs puts this one behind them"
+            )
+
+    def _first_reply(self, ticket: Ticket) -> dict[str, Any] | None:
+        with self._database.session() as session:
+            row = ticket.first(session)
+        return row.reply if row is not None else None
+
+    async def _accept(
+        self,
+        config: TrainingConfig,
+        roots: Sequence[Path],
+        ticket: Ticket | None,
+        reply_of: Callable[[str, int, list[str]], R],
+        *,
+        ahead: bool,
+    ) -> tuple[R, str, TrainingStatus]:
+        """Check the request, make its run folder and its row. The reply, made of the job's id, its place in the queue
+        and warnings; its token; and how it stands."""
+        async with self._accepting:
+            plan = await preflight.check(config, self._settings, self._database, self._hardware, roots)
+            job_id = f"train_{secrets.token_hex(6)}"
+            run_dir = self._settings.runs / job_id
+            token = secrets.token_hex(16)
+
+            stored = False
+
+            def receipt(position: int) -> IdempotencyRow | None:
+                return ticket.row(job_id, reply_of(job_id, position, plan.warnings)) if ticket else None
+
+            def store(row: JobRow) -> tuple[TrainingStatus, int]:
+                nonlocal stored
+                added = self._ledger.add(row, ahead=ahead, notes=plan.warnings, receipt=receipt)
+                stored = True
+                return added
+
+            try:
+                spec = await to_thread.run_sync(self._make_run, job_id, run_dir, plan)
+                status, position = await self._write(partial(store, _row(spec, token)))
+            except BaseException:
+                if not stored:
+                    shutil.rmtree(run_dir, ignore_errors=True)
+                raise
+            return reply_of(job_id, position, plan.warnings), token, status
+
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id
-        await to_thread.run_sync(check_start, run_dir, self._settings)
         token = secrets.token_hex(16)
-        (run_dir / "stop").unlink(missing_ok=True)
-        status = await self._write(lambda: self._ledger.requeue(job_id, token))
+        status = await self._requeue(job_id, token)
         self._publish(status, Changes([], [status]))
         with self._database.session() as session:
             attempt = get_job(session, job_id).attempt
@@ -196,13 +309,24 @@ class Supervisor:
         steps = checkpoints.sealed_steps(run_dir / "checkpoints")
         return f"from the checkpoint at step {steps[-1]}" if steps else "from the beginning: there is no checkpoint yet"
 
-    async def _launch(self, job_id: str, token: str, attempt: int) -> None:
+    async def _requeue(self, job_id: str, token: str) -> TrainingStatus:
         run_dir = self._settings.runs / job_id
+        await to_thread.run_sync(check_start, run_dir, self._settings)
+        (run_dir / "stop").unlink(missing_ok=True)
+        return await self._write(lambda: self._ledger.requeue(job_id, token))
+
+    async def _launch(self, job_id: str, token: str, attempt: int) -> None:
         self._publish(*await self._write(lambda: self._ledger.enter(job_id, JobState.STARTING, "Starting the worker")))
+        await self._start_worker(job_id, token, attempt)
+
+    async def _start_worker(self, job_id: str, token: str, attempt: int) -> None:
+        run_dir = self._settings.runs / job_id
         try:
+            await self._lease.take(job_id)
             handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
         except (OSError, ModelForgeError) as error:
             why = f"The worker could not be started: {getattr(error, 'strerror', None) or error}"
+            self._lease.give_back(job_id)
             await self._fail(job_id, why)
             raise Fault(f"{why}. Job {job_id} can be resumed when that is mended") from error
         self._watch(job_id, handle, adopted=False)
@@ -250,6 +374,8 @@ class Supervisor:
                 await self._fail(job_id, f"The server could not follow the run: {type(error).__name__}: {error}")
         finally:
             del self._watches[job_id], self._handles[job_id]
+            self._lease.give_back(job_id)
+            self._bell.set()
 
     async def _tail(self, job_id: str, handle: Handle, adopted: bool) -> None:
         """Read the worker's events until it has ended and everything that it said is stored."""
@@ -260,6 +386,8 @@ class Supervisor:
         ended: Exit | None = None
         while ended is None:
             ended = await to_thread.run_sync(handle.poll)
+            if ended is None:
+                self._lease.hold(job_id)
             size = events.stat().st_size if events.exists() else 0
             if size != seen:
                 seen = size
@@ -271,24 +399,72 @@ class Supervisor:
                 self._publish(*await self._insist(partial(self._ledger.set_stalled, job_id, silent)))
             if ended is None:
                 await asyncio.sleep(POLL_SECONDS)
+        await to_thread.run_sync(handle.sweep)
         await self._catch_up(job_id)
         self._publish(*await self._insist(partial(self._ledger.settle, job_id, ended, was_watched=not adopted)))
 
-    async def _take_up_interrupted(self) -> None:
-        """What ended with the machine goes on, unless its owner wanted it to end, something else was started
-        meanwhile, or the last attempt came to nothing: what ends the machine each time must not do so for ever."""
+    async def _go_on(self) -> None:
+        """Go on with what an earlier server left, then start what waits whenever the device is free."""
+        take_up = self._settings.auto_resume
+        while True:
+            self._bell.clear()
+            try:
+                if take_up:
+                    await self._requeue_interrupted()
+                    take_up = False
+                if self._serves_queue:
+                    await self._start_waiting()
+            except Exception:  # the edge of the queue: nobody awaits its task
+                log.exception("the queue was not served; trying again in %g s", RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                await self._bell.wait()
+
+    async def _requeue_interrupted(self) -> None:
+        """What ended with the machine goes on before all that waits, unless its owner wanted it to end, its name was
+        given away, or the last attempt came to nothing: what ends the machine each time must not do so for ever."""
         for watch in list(self._watches.values()):
             await asyncio.wait([watch])
         async with self._starting:
             with self._database.session() as session:
                 row = newest_interrupted(session)
-                if row is None or self._watches or model_named(session, row.name) is not None:
+                if row is None or model_named(session, row.name) or open_job_named(session, row.name):
                     return
-                if row.attempt > 1 and not made_checkpoint(session, row.id, row.attempt):
-                    log.warning("job %s is not taken up again: its last attempt made no checkpoint", row.id)
-                    return
-            with suppress(ModelForgeError):
-                await self._take_up(row.id)
+                fruitless = row.attempt > 1 and not made_checkpoint(session, row.id, row.attempt)
+            # An attempt that never had a worker, the server having been killed just before, ended nothing.
+            handle = self._runner.find(self._settings.runs / row.id, row.token, row.attempt)
+            if fruitless and handle.pid is not None:
+                log.warning("job %s is not taken up again: its last attempt made no checkpoint", row.id)
+                return
+            with suppress(NotFound):  # the model that it started from is gone
+                status = await self._requeue(row.id, secrets.token_hex(16))
+                if not self._watches:
+                    self._publish(status, Changes([], [status]))
+
+    async def _start_waiting(self) -> None:
+        """Start the job whose turn it is, if the device is free; where that fails, the one after it."""
+        started = False
+        while not started and await self._insist(self._ledger.is_waiting):
+            async with self._starting:
+                try:
+                    await self._make_way()
+                except Conflict:
+                    return  # its end rings the bell
+                # Cancelled between the two, the job would be out of the queue without a worker.
+                self._launching = asyncio.create_task(self._start_first())
+                started = await asyncio.shield(self._launching)
+
+    async def _start_first(self) -> bool:
+        claimed = await self._insist(self._ledger.claim)
+        if claimed is None:
+            return False
+        row, status, changes = claimed
+        self._publish(status, changes)
+        try:
+            await self._start_worker(row.id, row.token, row.attempt)
+        except Fault:
+            return False  # it is written down as failed
+        return True
 
     async def _catch_up(self, job_id: str) -> None:
         more = True
@@ -296,6 +472,8 @@ class Supervisor:
             status, changes, more = await self._insist(lambda: self._ledger.ingest(job_id))
             if more:
                 self._publish(status, changes)
+                if status.status in ENDED:
+                    self._bell.set()  # the worker is on its way out
 
     async def _write(self, work: Callable[[], T]) -> T:
         """Run a piece of the ledger's work in a thread, one at a time; a cancelled caller still waits for its end, so
@@ -327,6 +505,21 @@ class Supervisor:
 
     def _publish(self, status: TrainingStatus, changes: Changes) -> None:
         self.broadcast.publish(status, changes)
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _started(job_id: str, position: int, warnings: list[str]) -> TrainingStarted:
+    return TrainingStarted(job_id=job_id, message="Training started successfully", warnings=warnings)
+
+
+def _queued(job_id: str, position: int, warnings: list[str]) -> JobQueued:
+    message = "Waits for its turn" if position > 1 else "Is the next one to start"
+    return JobQueued(job_id=job_id, message=message, position=position, warnings=warnings)
 
 
 def _row(spec: RunSpec, token: str) -> JobRow:

@@ -26,10 +26,28 @@ def active_jobs(session: Session) -> Sequence[JobRow]:
     return session.scalars(select(JobRow).where(JobRow.status.in_(OPEN_STATES)).order_by(JobRow.number)).all()
 
 
+def waiting_jobs(session: Session) -> Sequence[JobRow]:
+    """The queue: jobs that wait for the device, the next one first."""
+    chosen = select(JobRow).where(JobRow.status == JobState.QUEUED)
+    return session.scalars(chosen.order_by(JobRow.place, JobRow.number)).all()
+
+
+def positions(session: Session) -> dict[str, int]:
+    """The places of the jobs that wait, from 1."""
+    return {row.id: place for place, row in enumerate(waiting_jobs(session), start=1)}
+
+
+def open_job_named(session: Session, name: str) -> JobRow | None:
+    """The job that waits or runs and is to make the model of that name; case does not count, as with models."""
+    chosen = select(JobRow).where(JobRow.status.in_(OPEN_STATES), func.lower(JobRow.name) == name.lower())
+    return session.scalar(chosen.limit(1))
+
+
 def unfinished_ends(session: Session) -> Sequence[JobRow]:
     """Jobs that have ended by their worker's own word, but whose worker was not seen to end."""
     chosen = select(JobRow).where(
         JobRow.status.not_in(OPEN_STATES),
+        JobRow.started_at.is_not(None),
         JobRow.exit_code.is_(None),
         JobRow.signal.is_(None),
         JobRow.cause.is_distinct_from(Cause.SERVER_RESTART),
@@ -53,12 +71,14 @@ def made_checkpoint(session: Session, job_id: str, attempt: int) -> bool:
 
 def status_at(session: Session, seq: int) -> dict[str, Any] | None:
     """The status that was told at the newest change of state up to ``seq``."""
-    return session.scalar(select(EventRow.status).where(EventRow.seq <= seq).order_by(EventRow.seq.desc()).limit(1))
+    chosen = select(EventRow.status).where(EventRow.seq <= seq, EventRow.told)
+    return session.scalar(chosen.order_by(EventRow.seq.desc()).limit(1))
 
 
 def newest_job(session: Session) -> JobRow | None:
-    """The job that changed last."""
-    return session.scalar(select(JobRow).order_by(JobRow.seq.desc()).limit(1))
+    """The job that changed last, of those that ever had their turn."""
+    chosen = select(JobRow).where(JobRow.started_at.is_not(None))
+    return session.scalar(chosen.order_by(JobRow.seq.desc()).limit(1))
 
 
 def list_jobs(session: Session, limit: int | None, offset: int) -> tuple[Sequence[JobRow], int]:
@@ -107,9 +127,9 @@ def metrics_after(session: Session, seq: int, until: int, limit: int) -> list[Me
 
 
 def events_after(session: Session, seq: int, until: int, limit: int) -> Sequence[EventRow]:
-    """The changes of state and messages of all jobs with ``seq < row.seq <= until``."""
-    chosen = select(EventRow).where(EventRow.seq > seq, EventRow.seq <= until).order_by(EventRow.seq)
-    return session.scalars(chosen.limit(limit)).all()
+    """The changes of state and messages of all jobs with ``seq < row.seq <= until`` that listeners are told."""
+    chosen = select(EventRow).where(EventRow.seq > seq, EventRow.seq <= until, EventRow.told)
+    return session.scalars(chosen.order_by(EventRow.seq).limit(limit)).all()
 
 
 def newest_events(session: Session, job_id: str, limit: int = 100) -> list[JobEvent]:
@@ -127,7 +147,7 @@ def point(row: MetricRow) -> MetricPoint:
 
 
 _STATUS_FIELDS = [name for name in TrainingStatus.model_fields if name != "job_id"]
-_SUMMARY_FIELDS = [name for name in JobSummary.model_fields if name != "job_id"]
+_SUMMARY_FIELDS = [name for name in JobSummary.model_fields if name not in ("job_id", "position")]
 
 
 def status_of(row: JobRow) -> TrainingStatus:
@@ -135,6 +155,6 @@ def status_of(row: JobRow) -> TrainingStatus:
     return TrainingStatus(job_id=row.id, **{name: getattr(row, name) for name in _STATUS_FIELDS})
 
 
-def summary_of(row: JobRow) -> JobSummary:
-    """The job for a list."""
-    return JobSummary(job_id=row.id, **{name: getattr(row, name) for name in _SUMMARY_FIELDS})
+def summary_of(row: JobRow, position: int | None) -> JobSummary:
+    """The job for a list; ``position`` is its place in the queue."""
+    return JobSummary(job_id=row.id, position=position, **{name: getattr(row, name) for name in _SUMMARY_FIELDS})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, DateTime, ForeignKey, Index, String, Text, TypeDecorator, true
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -81,6 +81,8 @@ class JobRow(Table):
     events_offset: Mapped[int] = mapped_column(BigInteger, default=0)
     """Bytes of ``events.jsonl`` that are in this database."""
     stop_requested: Mapped[bool] = mapped_column(default=False)
+    place: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
+    """Orders the jobs that wait, the lowest first; means nothing in another state."""
 
 
 class MetricRow(Table):
@@ -110,6 +112,21 @@ class EventRow(Table):
     kind: Mapped[str] = mapped_column(String(16))
     text: Mapped[str] = mapped_column(Text)
     status: Mapped[dict[str, Any]]
+    told: Mapped[bool] = mapped_column(default=True, server_default=true())
+    """Whether it is part of what listeners are told. What becomes of a job that waits is not: they are told of the
+    present one."""
+
+
+class IdempotencyRow(Table):
+    """A request that made a job, and may come again: its reply is given anew, for as long as the job is known."""
+
+    __tablename__ = "idempotency"
+
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request: Mapped[str] = mapped_column(String(64))
+    """Tells whether it is the same request: a digest of its path and body."""
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"))
+    reply: Mapped[dict[str, Any]]
 
 
 class ModelRow(Table):

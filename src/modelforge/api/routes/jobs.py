@@ -1,17 +1,26 @@
-"""The history of all jobs."""
+"""All jobs: the queue, what runs, and what was."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Body, Query, Request
 from fastapi import Path as PathParameter
 
-from modelforge.api.deps import Here, Limit, Offset
+from modelforge.api.deps import Force, Here, IdempotencyKey, Limit, Offset, Roots, ticket_of
 from modelforge.api.errors import replies
-from modelforge.contracts.job import JobDetail, JobList, JobLog, MetricList, TrainingStarted
+from modelforge.contracts.job import (
+    JobDetail,
+    JobList,
+    JobLog,
+    JobQueued,
+    MetricList,
+    TrainingStarted,
+    TrainingStopped,
+)
+from modelforge.contracts.training import TrainingConfig
 from modelforge.files import read_json_or_none, read_lines
-from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, summary_of
+from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
 from modelforge.store.tables import ModelRow
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
@@ -24,7 +33,16 @@ def jobs(here: Here, limit: Limit = None, offset: Offset = 0) -> JobList:
     """Oldest first."""
     with here.database.session() as session:
         rows, total = list_jobs(session, limit, offset)
-        return JobList(jobs=[summary_of(row) for row in rows], total=total)
+        places = positions(session)
+        return JobList(jobs=[summary_of(row, places.get(row.id)) for row in rows], total=total)
+
+
+@router.post("", summary="Put a training into the queue", responses=replies(404, 409, 413, 415))
+async def enqueue(
+    here: Here, http: Request, roots: Roots, config: Annotated[TrainingConfig, Body()], key: IdempotencyKey = None
+) -> JobQueued:
+    """Checked as a start is, before it waits. It starts by itself when all before it have ended, however they ended."""
+    return await here.training.enqueue(config, roots, ticket_of(http, key, config))
 
 
 @router.get("/{job_id}", summary="A job", responses=replies(404))
@@ -36,7 +54,7 @@ def job(here: Here, job_id: JobId) -> JobDetail:
         model = session.get(ModelRow, row.model_id) if row.model_id is not None else None
         spec = read_json_or_none(run_dir / "spec.json")
         return JobDetail(
-            **summary_of(row).model_dump(),
+            **summary_of(row, positions(session).get(job_id)).model_dump(),
             config=spec["config"] if isinstance(spec, dict) else row.config,
             exit_code=row.exit_code,
             signal=row.signal,
@@ -67,8 +85,27 @@ def log(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> J
     return JobLog(job_id=job_id, lines=lines, total=total)
 
 
+@router.post("/{job_id}/stop", summary="Stop a job", responses=replies(404, 409, 413))
+async def stop(here: Here, job_id: JobId, force: Force = False) -> TrainingStopped:
+    """One that runs finishes its step, saves a checkpoint and ends; the reply comes when it has ended, and all that it
+    started. One that waits is taken out of the queue. Either can be resumed."""
+    return await here.training.stop(job_id, force=force)
+
+
+@router.post("/{job_id}/move", summary="Move a job in the queue", responses=replies(404, 409, 413))
+async def move(
+    here: Here,
+    job_id: JobId,
+    position: Annotated[
+        int, Query(ge=1, le=1_000_000, description="From 1; beyond the end is the last place.", examples=[1])
+    ],
+) -> JobQueued:
+    """Those that it passes keep their order."""
+    return await here.training.move(job_id, position)
+
+
 @router.post("/{job_id}/resume", summary="Go on with a job", responses=replies(404, 409, 413))
 async def resume(here: Here, job_id: JobId) -> TrainingStarted:
-    """A failed, stopped or interrupted job goes on from its last whole checkpoint."""
+    """A failed, stopped or interrupted job goes on from its last whole checkpoint, before all that wait."""
     start = await here.training.resume(job_id)
     return TrainingStarted(job_id=job_id, message=f"Training goes on {start}")

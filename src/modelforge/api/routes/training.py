@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Request
 
-from modelforge.api.deps import Here, Roots
+from modelforge.api.deps import Force, Here, IdempotencyKey, Roots, ticket_of
 from modelforge.api.errors import replies
 from modelforge.contracts.job import TrainingStarted, TrainingStatus, TrainingStopped
 from modelforge.contracts.training import TrainingConfig
@@ -15,23 +15,26 @@ router = APIRouter(prefix="/api", tags=["training"])
 
 
 @router.post("/start_training", summary="Start a training", responses=replies(404, 409, 413, 415))
-async def start_training(here: Here, roots: Roots, config: Annotated[TrainingConfig, Body()]) -> TrainingStarted:
-    """Everything is checked before anything runs. From the reply on, training_status describes this job."""
-    job_id, warnings = await here.training.submit(config, roots)
-    return TrainingStarted(job_id=job_id, message="Training started successfully", warnings=warnings)
+async def start_training(
+    here: Here, http: Request, roots: Roots, config: Annotated[TrainingConfig, Body()], key: IdempotencyKey = None
+) -> TrainingStarted:
+    """Everything is checked before anything runs. From the reply on, training_status describes this job. Refused with
+    409 while another training runs, or is about to because it waits in the queue: `POST /api/jobs` waits, too."""
+    return await here.training.submit(config, roots, ticket_of(http, key, config))
 
 
 @router.get("/training_status", summary="How the present training stands", responses=replies())
 async def training_status(here: Here) -> TrainingStatus:
-    """The newest job's, ended or not; `idle` where there was none yet. `WS /ws/training` sends the same by itself."""
+    """The newest job's that was started, ended or not; `idle` where there was none yet. Jobs that wait in the queue
+    are in `GET /api/jobs`. `WS /ws/training` sends the same by itself."""
     return here.supervisor.broadcast.status
 
 
 @router.post("/stop_training", summary="Stop the present training", responses=replies(409, 413))
 async def stop_training(
     here: Here,
-    force: Annotated[bool, Query(description="End the worker at once, without a checkpoint.")] = False,
+    force: Force = False,
 ) -> TrainingStopped:
-    """The worker finishes its step, saves a checkpoint and ends; the reply comes when it has ended."""
-    job_id = await here.training.stop(force=force)
-    return TrainingStopped(job_id=job_id, message="Training stopped successfully")
+    """The worker finishes its step, saves a checkpoint and ends; the reply comes when it has ended, and all that it
+    started. Then the first job of the queue starts, if there is one."""
+    return await here.training.stop(force=force)

@@ -34,7 +34,10 @@ class Handle(Protocol):
         """How it ended; None while it runs."""
 
     def kill(self) -> None:
-        """End it and all its descendants at once."""
+        """End it and everything that it started, at once."""
+
+    def sweep(self) -> None:
+        """It has ended: end what it started and left behind."""
 
 
 class Runner(Protocol):

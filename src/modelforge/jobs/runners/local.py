@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,9 @@ from modelforge.environments import find_environment
 from modelforge.files import read_json_or_none
 from modelforge.jobs.runners.base import Exit, Handle, worker_environment
 from modelforge.providers import PROVIDERS
+
+ENDING_SECONDS = 2.0
+"""What an attendant gets to end by itself."""
 
 
 class LocalRunner:
@@ -73,6 +77,14 @@ class LocalHandle:
         if self._attendant is not None and self._attendant.poll() is None:
             processes.kill_tree(self._attendant.pid)
             self._attendant.wait()
+        self.sweep()
+
+    def sweep(self) -> None:
+        if self._attendant is not None:
+            # It ends by itself once it has written down how the worker did.
+            with suppress(subprocess.TimeoutExpired):
+                self._attendant.wait(ENDING_SECONDS)
+        processes.kill_by_environment("MODELFORGE_RUN_TOKEN", self._token)
 
     def _exit(self) -> Exit | None:
         ended = self._record("exit.json")
