@@ -73,6 +73,13 @@ def test_long_gaps_come_in_bounded_messages() -> None:
     assert [message.seq for message in sent] == [1000, 2000, 2500]
 
 
+def test_an_older_jobs_status_does_not_take_the_place_of_the_newest() -> None:
+    told = told_by(["state", "point"], 2)
+    newest = told.status
+    told.publish(TrainingStatus(status="stopped", seq=1), Changes([], []))
+    assert (told.status, told.seq) == (newest, 2)
+
+
 def test_waiting_ends_with_a_change() -> None:
     async def listen() -> None:
         told = Broadcast(TrainingStatus(status="idle"), 0)

@@ -41,7 +41,8 @@ class Broadcast:
         self._changed = asyncio.Event()
 
     def publish(self, status: TrainingStatus, changes: Changes) -> None:
-        """Take over what was committed to the database."""
+        """Take over what was committed to the database. A status that is older than the present one changes nothing: a
+        job ended long ago, and only now its worker's end is written down."""
         for queue, new in ((self._points, changes.points), (self._states, changes.states)):
             overflow = len(queue) + len(new) - KEPT
             if overflow > 0:
@@ -49,8 +50,8 @@ class Broadcast:
                 self._oldest = max(self._oldest, dropped[-1].seq)
         self._points.extend(changes.points)
         self._states.extend(changes.states)
-        self.status = status
-        self.seq = max(self.seq, status.seq)
+        if status.seq >= self.seq:
+            self.status, self.seq = status, status.seq
         self._changed.set()
         self._changed = asyncio.Event()
 
