@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelforge.contracts.job import MetricPoint, TrainingStatus
+from modelforge.contracts.job import MetricPoint, StreamMessage, TrainingStatus
 from modelforge.jobs import broadcast
 from modelforge.jobs.broadcast import Broadcast, Changes, messages
 
@@ -47,6 +47,29 @@ def test_nothing_is_missed_and_nothing_comes_twice(kinds: list[str], batch: int,
     assert set(states) <= set(seqs)
     if told.seq > after:
         assert seqs[-1] == told.seq
+
+
+def test_what_many_have_seen_is_written_once() -> None:
+    told = told_by(["state", "point", "point"], 3)
+    texts = told.texts_since(1)
+    assert texts is not None
+    changes = told.since(1)
+    assert changes is not None
+    assert [StreamMessage.model_validate_json(text) for text in texts] == messages(changes, told.status)
+    again = told.texts_since(1)
+    assert again is not None and again[0] is texts[0]
+    other = told.texts_since(2)
+    assert other is not None and [point.seq for point in StreamMessage.model_validate_json(other[0]).points] == [3]
+    told.publish(TrainingStatus(status="completed", seq=4), Changes([], []))
+    later = told.texts_since(1)
+    assert later is not None and StreamMessage.model_validate_json(later[-1]).status == "completed"
+
+
+def test_few_written_messages_are_kept() -> None:
+    told = told_by(["point"] * 100, 100)
+    for seq in range(100):
+        told.texts_since(seq)
+    assert len(told._written) <= broadcast.WRITTEN
 
 
 @given(st.integers(1, 5), st.integers(0, 40))

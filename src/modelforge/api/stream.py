@@ -56,14 +56,13 @@ async def _send(socket: WebSocket, broadcast: Broadcast, database: Database, aft
     while True:
         await broadcast.wait_after(seen)
         status, seq = broadcast.status, broadcast.seq
-        kept = broadcast.since(seen)
-        if kept is None:
+        # By what this listener has seen: a slow one is sent fewer, larger messages.
+        texts = broadcast.texts_since(seen)
+        if texts is None:
             changes, status, seq = await to_thread.run_sync(_stored, database, seen, seq, status)
-        else:
-            changes = kept
-        for message in messages(changes, status):
-            # Messages are made for each listener by what it has seen; a slow one is sent fewer, larger ones.
-            await socket.send_text(message.model_dump_json())
+            texts = [message.model_dump_json() for message in messages(changes, status)]
+        for text in texts:
+            await socket.send_text(text)
             await asyncio.sleep(MESSAGE_SECONDS)
         seen = seq
 
