@@ -1,6 +1,6 @@
 """Whatever happens in whatever order, no run is lost, none is shown as what it is not, and no process is left behind.
 
-``MODELFORGE_LONG_LIFE=1`` looks at ten times as many short lives, and at 24 hours of one with some thousand runs.
+``MODELFORGE_LONG_LIFE=1`` looks at ten times as many short lives, and at 24 hours of one, with hundreds of runs.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def test_a_day(tmp_path: Path) -> None:
     finally:
         world.close()
     print({"hours": HOURS, "jobs": len(world.jobs), **world.counts})
-    assert len(world.jobs) > 20 * HOURS
+    assert len(world.jobs) > 10 * HOURS
 
 
 def befall(world: World, chance: random.Random) -> None:
@@ -151,7 +151,7 @@ def befall(world: World, chance: random.Random) -> None:
     harm = chance.randrange(20)
     if harm < 8:
         world.submit(chance.randint(1, 60), kill_after)
-        world.wait(chance.expovariate(1 / 5))
+        world.wait(chance.expovariate(1 / 10))
     elif harm == 8:
         world.kill_workers(attendant=chance.random() < 0.5, worker=chance.random() < 0.8, torn=chance.random() < 0.5)
     elif harm == 9:
@@ -180,4 +180,4 @@ def befall(world: World, chance: random.Random) -> None:
     elif harm == 18:
         world.resume(chance.randrange(1000), kill_after)
     else:
-        world.wait(chance.expovariate(1 / 60))
+        world.wait(chance.expovariate(1 / 600))

@@ -20,6 +20,9 @@ router = APIRouter()
 
 MESSAGE_SECONDS = 0.1
 """Between two messages to one listener: at most ten a second."""
+MESSAGES_A_SECOND = 400
+"""To all listeners together. Each costs 0.1 ms here and as much at a client of the same machine, which trains: more
+listeners are told as much, in fewer messages (benchmarks/load.py)."""
 
 
 @router.websocket("/ws/training")
@@ -50,6 +53,14 @@ async def _read(socket: WebSocket) -> None:
 
 
 async def _send(socket: WebSocket, broadcast: Broadcast, database: Database, after: int | None) -> None:
+    broadcast.listeners += 1
+    try:
+        await _tell(socket, broadcast, database, after)
+    finally:
+        broadcast.listeners -= 1
+
+
+async def _tell(socket: WebSocket, broadcast: Broadcast, database: Database, after: int | None) -> None:
     seen = broadcast.seq if after is None else min(after, broadcast.seq)
     if seen == broadcast.seq:
         await socket.send_text(messages(Changes([], []), broadcast.status)[0].model_dump_json())
@@ -65,6 +76,7 @@ async def _send(socket: WebSocket, broadcast: Broadcast, database: Database, aft
             await socket.send_text(text)
             await asyncio.sleep(MESSAGE_SECONDS)
         seen = seq
+        await asyncio.sleep(max(0.0, broadcast.listeners / MESSAGES_A_SECOND - MESSAGE_SECONDS))
 
 
 def _stored(database: Database, seen: int, seq: int, now: TrainingStatus) -> tuple[Changes, TrainingStatus, int]:

@@ -37,6 +37,8 @@ class Broadcast:
     def __init__(self, status: TrainingStatus, seq: int) -> None:
         self.status = status
         self.seq = seq
+        self.listeners = 0
+        """How many listen now."""
         self._points: deque[MetricPoint] = deque(maxlen=KEPT)
         self._states: deque[TrainingStatus] = deque(maxlen=KEPT)
         self._oldest = seq
