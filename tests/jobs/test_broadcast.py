@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelforge.contracts.job import MetricPoint, TrainingStatus
+from modelforge.contracts.job import MetricPoint, StreamMessage, TrainingStatus
 from modelforge.jobs import broadcast
 from modelforge.jobs.broadcast import Broadcast, Changes, messages
 
@@ -49,6 +49,29 @@ def test_nothing_is_missed_and_nothing_comes_twice(kinds: list[str], batch: int,
         assert seqs[-1] == told.seq
 
 
+def test_what_many_have_seen_is_written_once() -> None:
+    told = told_by(["state", "point", "point"], 3)
+    texts = told.texts_since(1)
+    assert texts is not None
+    changes = told.since(1)
+    assert changes is not None
+    assert [StreamMessage.model_validate_json(text) for text in texts] == messages(changes, told.status)
+    again = told.texts_since(1)
+    assert again is not None and again[0] is texts[0]
+    other = told.texts_since(2)
+    assert other is not None and [point.seq for point in StreamMessage.model_validate_json(other[0]).points] == [3]
+    told.publish(TrainingStatus(status="completed", seq=4), Changes([], []))
+    later = told.texts_since(1)
+    assert later is not None and StreamMessage.model_validate_json(later[-1]).status == "completed"
+
+
+def test_few_written_messages_are_kept() -> None:
+    told = told_by(["point"] * 100, 100)
+    for seq in range(100):
+        told.texts_since(seq)
+    assert len(told._written) <= broadcast.WRITTEN
+
+
 @given(st.integers(1, 5), st.integers(0, 40))
 def test_what_memory_no_longer_holds_is_not_passed_over(kept: int, after: int) -> None:
     before = broadcast.KEPT
@@ -71,6 +94,13 @@ def test_long_gaps_come_in_bounded_messages() -> None:
     sent = messages(changes, told.status)
     assert [len(message.points) for message in sent] == [1000, 1000, 500]
     assert [message.seq for message in sent] == [1000, 2000, 2500]
+
+
+def test_an_older_jobs_status_does_not_take_the_place_of_the_newest() -> None:
+    told = told_by(["state", "point"], 2)
+    newest = told.status
+    told.publish(TrainingStatus(status="stopped", seq=1), Changes([], []))
+    assert (told.status, told.seq) == (newest, 2)
 
 
 def test_waiting_ends_with_a_change() -> None:

@@ -84,6 +84,8 @@ def run(settings: Settings) -> int:
         access_log=False,
         server_header=False,
         ws_max_size=65_536,
+        # Messages are short, and compressing each for each listener costs more than all else that sends it.
+        ws_per_message_deflate=False,
     )
     _prefer_latency()
     server = _Server(config, settings, app)

@@ -23,6 +23,9 @@ router = APIRouter()
 
 MESSAGE_SECONDS = 0.1
 """Between two messages to one listener: at most ten a second."""
+MESSAGES_A_SECOND = 400
+"""To all listeners together. Each costs 0.1 ms here and as much at a client of the same machine, which trains: more
+listeners are told as much, in fewer messages (benchmarks/load.py)."""
 
 KEY_SECONDS = 5.0
 """How long a key that is revoked may go on listening."""
@@ -83,22 +86,30 @@ async def _read(socket: WebSocket) -> None:
 
 
 async def _send(socket: WebSocket, broadcast: Broadcast, database: Database, after: int | None) -> None:
+    broadcast.listeners += 1
+    try:
+        await _tell(socket, broadcast, database, after)
+    finally:
+        broadcast.listeners -= 1
+
+
+async def _tell(socket: WebSocket, broadcast: Broadcast, database: Database, after: int | None) -> None:
     seen = broadcast.seq if after is None else min(after, broadcast.seq)
     if seen == broadcast.seq:
         await socket.send_text(messages(Changes([], []), broadcast.status)[0].model_dump_json())
     while True:
         await broadcast.wait_after(seen)
         status, seq = broadcast.status, broadcast.seq
-        kept = broadcast.since(seen)
-        if kept is None:
+        # By what this listener has seen: a slow one is sent fewer, larger messages.
+        texts = broadcast.texts_since(seen)
+        if texts is None:
             changes, status, seq = await to_thread.run_sync(_stored, database, seen, seq, status)
-        else:
-            changes = kept
-        for message in messages(changes, status):
-            # Messages are made for each listener by what it has seen; a slow one is sent fewer, larger ones.
-            await socket.send_text(message.model_dump_json())
+            texts = [message.model_dump_json() for message in messages(changes, status)]
+        for text in texts:
+            await socket.send_text(text)
             await asyncio.sleep(MESSAGE_SECONDS)
         seen = seq
+        await asyncio.sleep(max(0.0, broadcast.listeners / MESSAGES_A_SECOND - MESSAGE_SECONDS))
 
 
 def _stored(database: Database, seen: int, seq: int, now: TrainingStatus) -> tuple[Changes, TrainingStatus, int]:

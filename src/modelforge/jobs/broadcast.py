@@ -16,6 +16,8 @@ T = TypeVar("T", MetricPoint, TrainingStatus)
 KEPT = 20_000
 """Changes kept in memory; a listener that is further behind gets them from the database."""
 POINTS_PER_MESSAGE = 1000
+WRITTEN = 16
+"""Messages that are kept as they were written, for the next listener who has seen the same."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +37,27 @@ class Broadcast:
     def __init__(self, status: TrainingStatus, seq: int) -> None:
         self.status = status
         self.seq = seq
+        self.listeners = 0
+        """How many listen now."""
         self._points: deque[MetricPoint] = deque(maxlen=KEPT)
         self._states: deque[TrainingStatus] = deque(maxlen=KEPT)
         self._oldest = seq
         self._changed = asyncio.Event()
+        self._written: dict[int, str] = {}
 
     def publish(self, status: TrainingStatus, changes: Changes) -> None:
-        """Take over what was committed to the database."""
+        """Take over what was committed to the database. A status that is older than the present one changes nothing: a
+        job ended long ago, and only now its worker's end is written down."""
         for queue, new in ((self._points, changes.points), (self._states, changes.states)):
             overflow = len(queue) + len(new) - KEPT
             if overflow > 0:
                 dropped = [*queue, *new][:overflow]
                 self._oldest = max(self._oldest, dropped[-1].seq)
+        self._written.clear()
         self._points.extend(changes.points)
         self._states.extend(changes.states)
-        self.status = status
-        self.seq = max(self.seq, status.seq)
+        if status.seq >= self.seq:
+            self.status, self.seq = status, status.seq
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -58,6 +65,21 @@ class Broadcast:
         """Return as soon as there is something newer than ``seq``."""
         while self.seq <= seq:
             await self._changed.wait()
+
+    def texts_since(self, seq: int) -> Sequence[str] | None:
+        """What came after ``seq`` as JSON, a text for each message; None when that is no longer all in memory.
+
+        Nearly all listeners have seen the same, so what is one message is written once for all of them.
+        """
+        if seq in self._written:
+            return [self._written[seq]]
+        changes = self.since(seq)
+        if changes is None:
+            return None
+        texts = [message.model_dump_json() for message in messages(changes, self.status)]
+        if len(texts) == 1 and len(self._written) < WRITTEN:
+            self._written[seq] = texts[0]
+        return texts
 
     def since(self, seq: int) -> Changes | None:
         """What came after ``seq``; None when that is no longer all in memory."""

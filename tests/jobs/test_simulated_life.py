@@ -1,0 +1,183 @@
+"""Whatever happens in whatever order, no run is lost, none is shown as what it is not, and no process is left behind.
+
+``MODELFORGE_LONG_LIFE=1`` looks at ten times as many short lives, and at 24 hours of one, with hundreds of runs.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import random
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from modelforge.store.database import Database
+from tests.jobs.life import World
+
+LONG = os.environ.get("MODELFORGE_LONG_LIFE") == "1"
+HOURS = 24.0 if LONG else 0.25
+
+ROUNDS = st.none() | st.integers(0, 60)
+"""After how many rounds of its loop a server is killed in the middle of a request."""
+
+
+@cache
+def empty_database() -> Path:
+    """A database of this version, to be copied: making one takes longer than many a life."""
+    folder = Path(tempfile.mkdtemp(prefix="modelforge-empty-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    Database(folder / "empty.db").close()
+    return folder / "empty.db"
+
+
+class LifeMachine(RuleBasedStateMachine):
+    """Hypothesis looks for the shortest life in which a promise is broken."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = tempfile.TemporaryDirectory(prefix="modelforge-life-")
+        self.world = World(Path(self.folder.name), empty_database())
+
+    def teardown(self) -> None:
+        if hasattr(self, "world"):
+            try:
+                self.world.finish()
+            finally:
+                self.world.close()
+                self.folder.cleanup()
+
+    @invariant()
+    def holds(self) -> None:
+        if hasattr(self, "world"):
+            self.world.check()
+
+    @rule(steps=st.integers(1, 12), kill_after=ROUNDS)
+    def submit(self, steps: int, kill_after: int | None) -> None:
+        self.world.submit(steps, kill_after)
+
+    @rule(job=st.integers(0, 9), kill_after=ROUNDS)
+    def resume(self, job: int, kill_after: int | None) -> None:
+        self.world.resume(job, kill_after)
+
+    @rule(force=st.booleans(), kill_after=ROUNDS)
+    def stop(self, force: bool, kill_after: int | None) -> None:
+        self.world.stop(force=force, kill_after=kill_after)
+
+    @rule(seconds=st.floats(0.0, 5.0))
+    def wait(self, seconds: float) -> None:
+        self.world.wait(seconds)
+
+    @rule()
+    def start_server(self) -> None:
+        self.world.start_server()
+
+    @rule(kindly=st.booleans())
+    def end_server(self, kindly: bool) -> None:
+        if kindly:
+            self.world.close_server()
+        else:
+            self.world.kill_server()
+
+    @rule(attendant=st.booleans(), worker=st.booleans(), torn=st.booleans())
+    def kill_workers(self, attendant: bool, worker: bool, torn: bool) -> None:
+        self.world.kill_workers(attendant=attendant, worker=worker, torn=torn)
+
+    @rule()
+    def reboot(self) -> None:
+        self.world.reboot()
+
+    @rule()
+    def take_pids(self) -> None:
+        self.world.take_pids()
+
+    @rule(seconds=st.floats(0.0, 60.0))
+    def stall(self, seconds: float) -> None:
+        self.world.stall(seconds)
+
+    @rule(again=st.booleans())
+    def write_line(self, again: bool) -> None:
+        self.world.write_line(again=again)
+
+    @rule(job=st.integers(0, 9))
+    def damage_checkpoint(self, job: int) -> None:
+        self.world.damage_checkpoint(job)
+
+    @rule(locked=st.booleans())
+    def lock_database(self, locked: bool) -> None:
+        if locked:
+            self.world.lock_database()
+        else:
+            self.world.unlock_database()
+
+    @rule(full=st.booleans())
+    def fill_disk(self, full: bool) -> None:
+        self.world.fill_disk(full)
+
+
+LifeMachine.TestCase.settings = settings(
+    max_examples=300 if LONG else 20,
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+TestShortLives = LifeMachine.TestCase
+
+
+def test_a_day(tmp_path: Path) -> None:
+    """One long life, in which harm comes at random and what has come to its end stays so."""
+    chance = random.Random(20261127)
+    world = World(tmp_path, empty_database())
+    try:
+        while world.machine.now < 1000 + 3600 * HOURS:
+            befall(world, chance)
+            world.check()
+        world.finish()
+    finally:
+        world.close()
+    print({"hours": HOURS, "jobs": len(world.jobs), **world.counts})
+    assert len(world.jobs) > 10 * HOURS
+
+
+def befall(world: World, chance: random.Random) -> None:
+    """What comes next: a run is started, somebody waits, or there is harm and some of it is made good."""
+    world.start_server()
+    kill_after = chance.randrange(60) if chance.random() < 0.1 else None
+    harm = chance.randrange(20)
+    if harm < 8:
+        world.submit(chance.randint(1, 60), kill_after)
+        world.wait(chance.expovariate(1 / 10))
+    elif harm == 8:
+        world.kill_workers(attendant=chance.random() < 0.5, worker=chance.random() < 0.8, torn=chance.random() < 0.5)
+    elif harm == 9:
+        world.kill_server()
+        world.wait(chance.expovariate(1 / 5))
+    elif harm == 10:
+        world.reboot()
+    elif harm == 11:
+        world.take_pids()
+    elif harm == 12:
+        world.stall(chance.uniform(0, 90))
+    elif harm == 13:
+        world.write_line(again=chance.random() < 0.5)
+    elif harm == 14:
+        world.damage_checkpoint(len(world.jobs) - 1)
+    elif harm == 15:
+        world.lock_database()
+        world.wait(chance.expovariate(1 / 5))
+        world.unlock_database()
+    elif harm == 16:
+        world.fill_disk(True)
+        world.wait(chance.expovariate(1 / 5))
+        world.fill_disk(False)
+    elif harm == 17:
+        world.stop(force=chance.random() < 0.5, kill_after=kill_after)
+    elif harm == 18:
+        world.resume(chance.randrange(1000), kill_after)
+    else:
+        world.wait(chance.expovariate(1 / 600))
