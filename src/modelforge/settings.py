@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Seconds that a worker gets to finish its step and save, before it is killed."""
     stall_timeout: float = Field(600.0, gt=0)
     """Seconds of silence after which a worker counts as stalled."""
+    stop_stalled: bool = False
+    """End a worker that counts as stalled; its run fails, and can be resumed from its last checkpoint."""
     auto_resume: bool = True
     """Take up runs again that ended with the server, from their last checkpoint."""
     generate_timeout: float = Field(120.0, gt=0)

@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
-from modelforge.contracts.job import ModelRef, RunSpec
+from modelforge.contracts.job import ModelRef
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest, NotFound
-from modelforge.files import local_path, read_json_or_none, read_text_or_none
+from modelforge.files import local_path, read_json_or_none
 from modelforge.hub.folder import check_folder
 from modelforge.hub.lookup import HUB_ID, find_config, find_revision
+from modelforge.jobs.spec import spec_of, whole_spec
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 from modelforge.store.models import model_named
@@ -54,7 +53,7 @@ def find_model(config: TrainingConfig, settings: Settings, database: Database) -
 def _earlier_model(config: TrainingConfig, earlier: ModelRow) -> ModelRef:
     """An earlier run's whole model is a folder like any other; its adapter is trained on, over the same base."""
     name, folder = earlier.name, Path(earlier.path)
-    spec = _spec_of(folder)
+    spec = spec_of(folder)
     if spec is None:
         raise NotFound(f"model '{name}' is in the registry, but its folder {folder} is gone or not whole")
     if not (folder / "adapter_config.json").is_file():
@@ -94,7 +93,7 @@ def lineage_of(config: TrainingConfig, model: ModelRef, database: Database) -> l
     """The models that this one descends from, by the spec of the one that it starts from."""
     with database.session() as session:
         earlier = model_named(session, config.model_name)
-    spec = _spec_of(Path(earlier.path)) if earlier is not None else None
+    spec = spec_of(Path(earlier.path)) if earlier is not None else None
     if earlier is None or spec is None:
         return [Ancestor(name=model.name)]
     before = spec.lineage or [Ancestor(name=spec.config.model_name)]
@@ -102,28 +101,18 @@ def lineage_of(config: TrainingConfig, model: ModelRef, database: Database) -> l
 
 
 def check_start(run_dir: Path) -> None:
-    """Raises NotFound where the earlier model that a run started from is gone, or its folder is another model's now: a
-    resume would go on over other weights."""
-    spec = _spec_of(run_dir)
-    if spec is None:
-        raise NotFound(f"the run folder {run_dir} is gone or not whole, so job {run_dir.name} cannot be resumed")
+    """Raises what ``whole_spec`` does, and NotFound where the earlier model that a run started from is gone, or its
+    folder is another model's now: a resume would go on over other weights."""
+    spec = whole_spec(run_dir)
     earlier = spec.lineage[-1] if spec.lineage else None
     if earlier is None or earlier.job_id is None:
         return
-    there = _spec_of(Path(spec.model.adapter or spec.model.path))
+    there = spec_of(Path(spec.model.adapter or spec.model.path))
     if there is None or there.job_id != earlier.job_id:
         raise NotFound(
             f"model '{earlier.name}', which job {spec.job_id} started from, is deleted, so the job cannot be resumed; "
             "start a new one from another model"
         )
-
-
-def _spec_of(folder: Path) -> RunSpec | None:
-    text = read_text_or_none(folder / "spec.json")
-    try:
-        return RunSpec.model_validate_json(text) if text is not None else None
-    except ValidationError:
-        return None
 
 
 def find_reward_model(
@@ -148,7 +137,7 @@ def find_reward_model(
         check_root(folder, settings, "reward_model")
     if not any(folder.glob("*.safetensors")):
         raise InvalidRequest(f"reward_model: {folder} holds no safetensors weights")
-    spec = _spec_of(folder.parent)
+    spec = spec_of(folder.parent)
     # On the same base, it is one more adapter on it.
     same = spec is not None and (spec.model.path, spec.model.revision) == (model.path, model.revision)
     shared = str(folder) if same and (folder / "adapter_config.json").is_file() and config.use_lora else None

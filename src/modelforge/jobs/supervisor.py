@@ -25,9 +25,11 @@ from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.ledger import Ledger
+from modelforge.jobs.microbatch import smaller
 from modelforge.jobs.origin import check_start
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
+from modelforge.jobs.spec import SPEC, whole_spec
 from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -48,6 +50,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 RETRY_SECONDS = 2.0
+STACK_SECONDS = 1.0
+"""Until a worker that is asked where it is has written that."""
 
 T = TypeVar("T")
 
@@ -144,9 +148,9 @@ class Supervisor:
         await self._write(lambda: self._ledger.request_stop(job_id))
         if not force:
             await asyncio.wait([watch], timeout=self._settings.stop_timeout)
-        if not watch.done():
+        while not watch.done():  # a next attempt may have begun meanwhile
             await to_thread.run_sync(self._handles[job_id].kill)
-            await asyncio.wait([watch])
+            await asyncio.wait([watch], timeout=RETRY_SECONDS)
         with self._database.session() as session:
             row = get_job(session, job_id)
         if row.status != JobState.STOPPED:
@@ -196,15 +200,17 @@ class Supervisor:
         return f"from the checkpoint at step {steps[-1]}" if steps else "from the beginning: there is no checkpoint yet"
 
     async def _launch(self, job_id: str, token: str, attempt: int) -> None:
+        self._watch(job_id, await self._start_worker(job_id, token, attempt), adopted=False)
+
+    async def _start_worker(self, job_id: str, token: str, attempt: int) -> Handle:
         run_dir = self._settings.runs / job_id
         self._publish(*await self._write(lambda: self._ledger.enter(job_id, JobState.STARTING, "Starting the worker")))
         try:
-            handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
+            return await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
         except (OSError, ModelForgeError) as error:
             why = f"The worker could not be started: {getattr(error, 'strerror', None) or error}"
             await self._fail(job_id, why)
             raise Fault(f"{why}. Job {job_id} can be resumed when that is mended") from error
-        self._watch(job_id, handle, adopted=False)
 
     async def _fail(self, job_id: str, why: str) -> None:
         """An end that is the server's own fault."""
@@ -221,6 +227,7 @@ class Supervisor:
             job_id=job_id,
             name=plan.name,
             created_at=now(),
+            requested_at=time.monotonic(),
             config=plan.config.model_copy(update={"name": plan.name}),
             device=self._hardware.device,
             dataset=dataset,
@@ -230,7 +237,7 @@ class Supervisor:
             output_dir=str(self._settings.models / plan.name),
             modelforge_version=__version__,
         )
-        write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
+        write_atomic(run_dir / SPEC, spec.model_dump_json(indent=2))
         return spec
 
     def _watch(self, job_id: str, handle: Handle, *, adopted: bool) -> None:
@@ -240,8 +247,12 @@ class Supervisor:
     async def _follow(self, job_id: str, handle: Handle, adopted: bool) -> None:
         """Watch a worker to its end. Nothing that goes wrong here may leave a job that can be neither ended nor begun
         anew."""
+        following: Handle | None = handle
         try:
-            await self._tail(job_id, handle, adopted)
+            while following is not None:
+                self._handles[job_id] = handle = following
+                await self._tail(job_id, handle, adopted)
+                following, adopted = await self._go_on_smaller(job_id), False
         except Exception as error:  # the edge of the watch: nobody awaits its task
             log.exception("watching %s failed", job_id)
             await to_thread.run_sync(handle.kill)
@@ -257,6 +268,7 @@ class Supervisor:
         heard = time.monotonic()
         stalled = False
         ended: Exit | None = None
+        because: str | None = None
         while ended is None:
             ended = await to_thread.run_sync(handle.poll)
             size = events.stat().st_size if events.exists() else 0
@@ -268,10 +280,37 @@ class Supervisor:
             if silent != stalled:
                 stalled = silent
                 self._publish(*await self._insist(partial(self._ledger.set_stalled, job_id, silent)))
+                if silent:
+                    await to_thread.run_sync(handle.ask_for_stack)
+                if silent and self._settings.stop_stalled:
+                    await asyncio.sleep(STACK_SECONDS)
+                    because = f"The worker said nothing for {self._settings.stall_timeout:g} s and was ended"
+                    await to_thread.run_sync(handle.kill)
             if ended is None:
                 await asyncio.sleep(POLL_SECONDS)
         await self._catch_up(job_id)
-        self._publish(*await self._insist(partial(self._ledger.settle, job_id, ended, was_watched=not adopted)))
+        settle = partial(
+            self._ledger.settle,
+            job_id,
+            ended,
+            was_watched=not adopted or because is not None,
+            next_token=secrets.token_hex(16),
+            because=because,
+        )
+        self._publish(*await self._insist(settle))
+
+    async def _go_on_smaller(self, job_id: str) -> Handle | None:
+        """The worker of a next attempt, where memory ran out and a smaller batch may do: a process of its own, for
+        nobody knows what memory that ran out has left in the one before."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+        if row.status != JobState.QUEUED:
+            return None
+        run_dir = self._settings.runs / job_id
+        less = smaller(whole_spec(run_dir))
+        assert less is not None
+        await to_thread.run_sync(write_atomic, run_dir / SPEC, less.model_dump_json(indent=2))
+        return await self._start_worker(job_id, row.token, row.attempt)
 
     async def _take_up_interrupted(self) -> None:
         """What ended with the machine goes on, unless its owner wanted it to end, something else was started
