@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from modelforge.errors import Conflict
 from modelforge.jobs.ledger import Ledger
 from modelforge.jobs.runners.base import Exit
 from modelforge.store.database import Database
-from modelforge.store.jobs import get_job, list_metrics, newest_events
+from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events
 from modelforge.store.models import model_named
 from modelforge.store.tables import JobRow
 
@@ -213,6 +215,31 @@ def test_an_end_without_a_word(
     assert (job.exit_code, job.signal) == (ended.code, ended.signal)
     assert job.log_tail is not None and len(job.log_tail) == 20 and job.log_tail[-1] == "Boom!"
     assert words is None or words in (status.error or "")
+
+
+def test_a_clock_that_is_set_back_changes_no_order_and_no_duration(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = (datetime(2026, 1, 1, tzinfo=UTC) - timedelta(hours=hour) for hour in itertools.count())
+    monkeypatch.setattr("modelforge.jobs.ledger.now", lambda: next(moments))
+    run.event("state", state="training", message="Training")
+    for step in range(1, 4):
+        run.event("metrics", step=step, epoch=0.1, values={"loss": float(step)})
+        run.event("message", text=f"step {step}")
+        run.ledger.ingest(JOB)
+    run.event("state", state="failed", message="Failed", error="no", cause="error")
+    run.ledger.ingest(JOB)
+    job = run.job()
+    assert job.started_at is not None and job.ended_at is not None and job.started_at <= job.ended_at
+    status = run.ledger.settle(JOB, Exit(code=1), was_watched=True, next_token="n")[0]
+    job = run.job()
+    assert job.started_at is not None and job.ended_at is not None and job.started_at <= job.ended_at
+    with run.database.session() as session:
+        events = newest_events(session, JOB)
+        jobs = list_jobs(session, None, 0)[0]
+    assert [event.seq for event in events] == sorted({event.seq for event in events})
+    assert [event.text for event in events if event.text.startswith("step")] == ["step 1", "step 2", "step 3"]
+    assert [point["step"] for point in run.metrics()] == [1, 2, 3]
+    assert status.seq == events[-1].seq
+    assert [each.number for each in jobs] == sorted(each.number for each in jobs)
 
 
 def freeze(run: Run, **config: Any) -> None:

@@ -10,7 +10,7 @@ from modelforge.contracts.base import now
 from modelforge.contracts.job import DatasetRef, ModelRef, RunSpec
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import NotFound
+from modelforge.errors import Conflict, NotFound
 from modelforge.jobs.origin import check_start
 
 
@@ -51,3 +51,17 @@ def test_a_run_from_a_model_that_was_not_trained_here_is_left_to_its_worker(tmp_
     run = tmp_path / "train_1"
     write_spec(run, "train_1", ModelRef(name="m", source="hub", path="some/model"), [Ancestor(name="some/model")])
     check_start(run)
+
+
+def test_a_damaged_spec_is_named(tmp_path: Path) -> None:
+    run = tmp_path / "train_1"
+    write_spec(run, "train_1", ModelRef(name="m", source="hub", path="some/model"), [])
+    path = run / "spec.json"
+    whole = path.read_text()
+    for half in (whole[: len(whole) // 2], "", "[]", "{}"):
+        path.write_text(half)
+        with pytest.raises(Conflict, match=r"train_1/spec\.json is damaged.* start a new one"):
+            check_start(run)
+    path.write_text(whole.replace('"schema_version":1', '"schema_version":99'))
+    with pytest.raises(Conflict, match="newer version of ModelForge"):
+        check_start(run)

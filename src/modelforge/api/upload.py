@@ -109,10 +109,8 @@ def _too_large(max_bytes: int) -> TooLarge:
 
 
 def _disk_fault(error: OSError) -> Fault:
-    if is_disk_full(error):
+    if is_disk_full(error) or error.errno == errno.EFBIG:
         return DiskFull("the disk that uploads are kept on is full; make room and send the file again")
-    if error.errno == errno.EFBIG:
-        return Fault("the disk that uploads are kept on takes no file as large as this one; send it in parts")
     return Fault(f"the upload could not be written: {error.strerror or type(error).__name__}")
 
 

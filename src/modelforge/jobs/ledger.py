@@ -7,6 +7,7 @@ on where it was. All functions block; the supervisor calls them from threads, on
 from __future__ import annotations
 
 import os
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ class Ledger:
         """
         with self._database.session() as session:
             row = get_job(session, job_id)
-            row.exit_code, row.signal, row.ended_at = ended.code, ended.signal, now()
+            row.exit_code, row.signal, row.ended_at = ended.code, ended.signal, _end(row)
             row.eta_seconds, row.stalled = None, False
             state = JobState(row.status)
             if state not in OPEN_STATES:
@@ -179,7 +180,7 @@ class Ledger:
         if state == JobState.STARTING and row.started_at is None:
             row.started_at = now()
         if state not in OPEN_STATES:
-            row.ended_at = now()
+            row.ended_at = _end(row)
             row.eta_seconds = None
         self._log(session, row, "state", f"{state}: {row.error or message}")
         return Changes([], [status_of(row)])
@@ -270,6 +271,11 @@ class Ledger:
         session.add(model)
         session.flush()
         return model.id
+
+
+def _end(row: JobRow) -> datetime:
+    """The present, and not before the job's start: the clock may have been set back meanwhile."""
+    return max(now(), row.started_at or row.created_at)
 
 
 def log_tail(run_dir: Path) -> list[str]:
