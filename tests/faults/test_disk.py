@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from modelforge.files import size_mb
+from modelforge.jobs.spec import spec_of
+from modelforge.memory import storage
 from modelforge.worker import checkpoints
 from tests.faults.test_life import start, step_of
 from tests.live import LiveServer, jsonl, rows, until
@@ -80,6 +84,10 @@ def test_a_checkpoint_that_has_no_room_costs_none_that_is_whole(disk: Path, tiny
         assert "Make room and resume" in job["error"]
         newest, left_out = checkpoints.latest_valid(saved)
         assert newest is not None and left_out == []
+        spec = spec_of(server.home / "runs" / job_id)
+        described = json.loads((tiny_model / "config.json").read_text())
+        assert spec is not None and (needs := storage(described, spec.config)) is not None
+        assert size_mb(newest) == pytest.approx(needs.checkpoint, rel=0.1, abs=0.1)  # as the preflight reckons
         assert sound(server.home / "modelforge.db")
         make_room(disk)
         reply = server.post(f"/api/jobs/{job_id}/resume")

@@ -178,7 +178,7 @@ class Ledger:
         row.status = state
         row.message = message
         if state == JobState.STARTING and row.started_at is None:
-            row.started_at = now()
+            row.started_at = max(now(), row.created_at)
         if state not in OPEN_STATES:
             row.ended_at = _end(row)
             row.eta_seconds = None
