@@ -281,11 +281,7 @@ class Supervisor:
                 stalled = silent
                 self._publish(*await self._insist(partial(self._ledger.set_stalled, job_id, silent)))
                 if silent:
-                    await to_thread.run_sync(handle.ask_for_stack)
-                if silent and self._settings.stop_stalled:
-                    await asyncio.sleep(STACK_SECONDS)
-                    because = f"The worker said nothing for {self._settings.stall_timeout:g} s and was ended"
-                    await to_thread.run_sync(handle.kill)
+                    because = await self._see_to_stalled(handle)
             if ended is None:
                 await asyncio.sleep(POLL_SECONDS)
         await self._catch_up(job_id)
@@ -298,6 +294,15 @@ class Supervisor:
             because=because,
         )
         self._publish(*await self._insist(settle))
+
+    async def _see_to_stalled(self, handle: Handle) -> str | None:
+        """Have a silent worker say where it is, and end it where that is set. Returns why it was ended."""
+        await to_thread.run_sync(handle.ask_for_stack)
+        if not self._settings.stop_stalled:
+            return None
+        await asyncio.sleep(STACK_SECONDS)
+        await to_thread.run_sync(handle.kill)
+        return f"The worker said nothing for {self._settings.stall_timeout:g} s and was ended"
 
     async def _go_on_smaller(self, job_id: str) -> Handle | None:
         """The worker of a next attempt, where memory ran out and a smaller batch may do: a process of its own, for
