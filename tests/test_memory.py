@@ -16,7 +16,7 @@ from modelforge.contracts.training import Optimizer, TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.hardware import Gpu, Hardware
 from modelforge.jobs import preflight
-from modelforge.memory import CHUNK, GROUP_SCORES, OPTIMIZER_BYTES, WHOLE, Batch, Estimate, Shape, estimate
+from modelforge.memory import CHUNK, GROUP_SCORES, OPTIMIZER_BYTES, WHOLE, Batch, Estimate, Shape, estimate, storage
 from modelforge.strategies import STRATEGIES
 from modelforge.tasks.base import Head
 
@@ -333,3 +333,20 @@ def test_the_largest_batch_of_rows() -> None:
     assert largest_batch(config, pairs, [35], Head.CAUSAL, engine=False) == Batch(120, 30)
     texts = Dataset.from_dict({"input_ids": [[1] * 30], "labels": [[1] * 7]})
     assert largest_batch(settings(), texts, [37], Head.SEQ2SEQ, engine=False) == Batch(37, 37, answers=7)
+
+
+def test_what_a_run_writes() -> None:
+    def written(**fields: Any) -> tuple[float, int, float]:
+        found = storage(LLAMA, settings(**fields))
+        assert found is not None
+        return round(found.checkpoint, 1), found.checkpoints, round(found.model, 1)
+
+    # 4 884 480 weights of the adapter; Adam remembers twice as many numbers.
+    assert written() == (58.6, 3, 22.5)
+    assert written(optim="sgd", save_total_limit=5) == (19.5, 6, 22.5)
+    assert written(load_best_model_at_end=True)[1] == 4
+    assert written(init_lora_weights="pissa")[2] == 42.0
+    # 134.5 million weights, all of them; the norms are not counted.
+    assert written(use_lora=False) == (1613.8, 3, 540.9)
+    assert written(strategy="rlhf") == (58.6, 5, 42.0)
+    assert storage({}, settings()) is None

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 
@@ -59,3 +60,21 @@ def test_the_whole_tree_is_killed() -> None:
 def test_signal_names() -> None:
     assert processes.signal_name(9) == "SIGKILL"
     assert processes.signal_name(4000) == "signal 4000"
+
+
+def test_who_ended_for_memory_is_counted_where_it_is_told_apart(tmp_path: Path) -> None:
+    def put(name: str, text: str) -> None:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    assert processes.ended_for_memory(tmp_path) is None
+    put("proc/vmstat", "nr_free_pages 7\noom_kill 3\n")
+    assert processes.ended_for_memory(tmp_path) == 3
+    put("proc/self/cgroup", "9:pids:/\n4:memory:/own\n0::/\n")
+    put("sys/fs/cgroup/memory/memory.oom_control", "oom_kill_disable 0\noom_kill 4\n")
+    assert processes.ended_for_memory(tmp_path) == 4  # in a container
+    put("sys/fs/cgroup/memory/own/memory.oom_control", "oom_kill_disable 0\noom_kill 5\n")
+    assert processes.ended_for_memory(tmp_path) == 5
+    put("proc/self/cgroup", "0::/user.slice\n")
+    put("sys/fs/cgroup/user.slice/memory.events", "low 0\noom 9\noom_kill 6\noom_group_kill 0\n")
+    assert processes.ended_for_memory(tmp_path) == 6

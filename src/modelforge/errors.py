@@ -13,6 +13,7 @@
     ├── TooLarge               413  an upload above the limit
     ├── UnsupportedMedia       415  not a kind of file that can be read
     └── Fault                  500  something of ours broke; says which part and what to do
+        ├── DiskFull           500  there is no room to write on
         ├── InferenceFault     500  the playground's process failed
         ├── InstallationFault  500  a provider's environment could not be made
         └── StoreFault         500  the database cannot be used
@@ -85,6 +86,10 @@ class UnsupportedMedia(ModelForgeError):
 
 class Fault(ModelForgeError):
     error = "Internal error"
+
+
+class DiskFull(Fault):
+    error = "Disk full"
 
 
 class InferenceFault(Fault):

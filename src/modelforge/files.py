@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from typing import Any
 
 from modelforge.errors import InvalidRequest, NotFound
 
+_NO_ROOM = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _BLOCK = 1 << 20
 """Bytes that are read at once."""
 
@@ -121,6 +123,11 @@ def replace_folder(new: Path, target: Path) -> None:
     new.replace(target)
     sync_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether the system refused to write for want of room, on the disk or within a quota."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 def walk(folder: Path) -> Iterator[Path]:

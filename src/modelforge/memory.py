@@ -17,7 +17,7 @@ from typing import Any
 
 from modelforge.computing import cxx
 from modelforge.contracts.base import Contract
-from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, Optimizer, TrainingConfig
+from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, Optimizer, TrainingConfig
 from modelforge.tasks.base import Head
 
 MB = 1e6
@@ -53,6 +53,8 @@ OPTIMIZER_BYTES: dict[Optimizer, float] = {
 }
 """What an optimizer remembers of each weight that is trained. Adafactor keeps a row and a column of each matrix."""
 
+TOKENIZER_BYTES = 60
+"""Of each token in a tokenizer's file, about."""
 CHUNK = 256
 """Places whose logits the engine computes at a time: that of ``engine.loss``, which cannot be read without torch."""
 GROUP_SCORES = 256 * 1024
@@ -63,6 +65,8 @@ NORMS = {"gemma2": 4, "gemma3": 4, "gemma3_text": 4, "olmo2": 4, "cohere": 3}
 """By family, inputs of a layer's norms that lie in memory for them, or as much, where those are not two."""
 NORMED = frozenset({"cohere", "gemma3", "gemma3_text", "olmo2", "qwen3"})
 """Families with norms of queries and keys, or a turn by positions of their own."""
+SHORTEST_ROW = 128
+"""Tokens of a row of the engine that memory makes shorter: products with fewer rows are slow."""
 WAITING = ("dpo", "rlhf")
 """Strategies whose rows all wait for one loss, the engine's too: of a pair, or of all answers to the prompts."""
 EAGER_LOGIT, PLAIN_LOGIT = 18, 20
@@ -104,6 +108,22 @@ class Estimate(Contract):
         """For people: ``1.9 GB: weights 0.3, activations 0.9, …``; parts that round to nothing are left out."""
         parts = [f"{name} {mb / 1e3:.1f}" for name, mb in self.parts().items() if mb >= 50]
         return f"{self.total / 1e3:.1f} GB: {', '.join(parts)}"
+
+
+class Storage(Contract):
+    """What a training writes at most, in units of 1 000 000 bytes."""
+
+    checkpoint: float
+    """One of them: what is trained, and what the optimizer remembers of it."""
+    checkpoints: int
+    """Those that are kept, and the one that is being written."""
+    model: float
+    """The finished model."""
+
+    @property
+    def run(self) -> float:
+        """What goes to the run's folder."""
+        return self.checkpoint * self.checkpoints
 
 
 @dataclass(frozen=True)
@@ -164,6 +184,26 @@ def estimate(
         activations=kept / MB,
         logits=logits / MB,
         overhead=(overhead + SLACK * moving) / MB,
+    )
+
+
+def storage(model: Mapping[str, Any], config: TrainingConfig) -> Storage | None:
+    """What a training with this configuration writes. None where ``model``, the base's ``config.json``, does not tell
+    its size."""
+    shape = Shape.of(model)
+    if shape is None:
+        return None
+    trained = shape.adapter(config) if config.use_lora else shape.weights
+    kept = config.save_total_limit + (1 if config.load_best_model_at_end else 0)
+    judged = config.strategy == "rlhf" and config.reward_model is None
+    reward = shape.adapter(config) if judged else 0  # an adapter, whatever is trained
+    # Those that take their start out of the base are saved as plain ones of twice the rank.
+    saved = trained * (2 if config.use_lora and config.init_lora_weights in CHANGES_THE_BASE else 1)
+    return Storage(
+        # What is trained is float32 while it is, and is saved so.
+        checkpoint=trained * (4 + OPTIMIZER_BYTES[config.optim or "adamw_torch"]) / MB,
+        checkpoints=kept + 1 + (config.save_total_limit if reward else 0),
+        model=(4 * (saved + reward) + TOKENIZER_BYTES * shape.vocabulary) / MB,
     )
 
 

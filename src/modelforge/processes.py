@@ -19,6 +19,8 @@ from modelforge.files import read_text_or_none
 
 KILL_ROUNDS = 100
 """One that cannot be killed (the kernel holds it) is left after so many."""
+STACK_SIGNAL: int | None = getattr(signal, "SIGUSR1", None)
+"""Asks a worker to write where it is; Windows has none."""
 
 
 def start_identity(pid: int) -> str | None:
@@ -92,6 +94,30 @@ def spawn(
     )
 
 
+def ask_for_stack(pid: int, identity: str | None) -> None:
+    """Have the very process that had this identity write where each of its threads is, if it listens for that."""
+    if STACK_SIGNAL is None:
+        return
+    with suppress(OSError):
+        if sys.platform != "linux":
+            if is_running(pid, identity):
+                os.kill(pid, STACK_SIGNAL)
+            return
+        handle = os.pidfd_open(pid)  # this process, whoever gets its number after it
+        try:
+            # One that does not listen yet would be ended by the signal.
+            if is_running(pid, identity) and _listens(pid, STACK_SIGNAL):
+                signal.pidfd_send_signal(handle, STACK_SIGNAL)
+        finally:
+            os.close(handle)
+
+
+def _listens(pid: int, number: int) -> bool:
+    status = read_text_or_none(Path(f"/proc/{pid}/status")) or ""
+    caught = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
 def kill_tree(pid: int) -> None:
     """Kill a process and all that descend from it. The caller has checked its identity."""
     import psutil  # noqa: PLC0415
@@ -113,6 +139,28 @@ def kill_by_environment(name: str, value: str) -> None:
         for pid in found:
             kill_tree(pid)
         time.sleep(0.01)
+
+
+def ended_for_memory(root: Path = Path("/")) -> int | None:
+    """How many processes Linux has ended because memory ran out, in this process's group of them as far as that is
+    counted apart, else on the whole machine. None where nobody counts.
+
+    Version 2 of cgroups counts in ``memory.events``, version 1 in ``memory.oom_control``. Within a container the
+    group's folder is often the mount itself, whatever ``/proc/self/cgroup`` calls it.
+    """
+    groups = [line.split(":", 2) for line in (read_text_or_none(root / "proc/self/cgroup") or "").splitlines()]
+    mount = root / "sys/fs/cgroup"
+    files = [mount / path.lstrip("/") / "memory.events" for _, controllers, path in groups if not controllers]
+    for _, controllers, path in groups:
+        if "memory" in controllers.split(","):
+            own = mount / "memory" / path.lstrip("/")
+            files += [own / "memory.oom_control", mount / "memory" / "memory.oom_control"]
+    for file in [*files, mount / "memory.events", root / "proc/vmstat"]:
+        for line in (read_text_or_none(file) or "").splitlines():
+            name, _, number = line.partition(" ")
+            if name == "oom_kill" and number.strip().isdigit():
+                return int(number)
+    return None
 
 
 def lower_priority() -> None:

@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     """How many clients may listen on the WebSocket at once."""
     stall_timeout: float = Field(600.0, gt=0)
     """Seconds of silence after which a worker counts as stalled."""
+    stop_stalled: bool = False
+    """End a worker that counts as stalled; its run fails, and can be resumed from its last checkpoint."""
     auto_resume: bool = True
     """Take up runs again that ended with the server, from their last checkpoint."""
     generate_timeout: float = Field(120.0, gt=0)

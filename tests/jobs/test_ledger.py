@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,11 @@ from hypothesis import strategies as st
 from modelforge.contracts.base import now
 from modelforge.contracts.job import DatasetRef, JobState, ModelRef, RunSpec
 from modelforge.contracts.training import TrainingConfig
+from modelforge.errors import Conflict
 from modelforge.jobs.ledger import Ledger
 from modelforge.jobs.runners.base import Exit
-from modelforge.jobs.states import IllegalTransition
 from modelforge.store.database import Database
-from modelforge.store.jobs import get_job, list_metrics, newest_events
+from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events
 from modelforge.store.models import model_named
 from modelforge.store.tables import JobRow
 
@@ -114,7 +116,7 @@ def test_a_good_run_makes_a_model(run: Run) -> None:
     run.event("state", state="completed", message="Done", metrics={"final_loss": 0.25})
     status = run.ledger.ingest(JOB)[0]
     assert (status.status, status.progress) == ("completed", 100.0)
-    status, changes = run.ledger.settle(JOB, Exit(code=0), was_watched=True)
+    status, changes = run.ledger.settle(JOB, Exit(code=0), was_watched=True, next_token="n")
     assert status.status == "completed" and not changes.states
     with run.database.session() as session:
         model = model_named(session, "MADE")
@@ -149,7 +151,7 @@ def test_of_each_value_the_newest_stands(run: Run) -> None:
         run.event("metrics", step=step, epoch=0.1, values={"loss": float(step)})
     run.event("metrics", step=3, epoch=0.1, values={"eval_loss": 9.0})
     run.ledger.ingest(JOB)
-    run.ledger.settle(JOB, Exit(signal="SIGKILL"), was_watched=True)
+    run.ledger.settle(JOB, Exit(signal="SIGKILL"), was_watched=True, next_token="n")
     run.ledger.requeue(JOB, "u")
     run.ledger.enter(JOB, JobState.STARTING, "Starting")
     run.event("state", attempt=2, state="training", message="Training")
@@ -175,7 +177,7 @@ def test_an_attempt_begins_without_the_steps_of_the_one_before(run: Run) -> None
     run.event("state", state="training", message="Training")
     run.event("progress", step=5, total_steps=10, epoch=0.5, total_epochs=1)
     run.ledger.ingest(JOB)
-    run.ledger.settle(JOB, Exit(signal="SIGKILL"), was_watched=True)
+    run.ledger.settle(JOB, Exit(signal="SIGKILL"), was_watched=True, next_token="n")
     status = run.ledger.requeue(JOB, "u")
     assert (status.progress, status.current_step, status.current_epoch, status.total_steps) == (0.0, None, None, 10)
 
@@ -191,6 +193,7 @@ def test_what_cannot_be_is_said_and_changes_nothing(run: Run) -> None:
     [
         (Exit(signal="SIGKILL"), True, False, "failed", "killed", "SIGKILL"),
         (Exit(signal="SIGSEGV"), False, False, "failed", "killed", "SIGSEGV"),
+        (Exit(signal="SIGKILL", out_of_memory=True), True, False, "failed", "oom_host", "memory ran out"),
         (Exit(code=3), True, False, "failed", "error", "exit code 3"),
         (Exit(code=0), True, False, "failed", "error", "without saying how"),
         (Exit(), False, False, "interrupted", "server_restart", "machine"),
@@ -205,7 +208,7 @@ def test_an_end_without_a_word(
     run.ledger.ingest(JOB)
     if stop:
         run.ledger.request_stop(JOB)
-    status, changes = run.ledger.settle(JOB, ended, was_watched=watched)
+    status, changes = run.ledger.settle(JOB, ended, was_watched=watched, next_token="n")
     assert (status.status, status.cause) == (state, cause)
     assert [change.status for change in changes.states] == [state]
     job = run.job()
@@ -214,8 +217,100 @@ def test_an_end_without_a_word(
     assert words is None or words in (status.error or "")
 
 
+def test_a_clock_that_is_set_back_changes_no_order_and_no_duration(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = (datetime(2026, 1, 1, tzinfo=UTC) - timedelta(hours=hour) for hour in itertools.count())
+    monkeypatch.setattr("modelforge.jobs.ledger.now", lambda: next(moments))
+    run.event("state", state="training", message="Training")
+    for step in range(1, 4):
+        run.event("metrics", step=step, epoch=0.1, values={"loss": float(step)})
+        run.event("message", text=f"step {step}")
+        run.ledger.ingest(JOB)
+    run.event("state", state="failed", message="Failed", error="no", cause="error")
+    run.ledger.ingest(JOB)
+    job = run.job()
+    assert job.started_at is not None and job.ended_at is not None and job.started_at <= job.ended_at
+    status = run.ledger.settle(JOB, Exit(code=1), was_watched=True, next_token="n")[0]
+    job = run.job()
+    assert job.started_at is not None and job.ended_at is not None and job.started_at <= job.ended_at
+    with run.database.session() as session:
+        events = newest_events(session, JOB)
+        jobs = list_jobs(session, None, 0)[0]
+    assert [event.seq for event in events] == sorted({event.seq for event in events})
+    assert [event.text for event in events if event.text.startswith("step")] == ["step 1", "step 2", "step 3"]
+    assert [point["step"] for point in run.metrics()] == [1, 2, 3]
+    assert status.seq == events[-1].seq
+    assert [each.number for each in jobs] == sorted(each.number for each in jobs)
+
+
+def freeze(run: Run, **config: Any) -> None:
+    path = run.folder / "spec.json"
+    spec = RunSpec.model_validate_json(path.read_text())
+    own = spec.config.model_copy(update={"gradient_accumulation_steps": 1, "per_device_eval_batch_size": 1, **config})
+    path.write_text(spec.model_copy(update={"frozen": True, "config": own}).model_dump_json())
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_memory_that_ran_out_is_no_end_while_there_is_a_smaller_batch(run: Run, said: bool) -> None:
+    freeze(run)
+    run.event("state", state="training", message="Training")
+    if said:
+        run.event("state", state="failed", message="Failed", error="CUDA: no more", cause="oom_gpu")
+        ended = Exit(code=1)
+    else:
+        ended = Exit(signal="SIGKILL", out_of_memory=True)
+    assert run.ledger.ingest(JOB)[0].status == "training"
+    status, changes = run.ledger.settle(JOB, ended, was_watched=True, next_token="next")
+    assert (status.status, status.cause, status.error) == ("queued", None, None)
+    assert [change.status for change in changes.states] == ["queued"]
+    job = run.job()
+    assert (job.attempt, job.token, job.exit_code) == (2, "next", None)
+    assert not any(text.startswith("failed") for text in run.said())
+    whose = "GPU" if said else "machine"
+    assert run.said()[-1].startswith(
+        f"The {whose}'s memory ran out: going on from the last checkpoint with per_device_train_batch_size 1 instead "
+        "of 2, gradient_accumulation_steps 2 instead of 1"
+    )
+
+
+@pytest.mark.parametrize("smallest", [True, False])
+def test_memory_that_ran_out_at_the_smallest_batch_is_the_end(run: Run, smallest: bool) -> None:
+    freeze(run, **{"per_device_train_batch_size": 1} if smallest else {"auto_batch": False})
+    run.event("state", state="training", message="Training")
+    run.event("state", state="failed", message="Failed", error="CUDA: no more", cause="oom_gpu")
+    status = run.ledger.ingest(JOB)[0]
+    assert (status.status, status.cause, status.error) == ("failed", "oom_gpu", "CUDA: no more")
+
+
+def test_a_stop_wins_over_a_smaller_batch(run: Run) -> None:
+    freeze(run)
+    run.event("state", state="training", message="Training")
+    run.event("state", state="failed", message="Failed", error="CUDA: no more", cause="oom_gpu")
+    run.ledger.ingest(JOB)
+    run.ledger.request_stop(JOB)
+    status = run.ledger.settle(JOB, Exit(code=1), was_watched=True, next_token="n")[0]
+    assert (status.status, status.cause, status.error) == ("stopped", "user", None)
+
+
+@pytest.mark.parametrize(
+    ("log", "ended", "cause"),
+    [
+        ("Traceback …\nMemoryError\n", Exit(code=1), "oom_host"),
+        ("terminate called after throwing an instance of 'std::bad_alloc'\n", Exit(signal="SIGABRT"), "oom_host"),
+        ("torch.OutOfMemoryError: CUDA out of memory.\n", Exit(code=1), "oom_gpu"),
+        ("Traceback …\nKeyError: 'x'\n", Exit(code=1), "error"),
+        ("MemoryError\n", Exit(signal="SIGKILL"), "killed"),
+    ],
+)
+def test_a_worker_with_no_memory_left_to_say_so(run: Run, log: str, ended: Exit, cause: str) -> None:
+    (run.folder / "worker.log").write_text(log)
+    run.event("state", state="training", message="Training")
+    run.ledger.ingest(JOB)
+    status = run.ledger.settle(JOB, ended, was_watched=True, next_token="n")[0]
+    assert (status.status, status.cause) == ("failed", cause)
+
+
 def test_only_an_ended_job_begins_anew(run: Run) -> None:
-    with pytest.raises(IllegalTransition, match="starting cannot become queued"):
+    with pytest.raises(Conflict, match="is starting: only a failed, stopped or interrupted job"):
         run.ledger.requeue(JOB, "u")
 
 

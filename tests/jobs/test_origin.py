@@ -12,7 +12,7 @@ from modelforge.contracts.base import now
 from modelforge.contracts.job import DatasetRef, ModelRef, RunSpec
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import InvalidRequest, NotFound
+from modelforge.errors import Conflict, InvalidRequest, NotFound
 from modelforge.jobs.origin import check_start, find_folder
 from modelforge.settings import Settings, load_settings
 
@@ -100,3 +100,17 @@ def test_a_models_folder_holds_files_alone(tmp_path: Path, where: str) -> None:
     os.mkfifo(folder / where)
     with pytest.raises(InvalidRequest, match="a device or a pipe"):
         find_folder(str(folder), roots, "model_name")
+
+
+def test_a_damaged_spec_is_named(tmp_path: Path, settings: Settings) -> None:
+    run = tmp_path / "train_1"
+    write_spec(run, "train_1", ModelRef(name="m", source="hub", path="some/model"), [])
+    path = run / "spec.json"
+    whole = path.read_text()
+    for half in (whole[: len(whole) // 2], "", "[]", "{}"):
+        path.write_text(half)
+        with pytest.raises(Conflict, match=r"train_1/spec\.json is damaged.* start a new one"):
+            check_start(run, settings)
+    path.write_text(whole.replace('"schema_version":1', '"schema_version":99'))
+    with pytest.raises(Conflict, match="newer version of ModelForge"):
+        check_start(run, settings)

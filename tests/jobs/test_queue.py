@@ -273,7 +273,9 @@ def ticket(stage: Stage, path: str = "/api/jobs", key: str = "k", **fields: Any)
 def test_a_request_with_a_key_makes_one_job(stage: Stage) -> None:
     async def first() -> str:
         async with stage.server() as supervisor:
-            replies = await asyncio.gather(*(supervisor.enqueue(stage.config(), ROOTS, ticket(stage)) for _ in range(3)))
+            replies = await asyncio.gather(
+                *(supervisor.enqueue(stage.config(), ROOTS, ticket(stage)) for _ in range(3))
+            )
             assert len({reply.model_dump_json() for reply in replies}) == 1
             with pytest.raises(Conflict, match="another request"):
                 await supervisor.enqueue(stage.config(seed=7), ROOTS, ticket(stage, seed=7))
@@ -281,7 +283,9 @@ def test_a_request_with_a_key_makes_one_job(stage: Stage) -> None:
                 await supervisor.submit(stage.config(), ROOTS, ticket(stage, "/api/start_training"))
             with pytest.raises(NotFound):
                 await supervisor.enqueue(stage.config(dataset="gone"), ROOTS, ticket(stage, key="l", dataset="gone"))
-            other = await supervisor.enqueue(stage.config(seed=7), ROOTS, ticket(stage, key="l", seed=7))  # it was never used
+            other = await supervisor.enqueue(
+                stage.config(seed=7), ROOTS, ticket(stage, key="l", seed=7)
+            )  # it was never used
             assert other.job_id != replies[0].job_id
             return replies[0].model_dump_json()
 

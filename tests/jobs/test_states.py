@@ -29,6 +29,11 @@ def test_every_state_but_completed_can_end_badly_and_go_on() -> None:
         check_transition(JobState(end), JobState.QUEUED)
 
 
+def test_a_run_can_begin_again_by_itself() -> None:
+    for state in ("starting", "training", "saving"):
+        check_transition(JobState(state), JobState.QUEUED)
+
+
 @pytest.mark.parametrize(
     ("current", "wanted"),
     [("completed", "queued"), ("queued", "completed"), ("training", "completed"), ("failed", "training")],

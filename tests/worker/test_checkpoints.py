@@ -76,3 +76,23 @@ def test_the_manifest_remembers(tmp_path: Path) -> None:
     manifest = checkpoints.manifest_of(make(tmp_path, 7))
     assert (manifest["step"], manifest["train_seconds"]) == (7, 1.5)
     assert set(manifest["files"]) == {"model.safetensors", "sub/state.json"}
+
+
+def test_old_ones_go_and_the_best_stays(tmp_path: Path) -> None:
+    for step in (2, 4, 6, 8, 10):
+        make(tmp_path, step)
+    make(tmp_path, 5, sealed=False)  # what a killed run left
+    make(tmp_path, 12, sealed=False)  # being written
+    checkpoints.prune(tmp_path, 2, best=4)
+    assert {path.name for path in tmp_path.iterdir()} == {f"checkpoint-{step}" for step in (4, 8, 10, 12)}
+    checkpoints.prune(tmp_path, 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-10", "checkpoint-12"}
+    checkpoints.prune(tmp_path, 1)
+    assert checkpoints.sealed_steps(tmp_path) == [10]
+
+
+def test_none_goes_while_there_is_no_whole_one(tmp_path: Path) -> None:
+    for step in (2, 4):
+        make(tmp_path, step, sealed=False)
+    checkpoints.prune(tmp_path, 1)
+    assert len(list(tmp_path.iterdir())) == 2

@@ -22,6 +22,7 @@ from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import (
+    DiskFull,
     Fault,
     InvalidRequest,
     MethodNotAllowed,
@@ -30,6 +31,7 @@ from modelforge.errors import (
     Unauthorized,
     did_you_mean,
 )
+from modelforge.files import is_disk_full
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +90,7 @@ async def no_socket(socket: WebSocket) -> None:
 def install(app: FastAPI) -> None:
     """Answer every error of every route in the contract's form."""
     app.add_exception_handler(ModelForgeError, _ours)
+    app.add_exception_handler(OSError, _disk)
     app.add_exception_handler(WebSocketRequestValidationError, _invalid_socket)  # type: ignore[arg-type]
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -99,6 +102,13 @@ async def _ours(request: Request, error: Exception) -> Response:
     if error.status_code >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error.detail)
     return answer(error)
+
+
+async def _disk(request: Request, error: Exception) -> Response:
+    if not is_disk_full(error):
+        raise error
+    where = getattr(error, "filename", None) or "the home folder"
+    return await _ours(request, DiskFull(f"the disk of {where} is full: make room and try again"))
 
 
 async def _internal(request: Request, error: Exception) -> Response:

@@ -20,7 +20,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from modelforge.datasets.ingest import check_ending, safe_filename
-from modelforge.errors import Fault, InvalidRequest, TooLarge, UnsupportedMedia
+from modelforge.errors import DiskFull, Fault, InvalidRequest, TooLarge, UnsupportedMedia
+from modelforge.files import is_disk_full
 
 FIELD = "file"
 _PIECE = 1 << 20
@@ -28,7 +29,6 @@ _PIECE = 1 << 20
 _ENVELOPE = 1 << 20
 """Bytes that a form may hold beside the file: boundaries, headers, other fields."""
 _HOW = "Send the file as multipart/form-data in the field 'file': curl -F file=@data.jsonl …"
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
 _EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*([^\s;]+)", re.IGNORECASE)
 
@@ -109,8 +109,8 @@ def _too_large(max_bytes: int) -> TooLarge:
 
 
 def _disk_fault(error: OSError) -> Fault:
-    if error.errno in _NO_ROOM:
-        return Fault("the disk that uploads are kept on is full; make room and send the file again")
+    if is_disk_full(error) or error.errno == errno.EFBIG:
+        return DiskFull("the disk that uploads are kept on is full; make room and send the file again")
     return Fault(f"the upload could not be written: {error.strerror or type(error).__name__}")
 
 

@@ -216,8 +216,8 @@ class Story:
                 f" trained questions answered word for word ({which} were asked).",
             )
         )
-        if job.started_at and job.ended_at:
-            say(f"Trained in {duration((job.ended_at - job.started_at).total_seconds())}.")
+        if job.metrics and "train_seconds" in job.metrics:
+            say(f"Trained in {duration(job.metrics['train_seconds'])}.")
         self._title("4", "Yours now", "")
         question = one_per_answer(rows)[0].question
         for what, value in (

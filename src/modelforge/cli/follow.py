@@ -160,7 +160,7 @@ def _leave(client: Client, started: TrainingStarted, program: str, *, as_json: b
 def print_end(job: JobDetail, program: str) -> None:
     """How a job ended, for people; of one that did not come to its end, why, and the last lines of its log."""
     if job.status == JobState.COMPLETED:
-        took = duration((job.ended_at - job.started_at).total_seconds()) if job.ended_at and job.started_at else None
+        took = duration(job.metrics["train_seconds"]) if job.metrics and "train_seconds" in job.metrics else None
         say(f"\nTrained {job.name}{f' in {took}' if took else ''}.", "bold green")
         print_fields({"Model id": job.model_id, "Folder": job.model_path})
         say("")

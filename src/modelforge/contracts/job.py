@@ -402,6 +402,8 @@ class RunSpec(Contract):
     name: str
     """The new model's name."""
     created_at: UtcTime
+    requested_at: float | None = None
+    """The same by the machine's monotonic clock, in seconds: nothing is measured by a clock that can be set."""
     config: TrainingConfig
     """With every default filled in that could be before the data and the model were loaded."""
     frozen: bool = False
@@ -409,6 +411,8 @@ class RunSpec(Contract):
     device: Literal["cuda", "mps", "cpu"]
     row_tokens: int | None = None
     """Tokens of a row that the engine lays documents end to end in; None where the plain trainer trains."""
+    longest_tokens: int | None = None
+    """Tokens of the longest example, which no row is shorter than; known when the rest is filled in."""
     memory_estimate_mb: float | None = None
     """The most memory that it was thought to take, in units of 1 000 000 bytes; None where nothing was known."""
     dataset: DatasetRef

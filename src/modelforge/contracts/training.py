@@ -186,6 +186,9 @@ class TrainingConfig(Request):
     """Forward passes for one optimizer step. 4 unless compute_specs says otherwise."""
     gradient_checkpointing: bool | None = None
     """Recompute activations in the backward pass: less memory, a third slower. Chosen by the memory estimate."""
+    auto_batch: bool = True
+    """Where memory runs out, go on from the last checkpoint with half the micro-batch and twice the accumulation: an
+    optimizer step learns from the same examples."""
     max_grad_norm: float = Field(0.3, gt=0, le=1_000_000)
     """Gradients are scaled down to this norm."""
     learning_rate: float | None = Field(None, gt=0, le=1)
@@ -215,6 +218,9 @@ class TrainingConfig(Request):
     """Steps between evaluations. By the length of the run."""
     save_steps: Steps | None = None
     """Steps between checkpoints. By the length of the run."""
+    save_total_limit: int = Field(2, ge=1, le=1000)
+    """Newest checkpoints that are kept, beside the best one where that is looked for. An older one goes when the next
+    is whole."""
     logging_steps: Steps | None = None
     """Steps between points of the loss curve. By the length of the run."""
     max_eval_samples: int = Field(100, ge=1, le=100_000)

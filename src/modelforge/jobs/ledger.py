@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +28,23 @@ from modelforge.contracts.events import (
 )
 from modelforge.contracts.job import OPEN_STATES, Cause, JobState, MetricPoint, RunSpec, TrainingStatus
 from modelforge.errors import Conflict
-from modelforge.files import size_mb
+from modelforge.files import size_mb, write_atomic
 from modelforge.jobs.broadcast import Changes
+from modelforge.jobs.microbatch import OUT_OF_MEMORY, difference, smaller
 from modelforge.jobs.runners.base import Exit
-from modelforge.jobs.states import IllegalTransition, check_transition
+from modelforge.jobs.spec import SPEC, spec_of
+from modelforge.jobs.states import RESUMABLE, IllegalTransition, check_transition
 from modelforge.store.database import Database
 from modelforge.store.jobs import get_job, last_seq, put_metric, status_of, waiting_jobs
 from modelforge.store.tables import EventRow, IdempotencyRow, JobRow, ModelRow
+from modelforge.worker.failures import LESS, memory_cause
 
 BATCH_BYTES = 1 << 20
 """Read at a time: bounds memory and the length of a transaction when a long file is caught up with."""
+STARTING = "Starting the worker"
 LOG_TAIL_LINES = 20
 LOG_TAIL_BYTES = 64_000
+_LOOK = "where it was, the end of its log says"
 
 
 class Ledger:
@@ -92,7 +98,7 @@ class Ledger:
             row = next(iter(waiting_jobs(session)), None)
             if row is None:
                 return None
-            changes = self._enter(session, row, JobState.STARTING, "Starting the worker")
+            changes = self._enter(session, row, JobState.STARTING, STARTING)
             return row, status_of(row), changes
 
     def cancel(self, job_id: str) -> bool:
@@ -121,20 +127,16 @@ class Ledger:
             return position
 
     def requeue(self, job_id: str, token: str) -> TrainingStatus:
-        """Begin the job's next attempt, before all that wait. Raises IllegalTransition for one that has not ended, or
-        was completed."""
+        """Begin the job's next attempt, before all that wait. Raises Conflict for one that has not ended, or was
+        completed."""
         with self._database.session() as session:
-            place = _place(waiting_jobs(session), ahead=True)
             row = get_job(session, job_id)
-            check_transition(JobState(row.status), JobState.QUEUED)
-            row.attempt += 1
-            row.token = token
-            row.place = place
-            row.progress, row.eta_seconds, row.stop_requested, row.stalled = 0.0, None, False, False
-            # From which checkpoint it goes on, the worker finds out.
-            row.current_step = row.current_epoch = None
-            row.error = row.cause = row.exit_code = row.signal = row.log_tail = row.ended_at = None
-            return self._enter(session, row, JobState.QUEUED, "Waiting to go on").states[-1]
+            if row.status not in RESUMABLE:
+                raise Conflict(
+                    f"job {job_id} is {row.status}: only a failed, stopped or interrupted job can be resumed"
+                )
+            row.stop_requested = False
+            return self._begin_again(session, row, token, "Waiting to go on").states[-1]
 
     def enter(
         self, job_id: str, state: JobState, message: str, *, error: str | None = None, cause: Cause | None = None
@@ -158,7 +160,8 @@ class Ledger:
         with self._database.session() as session:
             row = get_job(session, job_id)
             row.stalled = stalled
-            text = "The worker has been silent for longer than it should" if stalled else "The worker speaks again"
+            silent = f"The worker has been silent for longer than it should; {_LOOK}"
+            text = silent if stalled else "The worker speaks again"
             self._log(session, row, "message", text)
             return status_of(row), Changes([], [status_of(row)])
 
@@ -174,28 +177,55 @@ class Ledger:
             row.events_offset += read
             return status_of(row), Changes(points, states), read > 0
 
-    def settle(self, job_id: str, ended: Exit, *, was_watched: bool) -> tuple[TrainingStatus, Changes]:
-        """The worker has ended and its file was read to the end: give the job the end that the worker could not."""
+    def settle(
+        self, job_id: str, ended: Exit, *, was_watched: bool, next_token: str, because: str | None = None
+    ) -> tuple[TrainingStatus, Changes]:
+        """The worker has ended and its file was read to the end: give the job the end that the worker could not.
+
+        Where memory ran out and a smaller batch may do, that is a next attempt, queued under ``next_token``.
+        ``because`` is why the server itself ended the worker, if it did.
+        """
         with self._database.session() as session:
             row = get_job(session, job_id)
-            row.exit_code, row.signal, row.ended_at = ended.code, ended.signal, now()
+            row.exit_code, row.signal, row.ended_at = ended.code, ended.signal, _end(row)
             row.eta_seconds, row.stalled = None, False
             state = JobState(row.status)
             if state not in OPEN_STATES:
                 return status_of(row), Changes([], [])
             row.log_tail = log_tail(self._runs / job_id)
+            cause, error = (Cause.KILLED, f"{because}; {_LOOK}") if because else _why(row, ended)
+            spec, less = self._smaller(row)
+            row.cause, row.error = cause, error
             if row.stop_requested:
-                row.cause = Cause.USER
+                row.cause, row.error = Cause.USER, None
                 changes = self._enter(session, row, JobState.STOPPED, "Stopped; the worker had to be killed")
-            elif ended.code is None and ended.signal is None and not was_watched:
+            elif cause in OUT_OF_MEMORY and spec is not None and less is not None:
+                # Before the commit: a server that is killed in between halves once more, and none goes on as before.
+                write_atomic(self._runs / job_id / SPEC, less.model_dump_json(indent=2))
+                changes = self._begin_again(session, row, next_token, "Waiting to go on with a smaller batch")
+                self._log(session, row, "message", _going_on(cause, difference(spec, less)))
+            elif ended.code is None and ended.signal is None and not was_watched and cause not in OUT_OF_MEMORY:
                 row.cause = Cause.SERVER_RESTART
                 row.error = "Worker and server ended together, as when the machine restarts"
                 changes = self._enter(session, row, JobState.INTERRUPTED, "Interrupted")
             else:
-                row.cause = Cause.KILLED if ended.signal else Cause.ERROR
-                row.error = _explain(ended, row.log_tail)
                 changes = self._enter(session, row, JobState.FAILED, "Failed")
             return status_of(row), changes
+
+    def _smaller(self, row: JobRow) -> tuple[RunSpec | None, RunSpec | None]:
+        """The run's spec, and one with a smaller batch, if there is one."""
+        spec = spec_of(self._runs / row.id)
+        return spec, smaller(spec) if spec is not None else None
+
+    def _begin_again(self, session: Session, row: JobRow, token: str, message: str) -> Changes:
+        row.attempt += 1
+        row.token = token
+        row.place = _place(waiting_jobs(session), ahead=True)
+        row.progress, row.eta_seconds, row.stalled = 0.0, None, False
+        # From which checkpoint it goes on, the worker finds out.
+        row.current_step = row.current_epoch = None
+        row.error = row.cause = row.exit_code = row.signal = row.log_tail = row.ended_at = None
+        return self._enter(session, row, JobState.QUEUED, message)
 
     def _next(self) -> int:
         self._seq += 1
@@ -205,9 +235,9 @@ class Ledger:
         row.status = state
         row.message = message
         if state == JobState.STARTING and row.started_at is None:
-            row.started_at = now()
+            row.started_at = max(now(), row.created_at)
         if state not in OPEN_STATES:
-            row.ended_at = now()
+            row.ended_at = _end(row)
             row.eta_seconds = None
         self._log(session, row, "state", f"{state}: {row.error or message}", told=told)
         return Changes([], [status_of(row)])
@@ -259,6 +289,8 @@ class Ledger:
             if getattr(event, name) is not None:
                 setattr(row, name, getattr(event, name))
         row.error, row.cause = event.error, event.cause
+        if event.cause in OUT_OF_MEMORY and self._smaller(row)[1] is not None:
+            return Changes([], [])  # it goes on, as soon as the process has ended and its memory is free
         if event.state == JobState.COMPLETED:
             row.progress = 100.0
             row.model_id = self._register(session, row)
@@ -313,6 +345,11 @@ def _place(waiting: Sequence[JobRow], *, ahead: bool) -> int:
     return waiting[0].place - 1 if ahead else waiting[-1].place + 1
 
 
+def _end(row: JobRow) -> datetime:
+    """The present, and not before the job's start: the clock may have been set back meanwhile."""
+    return max(now(), row.started_at or row.created_at)
+
+
 def log_tail(run_dir: Path) -> list[str]:
     """The last lines of the run's log."""
     try:
@@ -355,6 +392,26 @@ def _in_words(event: Event) -> str:
         return f"Step {event.step}{reward}: {event.prompt.strip()} → {event.completion.strip()}"
     assert isinstance(event, MessageEvent)
     return event.text
+
+
+def _why(row: JobRow, ended: Exit) -> tuple[Cause, str]:
+    """Why a job whose state is open has no worker any more: by the worker's last word, or by how it ended."""
+    if row.cause is not None and row.error is not None:
+        return Cause(row.cause), row.error
+    tail = row.log_tail or []
+    # One that had no memory left to say so: by what Python or the C++ library wrote.
+    said = memory_cause("\n".join(tail)) if ended.code or ended.signal == "SIGABRT" else None
+    if ended.out_of_memory or said is not None:
+        return said or Cause.OOM_HOST, f"The worker {ended}{'' if ended.out_of_memory else ': out of memory'}. {LESS}"
+    return Cause.KILLED if ended.signal else Cause.ERROR, _explain(ended, tail)
+
+
+def _going_on(cause: Cause, difference: str) -> str:
+    whose = "GPU" if cause == Cause.OOM_GPU else "machine"
+    return (
+        f"The {whose}'s memory ran out: going on from the last checkpoint with {difference}. An optimizer step learns "
+        "from the same examples as before"
+    )
 
 
 def _explain(ended: Exit, tail: list[str]) -> str:

@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
-from modelforge.contracts.job import ModelRef, RunSpec
+from modelforge.contracts.job import ModelRef
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest, NotFound
-from modelforge.files import local_path, read_json_or_none, read_text_or_none
+from modelforge.files import local_path, read_json_or_none
 from modelforge.hub.folder import check_folder
 from modelforge.hub.lookup import HUB_ID, find_config, find_revision
+from modelforge.jobs.spec import spec_of, whole_spec
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 from modelforge.store.models import model_named
@@ -150,11 +149,10 @@ def lineage_of(config: TrainingConfig, model: ModelRef, database: Database) -> l
 
 
 def check_start(run_dir: Path, settings: Settings) -> None:
-    """Raises NotFound where the earlier model that a run started from is gone, or its folder is another model's now (a
-    resume would go on over other weights), InvalidRequest where code would be run that the server no longer allows."""
-    spec = spec_of(run_dir)
-    if spec is None:
-        raise NotFound(f"the run folder {run_dir} is gone or not whole, so job {run_dir.name} cannot be resumed")
+    """Raises what ``whole_spec`` does; NotFound where the earlier model that a run started from is gone, or its folder
+    is another model's now (a resume would go on over other weights); InvalidRequest where code would be run that the
+    server no longer allows."""
+    spec = whole_spec(run_dir)
     check_remote_code(spec, settings)
     earlier = spec.lineage[-1] if spec.lineage else None
     if earlier is None or earlier.job_id is None:
@@ -165,15 +163,6 @@ def check_start(run_dir: Path, settings: Settings) -> None:
             f"model '{earlier.name}', which job {spec.job_id} started from, is deleted, so the job cannot be resumed; "
             "start a new one from another model"
         )
-
-
-def spec_of(folder: Path) -> RunSpec | None:
-    """The spec of the run that made what is in the folder; None where it is missing or not whole."""
-    text = read_text_or_none(folder / "spec.json")
-    try:
-        return RunSpec.model_validate_json(text) if text is not None else None
-    except ValidationError:
-        return None
 
 
 def find_reward_model(

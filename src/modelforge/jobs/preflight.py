@@ -29,6 +29,7 @@ from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
 from modelforge.hub.folder import context_of
 from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
+from modelforge.jobs.room import check_room
 from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, Batch, Estimate, estimate
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
@@ -99,6 +100,8 @@ async def check(
     if described and provider.name == "huggingface":
         head = task.head(described, config.model_name)
         warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, dataset)
+    if described:
+        await to_thread.run_sync(check_room, resolved, described, dataset, settings)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
     return Plan(resolved, name, dataset, model, lineage_of(config, model, database), reward_model, warnings)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from modelforge.contracts.job import OPEN_STATES, JobState
 
 _ENDS = frozenset({JobState.FAILED, JobState.STOPPED, JobState.INTERRUPTED})
+_AGAIN = frozenset({JobState.QUEUED})
+"""By a next attempt that the server makes by itself: nobody is to take the run for ended."""
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.STARTING}) | _ENDS,
-    JobState.STARTING: frozenset({JobState.TRAINING}) | _ENDS,
-    JobState.TRAINING: frozenset({JobState.SAVING}) | _ENDS,
-    JobState.SAVING: frozenset({JobState.COMPLETED}) | _ENDS,
+    JobState.STARTING: frozenset({JobState.TRAINING}) | _ENDS | _AGAIN,
+    JobState.TRAINING: frozenset({JobState.SAVING}) | _ENDS | _AGAIN,
+    JobState.SAVING: frozenset({JobState.COMPLETED}) | _ENDS | _AGAIN,
     JobState.COMPLETED: frozenset(),
     JobState.FAILED: frozenset({JobState.QUEUED}),
     JobState.STOPPED: frozenset({JobState.QUEUED}),

@@ -34,10 +34,11 @@ from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.idempotency import Ticket
-from modelforge.jobs.ledger import Ledger
+from modelforge.jobs.ledger import STARTING, Ledger
 from modelforge.jobs.origin import check_start
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
+from modelforge.jobs.spec import SPEC
 from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
 from modelforge.lease import DeviceLease
 from modelforge.settings import Settings
@@ -60,6 +61,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 RETRY_SECONDS = 2.0
+STACK_SECONDS = 1.0
+"""Until a worker that is asked where it is has written that."""
 
 T = TypeVar("T")
 R = TypeVar("R", TrainingStarted, JobQueued)
@@ -144,9 +147,7 @@ class Supervisor:
                 await self._launch(reply.job_id, token, 1)
                 return reply
 
-    async def enqueue(
-        self, config: TrainingConfig, roots: Sequence[Path], ticket: Ticket | None = None
-    ) -> JobQueued:
+    async def enqueue(self, config: TrainingConfig, roots: Sequence[Path], ticket: Ticket | None = None) -> JobQueued:
         """Check the request as a start does, make its run folder, and have it wait for its turn.
 
         Raises what ``preflight.check`` raises.
@@ -203,9 +204,9 @@ class Supervisor:
         await self._write(lambda: self._ledger.request_stop(job_id))
         if not force:
             await asyncio.wait([watch], timeout=self._settings.stop_timeout)
-        if not watch.done():
+        while not watch.done():  # a next attempt may have begun meanwhile
             await to_thread.run_sync(self._handles[job_id].kill)
-            await asyncio.wait([watch])
+            await asyncio.wait([watch], timeout=RETRY_SECONDS)
         with self._database.session() as session:
             row = get_job(session, job_id)
         if row.status != JobState.STOPPED:
@@ -316,20 +317,19 @@ class Supervisor:
         return await self._write(lambda: self._ledger.requeue(job_id, token))
 
     async def _launch(self, job_id: str, token: str, attempt: int) -> None:
-        self._publish(*await self._write(lambda: self._ledger.enter(job_id, JobState.STARTING, "Starting the worker")))
-        await self._start_worker(job_id, token, attempt)
+        self._publish(*await self._write(partial(self._ledger.enter, job_id, JobState.STARTING, STARTING)))
+        self._watch(job_id, await self._start_worker(job_id, token, attempt), adopted=False)
 
-    async def _start_worker(self, job_id: str, token: str, attempt: int) -> None:
+    async def _start_worker(self, job_id: str, token: str, attempt: int) -> Handle:
         run_dir = self._settings.runs / job_id
         try:
             await self._lease.take(job_id)
-            handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
+            return await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
         except (OSError, ModelForgeError) as error:
             why = f"The worker could not be started: {getattr(error, 'strerror', None) or error}"
             self._lease.give_back(job_id)
             await self._fail(job_id, why)
             raise Fault(f"{why}. Job {job_id} can be resumed when that is mended") from error
-        self._watch(job_id, handle, adopted=False)
 
     async def _fail(self, job_id: str, why: str) -> None:
         """An end that is the server's own fault."""
@@ -346,6 +346,7 @@ class Supervisor:
             job_id=job_id,
             name=plan.name,
             created_at=now(),
+            requested_at=time.monotonic(),
             config=plan.config.model_copy(update={"name": plan.name}),
             device=self._hardware.device,
             dataset=dataset,
@@ -355,7 +356,7 @@ class Supervisor:
             output_dir=str(self._settings.models / plan.name),
             modelforge_version=__version__,
         )
-        write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
+        write_atomic(run_dir / SPEC, spec.model_dump_json(indent=2))
         return spec
 
     def _watch(self, job_id: str, handle: Handle, *, adopted: bool) -> None:
@@ -365,8 +366,12 @@ class Supervisor:
     async def _follow(self, job_id: str, handle: Handle, adopted: bool) -> None:
         """Watch a worker to its end. Nothing that goes wrong here may leave a job that can be neither ended nor begun
         anew."""
+        following: Handle | None = handle
         try:
-            await self._tail(job_id, handle, adopted)
+            while following is not None:
+                self._handles[job_id] = handle = following
+                await self._tail(job_id, handle, adopted)
+                following, adopted = await self._go_on_smaller(job_id), False
         except Exception as error:  # the edge of the watch: nobody awaits its task
             log.exception("watching %s failed", job_id)
             await to_thread.run_sync(handle.kill)
@@ -384,6 +389,7 @@ class Supervisor:
         heard = time.monotonic()
         stalled = False
         ended: Exit | None = None
+        because: str | None = None
         while ended is None:
             ended = await to_thread.run_sync(handle.poll)
             if ended is None:
@@ -397,11 +403,40 @@ class Supervisor:
             if silent != stalled:
                 stalled = silent
                 self._publish(*await self._insist(partial(self._ledger.set_stalled, job_id, silent)))
+                if silent:
+                    because = await self._see_to_stalled(handle)
             if ended is None:
                 await asyncio.sleep(POLL_SECONDS)
         await to_thread.run_sync(handle.sweep)
         await self._catch_up(job_id)
-        self._publish(*await self._insist(partial(self._ledger.settle, job_id, ended, was_watched=not adopted)))
+        settle = partial(
+            self._ledger.settle,
+            job_id,
+            ended,
+            was_watched=not adopted or because is not None,
+            next_token=secrets.token_hex(16),
+            because=because,
+        )
+        self._publish(*await self._insist(settle))
+
+    async def _see_to_stalled(self, handle: Handle) -> str | None:
+        """Have a silent worker say where it is, and end it where that is set. Returns why it was ended."""
+        await to_thread.run_sync(handle.ask_for_stack)
+        if not self._settings.stop_stalled:
+            return None
+        await asyncio.sleep(STACK_SECONDS)
+        await to_thread.run_sync(handle.kill)
+        return f"The worker said nothing for {self._settings.stall_timeout:g} s and was ended"
+
+    async def _go_on_smaller(self, job_id: str) -> Handle | None:
+        """The worker of a next attempt, where memory ran out and a smaller batch may do: a process of its own, for
+        nobody knows what memory that ran out has left in the one before."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+        if row.status != JobState.QUEUED:
+            return None
+        self._publish(*await self._insist(partial(self._ledger.enter, job_id, JobState.STARTING, STARTING)))
+        return await self._start_worker(job_id, row.token, row.attempt)
 
     async def _go_on(self) -> None:
         """Go on with what an earlier server left, then start what waits whenever the device is free."""
@@ -461,9 +496,10 @@ class Supervisor:
         row, status, changes = claimed
         self._publish(status, changes)
         try:
-            await self._start_worker(row.id, row.token, row.attempt)
+            handle = await self._start_worker(row.id, row.token, row.attempt)
         except Fault:
             return False  # it is written down as failed
+        self._watch(row.id, handle, adopted=False)
         return True
 
     async def _catch_up(self, job_id: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModu
 from sqlalchemy.orm import Session, sessionmaker
 
 from modelforge.errors import InvalidRequest, StoreFault
+from modelforge.files import sync_folder
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_SECONDS = 30
+BUSY_SECONDS = 30.0
+"""How long a piece of work waits for another process that writes."""
 
 
 class Database:
@@ -47,10 +49,23 @@ class Database:
         except IntegrityError:
             raise
         except DBAPIError as error:
-            raise StoreFault(f"the database did not take it: {error.orig}") from error
+            raise StoreFault(f"the database did not take it: {_why(error)}") from error
 
     def close(self) -> None:
         self.engine.dispose()
+
+
+def _why(error: DBAPIError) -> str:
+    """What the driver says, and what to do where that is known (the low byte is the error, sqlite.org/rescode.html)."""
+    kind = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    if kind == sqlite3.SQLITE_BUSY:
+        return (
+            f"another process has kept it locked for {BUSY_SECONDS:g} s. End what writes to it (a backup, a database "
+            "browser), and try again"
+        )
+    if kind == sqlite3.SQLITE_FULL:
+        return f"{error.orig}. Make room and try again; nothing of it was written"
+    return str(error.orig)
 
 
 def _engine(place: str | Path) -> Engine:
@@ -99,7 +114,8 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 def _migrate(engine: Engine) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
     try:
         with engine.begin() as connection:
             if engine.dialect.name == "sqlite":
@@ -107,6 +123,8 @@ def _migrate(engine: Engine) -> None:
                 # the first. IMMEDIATE, so that a second process waits here and then finds everything made.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             current = MigrationContext.configure(connection).get_current_revision()
+            if current in known and current != scripts.get_current_head():
+                _back_up(engine, current)
             if current is not None and current not in known:
                 raise StoreFault(
                     f"the database was written by a newer version of ModelForge (its schema is {current}): "
@@ -115,4 +133,29 @@ def _migrate(engine: Engine) -> None:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:
-        raise StoreFault(f"the database cannot be opened: {error.orig}") from error
+        raise StoreFault(f"the database cannot be opened: {_why(error)}") from error
+
+
+def _back_up(engine: Engine, revision: str) -> None:
+    """Copy the SQLite file as it is before a migration, beside it: ``<file>.<revision>.bak``.
+
+    Whoever wants the earlier version back, stops the server and puts the copy in the database's place. Raises
+    StoreFault where it cannot be made: then nothing is migrated.
+    """
+    place = engine.url.database
+    if engine.dialect.name != "sqlite" or not place or not Path(place).is_file():
+        return
+    target = Path(f"{place}.{revision}.bak")
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        partial.unlink(missing_ok=True)
+        with closing(sqlite3.connect(place)) as source, closing(sqlite3.connect(partial)) as copy:
+            source.backup(copy)
+        partial.replace(target)
+        sync_folder(target.parent)
+    except (OSError, sqlite3.Error) as error:
+        partial.unlink(missing_ok=True)
+        raise StoreFault(
+            f"the database is to be migrated, and before that it could not be copied to {target}: {error}. Nothing was "
+            "changed; make room, or let the folder be written to"
+        ) from error

@@ -9,12 +9,14 @@ import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from pathlib import Path
 
-from modelforge import native
+from modelforge import native, reserve
 from modelforge.contracts.job import JobState
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS
 from modelforge.files import read_json_or_none
+from modelforge.processes import STACK_SIGNAL
 from modelforge.providers import PROVIDERS
 from modelforge.strategies import STRATEGIES
 from modelforge.worker import checkpoints, libraries
@@ -25,6 +27,8 @@ from modelforge.worker.report import Report, StopRequested
 def main() -> int:
     """The process's edge: whatever happens, the last event says how the run ended. Returns the exit code."""
     faulthandler.enable()
+    if STACK_SIGNAL is not None:
+        faulthandler.register(STACK_SIGNAL)
     os.umask(0o077)  # somebody's private data
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     run_dir = Path(os.environ["MODELFORGE_HOME"]) / "runs" / sys.argv[1]
@@ -45,9 +49,11 @@ def main() -> int:
     except StopRequested:
         report.ended_early()
     except BaseException as error:  # noqa: BLE001 - the edge of the process
-        traceback.print_exc()
+        cause, text = explain(error, run_dir)
+        reserve.release(run_dir)
+        with suppress(OSError):  # the log may lie on the disk that is full
+            traceback.print_exc()
         checkpoints.remove_unsealed(run_dir / "checkpoints")
-        cause, text = explain(error)
         report.state(JobState.FAILED, "Failed", error=text, cause=cause)
         return 1
     return 0

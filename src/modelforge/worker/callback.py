@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from modelforge.contracts.job import JobState
 from modelforge.strategies.stage import Training
-from modelforge.worker.checkpoints import seal
+from modelforge.worker.checkpoints import prune, seal
 from modelforge.worker.failures import NanLoss
 from modelforge.worker.report import Report
 
@@ -69,14 +69,17 @@ class ReportCallback(TrainerCallback):
     def __init__(
         self,
         report: Report,
-        requested_at: float,
+        requested_at: float | None,
         earlier_seconds: float,
         pace: Pace,
         *,
+        keep: int,
         patience: int | None = None,
         resumed: bool = False,
     ) -> None:
-        """``requested_at`` in seconds since the epoch; ``patience`` in evaluations without a lower loss."""
+        """``requested_at`` by the machine's monotonic clock, None where that is not known; ``keep`` checkpoints;
+        ``patience`` in evaluations without a lower loss."""
+        self._keep = keep
         self._report = report
         self._pace = pace
         self._patience = patience
@@ -130,7 +133,8 @@ class ReportCallback(TrainerCallback):
         moment = self._last_step_done = time.monotonic()
         if self._first_step_done is None:
             self._first_step_done = moment
-            self.time_to_first_step = time.time() - self._requested_at
+            if self._requested_at is not None:
+                self.time_to_first_step = moment - self._requested_at
         self.stopped = self._report.should_stop
         last = self.stopped or state.global_step == state.max_steps
         if last:
@@ -158,10 +162,7 @@ class ReportCallback(TrainerCallback):
             return
         for name in ("loss", "eval_loss", "final_loss"):
             if name in logs and not math.isfinite(logs[name]):
-                raise NanLoss(
-                    f"The {name} became {logs[name]} at step {state.global_step}. Lower learning_rate, raise "
-                    "warmup_ratio, or train in bf16 or float32; then resume from the last checkpoint or start anew."
-                )
+                raise NanLoss(f"The {name} became {logs[name]} at step {state.global_step}.")
         values = {
             _RENAMED.get(name, name): float(value)
             for name, value in logs.items()
@@ -185,12 +186,14 @@ class ReportCallback(TrainerCallback):
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         _check_finite(kwargs["model"], state.global_step)
-        self.sealed(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", state.global_step)
+        self.sealed(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}", state)
 
-    def sealed(self, folder: Path, step: int) -> None:
-        """The folder is written: make it count, and say so."""
-        seal(folder, self._pace.done + step, self.train_seconds)
-        self._report.checkpoint(self._pace.done + step, folder)
+    def sealed(self, folder: Path, state: TrainerState) -> None:
+        """The folder is written: make it count, say so, and remove older ones: not before, or there might be none."""
+        step = self._pace.done + state.global_step
+        seal(folder, step, self.train_seconds)
+        self._report.checkpoint(step, folder)
+        prune(folder.parent, self._keep, best=state.best_global_step)
         self._last_save = time.monotonic()
         self._save_after = SAVE_SECONDS
 
@@ -211,7 +214,4 @@ def _check_finite(model: torch.nn.Module, step: int) -> None:
     """A checkpoint of weights that are no numbers would be resumed from for ever."""
     for name, parameter in model.named_parameters():
         if parameter.requires_grad and not torch.isfinite(parameter).all():
-            raise NanLoss(
-                f"The weights of {name} are no numbers any more at step {step}. Lower learning_rate or raise "
-                "warmup_ratio; the checkpoints before this step are whole."
-            )
+            raise NanLoss(f"The weights of {name} are no numbers any more at step {step}.")

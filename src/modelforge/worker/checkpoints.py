@@ -45,7 +45,7 @@ def fault_of(folder: Path) -> str | None:
 
 def latest_valid(folder: Path) -> tuple[Path | None, list[str]]:
     """The newest whole checkpoint below ``folder``, and what was said of newer ones, which are removed."""
-    found = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
+    found = _numbered(folder)
     said: list[str] = []
     for path in sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
         fault = fault_of(path)
@@ -54,6 +54,20 @@ def latest_valid(folder: Path) -> tuple[Path | None, list[str]]:
         said.append(f"{path.name} {fault}; it is left out")
         shutil.rmtree(path)
     return None, said
+
+
+def prune(folder: Path, keep: int, best: int | None = None) -> None:
+    """Remove all checkpoints below ``folder`` that are older than the newest ``keep`` sealed ones, but for that of the
+    ``best`` step."""
+    found = {int(path.name.rpartition("-")[2]): path for path in _numbered(folder)}
+    sealed = sorted(step for step, path in found.items() if (path / MANIFEST).exists())
+    for step, path in found.items():
+        if step < min(sealed[-keep:], default=0) and step != best:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
 
 
 def sealed_steps(folder: Path) -> list[int]:

@@ -15,7 +15,7 @@ from modelforge.architectures import COUNTS_FROM_PADDING, require_exact_packing
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, WAITING, Batch, Estimate, Shape, estimate
+from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, SHORTEST_ROW, WAITING, Batch, Estimate, Shape, estimate
 from modelforge.tasks.base import Head
 from modelforge.worker.order import EpochOrder
 
@@ -126,8 +126,6 @@ GPU_ACTIVATIONS = 0.1
 """On a GPU, the share of all else that the engine's activations may take without being computed twice. That costs a
 third of the arithmetic at most, and next to no time where starting the operations is what takes it (benchmarks/LOG.md);
 a GPU's memory is what its owner has least of."""
-SHORTEST_ROW = 128
-"""Tokens of a row that memory makes shorter: products with fewer rows are slow."""
 WITHIN = 0.9
 """Share of the free memory that an estimate may take up: it can be some per cent too low (benchmarks/LOG.md)."""
 

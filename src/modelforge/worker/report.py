@@ -27,7 +27,7 @@ class Report:
     """Numbered lines, flushed one by one; changes of state and checkpoints are on the disk when the call returns."""
 
     def __init__(self, run_dir: Path, attempt: int) -> None:
-        self._attempt = attempt
+        self.attempt = attempt
         self._stop_file = run_dir / "stop"
         self._signal: str | None = None
         path = run_dir / "events.jsonl"
@@ -92,7 +92,7 @@ class Report:
 
     def _write(self, event: Event, *, durable: bool = False) -> None:
         self._line += 1
-        line = event.model_copy(update={"line": self._line, "attempt": self._attempt}).model_dump_json()
+        line = event.model_copy(update={"line": self._line, "attempt": self.attempt}).model_dump_json()
         self._file.write(line.encode() + b"\n")
         self._file.flush()
         if durable:

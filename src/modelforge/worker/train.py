@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import ValidationError
 from transformers import set_seed
 
-from modelforge.contracts.job import JobState, RunSpec
+from modelforge.contracts.job import SPEC_SCHEMA, JobState, RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.prepared import folder_of
 from modelforge.engine import flash, pointwise
@@ -157,9 +158,10 @@ def _train(
         report.message(f"Going on from the checkpoint at step {checkpoints.manifest_of(checkpoint)['step']}")
     callback = ReportCallback(
         report,
-        spec.created_at.timestamp(),
+        spec.requested_at if report.attempt == 1 else None,
         seconds,
         pace,
+        keep=config.save_total_limit,
         patience=config.early_stopping_patience,
         resumed=checkpoint is not None,
     )
@@ -224,7 +226,6 @@ def training_arguments(
         "prediction_loss_only": True,
         "save_strategy": "steps",
         "save_steps": config.save_steps,
-        "save_total_limit": 2,
         "load_best_model_at_end": config.load_best_model_at_end and has_held_out,
         "metric_for_best_model": "eval_loss" if config.load_best_model_at_end and has_held_out else None,
         "greater_is_better": False,
@@ -237,10 +238,13 @@ def training_arguments(
 
 
 def _read_spec(run_dir: Path) -> RunSpec:
-    spec = RunSpec.model_validate_json((run_dir / "spec.json").read_text(encoding="utf-8"))
-    newest: int = RunSpec.model_fields["schema_version"].default
-    if spec.schema_version > newest:
-        raise InvalidRequest(f"{run_dir / 'spec.json'} was written by a newer version of ModelForge")
+    path = run_dir / "spec.json"
+    try:
+        spec = RunSpec.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise InvalidRequest(f"{path} is damaged, it is no whole spec of a run: start a new one") from error
+    if spec.schema_version > SPEC_SCHEMA:
+        raise InvalidRequest(f"{path} was written by a newer version of ModelForge: resume the run with that one")
     return spec
 
 
@@ -293,6 +297,7 @@ def _frozen(
             "versions": _versions(),
             "dataset": spec.dataset.model_copy(update={"unanswerable": rows.unanswerable}),
             "row_tokens": way.row_tokens,
+            "longest_tokens": batch.longest,
             "memory_estimate_mb": None if needs is None else round(needs.total, 1),
         }
     )
@@ -324,7 +329,7 @@ def _save_checkpoint(trainer: OurTrainer, callback: ReportCallback) -> None:
     if step > 0 and checkpoints.fault_of(target) is not None:
         assert trainer.model is not None
         trainer._save_checkpoint(trainer.model, trial=None)
-        callback.sealed(target, step)
+        callback.sealed(target, trainer.state)
 
 
 def _measure(trainer: OurTrainer, strategy: Strategy, shared: Run) -> dict[str, float]:

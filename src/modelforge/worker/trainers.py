@@ -10,6 +10,8 @@ from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import load_file, save_file
 from transformers import Trainer
 
+from modelforge.worker.finite import LossWatch
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -35,6 +37,10 @@ class OurTrainer(Trainer):
     order: Any = None
     """Draws the rows of an epoch."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._loss_watch = LossWatch()
+
     def tally(self, model: PreTrainedModel, inputs: dict[str, Any]) -> dict[str, Tally]:
         """What is measured on one batch of held-out rows, by name; ``loss`` is among it."""
         raise NotImplementedError
@@ -54,6 +60,12 @@ class OurTrainer(Trainer):
             **options,
         )
         return self.optimizer
+
+    def _maybe_log_save_evaluate(self, tr_loss: torch.Tensor, *rest: Any, **options: Any) -> None:
+        # After every step; transformers itself looks at the loss when it logs.
+        at_once = self.control.should_log or self.control.should_save
+        self._loss_watch.look(tr_loss, self.state.global_step, at_once=at_once)
+        super()._maybe_log_save_evaluate(tr_loss, *rest, **options)
 
     def _get_train_sampler(self, *_: Any) -> Any:
         return self.order

@@ -19,7 +19,8 @@ from modelforge.contracts.job import (
     TrainingStopped,
 )
 from modelforge.contracts.training import TrainingConfig
-from modelforge.files import read_json_or_none, read_lines
+from modelforge.files import read_lines
+from modelforge.jobs.spec import spec_of
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
 from modelforge.store.tables import ModelRow
 
@@ -52,10 +53,10 @@ def job(here: Here, job_id: JobId) -> JobDetail:
     with here.database.session() as session:
         row = get_job(session, job_id)
         model = session.get(ModelRow, row.model_id) if row.model_id is not None else None
-        spec = read_json_or_none(run_dir / "spec.json")
+        spec = spec_of(run_dir)
         return JobDetail(
             **summary_of(row, positions(session).get(job_id)).model_dump(),
-            config=spec["config"] if isinstance(spec, dict) else row.config,
+            config=spec.config.model_dump() if spec is not None else row.config,
             exit_code=row.exit_code,
             signal=row.signal,
             log_tail=row.log_tail or [],

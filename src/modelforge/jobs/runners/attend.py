@@ -13,9 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from modelforge import reserve
 from modelforge.environments import foreign_environment
 from modelforge.files import write_atomic
-from modelforge.processes import lower_priority, signal_name, start_identity
+from modelforge.processes import ended_for_memory, lower_priority, signal_name, start_identity
 
 
 def main(run_dir: Path, attempt: int, python: str) -> None:
@@ -23,6 +24,8 @@ def main(run_dir: Path, attempt: int, python: str) -> None:
     log."""
     argv = [python, "-m", "modelforge.worker", run_dir.name]
     environment = dict(os.environ) if python == sys.executable else foreign_environment(dict(os.environ))
+    reserve.keep(run_dir)
+    before = ended_for_memory()
     with (run_dir / "worker.log").open("ab") as log:
         worker = subprocess.Popen(
             argv, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, preexec_fn=_first
@@ -36,14 +39,19 @@ def main(run_dir: Path, attempt: int, python: str) -> None:
     }
     write_atomic(run_dir / "process.json", json.dumps(record))
     code = worker.wait()
+    after = ended_for_memory()
     ended = {
         "attempt": attempt,
         "code": code if code >= 0 else None,
         "signal": signal_name(-code) if code < 0 else None,
+        "out_of_memory": code == -_KILL and before is not None and after is not None and after > before,
     }
+    reserve.release(run_dir)
     write_atomic(run_dir / "exit.json", json.dumps(ended))
 
 
+_KILL = 9
+"""SIGKILL, which Windows has no name for."""
 _first = None if sys.platform == "win32" else lower_priority
 
 if __name__ == "__main__":

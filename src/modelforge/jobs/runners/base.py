@@ -16,8 +16,12 @@ class Exit:
 
     code: int | None = None
     signal: str | None = None
+    out_of_memory: bool = False
+    """Whether it was the system that ended it, because memory ran out."""
 
     def __str__(self) -> str:
+        if self.out_of_memory:
+            return f"was ended by the system ({self.signal}), because the machine's memory ran out"
         if self.signal:
             return f"was ended by {self.signal}"
         return f"ended with exit code {self.code}" if self.code is not None else "ended without a trace"
@@ -32,6 +36,9 @@ class Handle(Protocol):
 
     def poll(self) -> Exit | None:
         """How it ended; None while it runs."""
+
+    def ask_for_stack(self) -> None:
+        """Have it write where it is to its log, where it can."""
 
     def kill(self) -> None:
         """End it and everything that it started, at once."""

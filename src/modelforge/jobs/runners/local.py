@@ -71,6 +71,11 @@ class LocalHandle:
         # The attendant may have written it between the two looks.
         return self._exit() or self._attendants_end()
 
+    def ask_for_stack(self) -> None:
+        record = self._record("process.json")
+        if record is not None and record["pid"] in self._living():
+            processes.ask_for_stack(record["pid"], record["identity"])
+
     def kill(self) -> None:
         for pid in self._living():
             processes.kill_tree(pid)
@@ -88,7 +93,7 @@ class LocalHandle:
 
     def _exit(self) -> Exit | None:
         ended = self._record("exit.json")
-        return Exit(ended["code"], ended["signal"]) if ended else None
+        return Exit(ended["code"], ended["signal"], ended.get("out_of_memory", False)) if ended else None
 
     def _attendants_end(self) -> Exit:
         """Worker and attendant went together, as when the whole group is killed: one's end is the other's."""
