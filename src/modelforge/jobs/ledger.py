@@ -29,6 +29,7 @@ from modelforge.files import size_mb
 from modelforge.jobs.broadcast import Changes
 from modelforge.jobs.runners.base import Exit
 from modelforge.jobs.states import IllegalTransition, check_transition
+from modelforge.specfile import mend_spec
 from modelforge.store.database import Database
 from modelforge.store.jobs import get_job, last_seq, put_metric, status_of
 from modelforge.store.tables import EventRow, JobRow, ModelRow
@@ -230,6 +231,7 @@ class Ledger:
             job_id=row.id,
             dataset=spec.config.dataset,
             training_params={
+        mend_spec(self._runs / row.id)
                 "num_epochs": spec.config.num_train_epochs,
                 "batch_size": spec.config.per_device_train_batch_size,
                 **config,

@@ -20,7 +20,6 @@ from modelforge.contracts.base import now
 from modelforge.contracts.job import OPEN_STATES, Cause, JobState, RunSpec, TrainingStatus
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict, Fault, ModelForgeError, StoreFault
-from modelforge.files import write_atomic
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
@@ -30,6 +29,7 @@ from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
 from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
 from modelforge.settings import Settings
+from modelforge.specfile import mend_spec, write_spec
 from modelforge.store.database import Database
 from modelforge.store.jobs import (
     active_jobs,
@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 RETRY_SECONDS = 2.0
+MENDED = "The run's spec.json was not whole; its copy was put in its place"
 
 T = TypeVar("T")
 
@@ -184,6 +185,8 @@ class Supervisor:
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id
+        if await to_thread.run_sync(mend_spec, run_dir):
+            self._publish(*await self._write(partial(self._ledger.note, job_id, MENDED)))
         await to_thread.run_sync(check_start, run_dir)
         token = secrets.token_hex(16)
         (run_dir / "stop").unlink(missing_ok=True)
@@ -230,7 +233,7 @@ class Supervisor:
             output_dir=str(self._settings.models / plan.name),
             modelforge_version=__version__,
         )
-        write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
+        write_spec(run_dir, spec)
         return spec
 
     def _watch(self, job_id: str, handle: Handle, *, adopted: bool) -> None:
