@@ -66,6 +66,8 @@ class Ledger:
         with self._database.session() as session:
             row = get_job(session, job_id)
             check_transition(JobState(row.status), JobState.QUEUED)
+            # Before the next worker appends: later it could not be told from what was read.
+            self._heed_a_cut(session, row)
             row.attempt += 1
             row.token = token
             row.progress, row.eta_seconds, row.stop_requested, row.stalled = 0.0, None, False, False
@@ -111,13 +113,14 @@ class Ledger:
         """Take over the next lines of the job's file; the last value is whether there was anything."""
         with self._database.session() as session:
             row = get_job(session, job_id)
+            cut = self._heed_a_cut(session, row)
             lines, read = _lines_from(self._runs / job_id / "events.jsonl", row.events_offset)
             points: list[MetricPoint] = []
             states: list[TrainingStatus] = []
             for line in lines:
                 self._take(session, row, line, points, states)
             row.events_offset += read
-            return status_of(row), Changes(points, states), read > 0
+            return status_of(row), Changes(points, states), read > 0 or cut
 
     def settle(self, job_id: str, ended: Exit, *, was_watched: bool) -> tuple[TrainingStatus, Changes]:
         """The worker has ended and its file was read to the end: give the job the end that the worker could not."""
@@ -141,6 +144,18 @@ class Ledger:
                 row.error = _explain(ended, row.log_tail)
                 changes = self._enter(session, row, JobState.FAILED, "Failed")
             return status_of(row), changes
+
+    def _heed_a_cut(self, session: Session, row: JobRow) -> bool:
+        """Whether the file has lost lines that were read already, as in a power cut; then what comes is read from its
+        present end on. Nothing is missing: steps after the newest checkpoint are done again."""
+        path = self._runs / row.id / "events.jsonl"
+        size = path.stat().st_size if path.exists() else 0
+        if size >= row.events_offset:
+            return False
+        gone = row.events_offset - size
+        row.events_offset = size
+        self._log(session, row, "message", f"The run's events have lost their last {gone} bytes, which were stored")
+        return True
 
     def _next(self) -> int:
         self._seq += 1
@@ -216,6 +231,7 @@ class Ledger:
 
     def _register(self, session: Session, row: JobRow) -> int:
         """Put the finished model into the registry, from the spec that was frozen beside it."""
+        mend_spec(self._runs / row.id)
         spec = RunSpec.model_validate_json((self._runs / row.id / "spec.json").read_text(encoding="utf-8"))
         config = spec.config.model_dump()
         row.config = config
@@ -231,7 +247,6 @@ class Ledger:
             job_id=row.id,
             dataset=spec.config.dataset,
             training_params={
-        mend_spec(self._runs / row.id)
                 "num_epochs": spec.config.num_train_epochs,
                 "batch_size": spec.config.per_device_train_batch_size,
                 **config,
@@ -267,7 +282,7 @@ def _lines_from(path: Path, offset: int) -> tuple[list[bytes], int]:
         return [], 0
     if not data.endswith(b"\n"):
         return [], 0
-    return [line for line in data.splitlines() if line.strip()], len(data)
+    return [line for line in data.split(b"\n") if line.strip()], len(data)
 
 
 def _take_progress(row: JobRow, event: ProgressEvent) -> None:
