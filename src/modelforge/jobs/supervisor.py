@@ -48,6 +48,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.1
 RETRY_SECONDS = 2.0
+FRUITLESS = 3
+"""So many attempts in a row without a checkpoint are enough: one alone says nothing when power comes and goes."""
 MENDED = "The run's spec.json was not whole; its copy was put in its place"
 
 T = TypeVar("T")
@@ -278,7 +280,7 @@ class Supervisor:
 
     async def _take_up_interrupted(self) -> None:
         """What ended with the machine goes on, unless its owner wanted it to end, something else was started
-        meanwhile, or the last attempt came to nothing: what ends the machine each time must not do so for ever."""
+        meanwhile, or the latest attempts came to nothing: what ends the machine each time must not do so for ever."""
         for watch in list(self._watches.values()):
             await asyncio.wait([watch])
         async with self._starting:
@@ -286,8 +288,9 @@ class Supervisor:
                 row = newest_interrupted(session)
                 if row is None or self._watches or model_named(session, row.name) is not None:
                     return
-                if row.attempt > 1 and not made_checkpoint(session, row.id, row.attempt):
-                    log.warning("job %s is not taken up again: its last attempt made no checkpoint", row.id)
+                latest = range(row.attempt - FRUITLESS + 1, row.attempt + 1)
+                if latest[0] > 0 and not any(made_checkpoint(session, row.id, attempt) for attempt in latest):
+                    log.warning("job %s is not taken up again: %d attempts made no checkpoint", row.id, FRUITLESS)
                     return
             with suppress(ModelForgeError):
                 await self._take_up(row.id)
