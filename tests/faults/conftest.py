@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.harm import Reference, start, undisturbed
+from tests.faults.harm import Reference, begin, undisturbed
 from tests.faults.table import Table
 from tests.live import LiveServer, jsonl, rows
 
@@ -71,7 +71,7 @@ def reference(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Ref
     server = LiveServer(tmp_path_factory.mktemp("undisturbed") / "home").start()
     try:
         server.upload("rows.jsonl", jsonl(rows(40)))
-        job = server.wait(start(server, tiny_model, name="whole"), seconds=300)
+        job = server.wait(begin(server, tiny_model, "whole"), seconds=300)
         assert job["status"] == "completed", job
         return undisturbed(server, job["id"])
     finally:

@@ -22,15 +22,17 @@ from websockets.sync.client import connect
 from tests.faults.table import Fault
 from tests.live import LiveServer, until
 
-REQUEST: dict[str, Any] = {
-    "task": "text-generation", "dataset": "rows.jsonl", "num_train_epochs": 20, "per_device_train_batch_size": 2,
-    "gradient_accumulation_steps": 2, "learning_rate": 0.005, "lora_dropout": 0.1, "save_steps": 5, "logging_steps": 1,
-    "eval_steps": 40,
+SLOW: dict[str, Any] = {
+    "task": "text-generation", "dataset": "rows.jsonl", "num_train_epochs": 60, "per_device_train_batch_size": 2,
+    "gradient_accumulation_steps": 2, "learning_rate": 0.005, "save_steps": 5, "logging_steps": 1, "eval_steps": 40,
 }  # fmt: skip
-"""So many steps that there is time for harm, and so many checkpoints that it often comes into the midst of one."""
+"""A run that there is time to do something to."""
+COMPARED: dict[str, Any] = {"num_train_epochs": 20, "lora_dropout": 0.1}
+"""One that is seen to its end many times, and in which all that is random has a part."""
 ENDED_WORDS = ("completed", "failed", "stopped", "interrupted")
 
 Curve = dict[int, tuple[float | None, float | None]]
+"""Loss and loss on the held-out rows by step."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,13 @@ class Reference:
 
 
 def start(server: LiveServer, model: Path, **fields: Any) -> str:
-    job_id: str = server.post("/api/start_training", {**REQUEST, "model_name": str(model), **fields})["job_id"]
+    job_id: str = server.post("/api/start_training", {**SLOW, "model_name": str(model), **fields})["job_id"]
     return job_id
+
+
+def begin(server: LiveServer, model: Path, name: str) -> str:
+    """Start the run that is to come to what the undisturbed one came to."""
+    return start(server, model, **COMPARED, name=name)
 
 
 def step_of(server: LiveServer) -> int:
@@ -69,11 +76,15 @@ def worker_of(job_id: str) -> psutil.Process:
     return workers(job_id)[0]
 
 
-def curve(server: LiveServer, job_id: str) -> Curve:
-    """Loss and loss on the held-out rows by step."""
+def curve(server: LiveServer, job_id: str, name: str = "loss") -> dict[int, float]:
     points = server.get(f"/api/jobs/{job_id}/metrics")["metrics"]
     assert len({point["step"] for point in points}) == len(points)
-    return {point["step"]: (point.get("loss"), point.get("eval_loss")) for point in points}
+    return {point["step"]: point[name] for point in points if name in point}
+
+
+def curves(server: LiveServer, job_id: str) -> Curve:
+    losses, held_out = curve(server, job_id), curve(server, job_id, "eval_loss")
+    return {step: (losses.get(step), held_out.get(step)) for step in losses.keys() | held_out.keys()}
 
 
 def weights(server: LiveServer, name: str) -> dict[str, Any]:
@@ -81,7 +92,7 @@ def weights(server: LiveServer, name: str) -> dict[str, Any]:
 
 
 def undisturbed(server: LiveServer, job_id: str) -> Reference:
-    return Reference(curve(server, job_id), weights(server, server.get(f"/api/jobs/{job_id}")["name"]))
+    return Reference(curves(server, job_id), weights(server, server.get(f"/api/jobs/{job_id}")["name"]))
 
 
 def see_to_its_end(server: LiveServer, job_id: str, reference: Reference, fault: Fault) -> dict[str, Any]:
@@ -94,7 +105,7 @@ def see_to_its_end(server: LiveServer, job_id: str, reference: Reference, fault:
     if job["status"] != "completed":
         fault.runs_lost += 1
         raise AssertionError(f"the run is lost: {job}")
-    lost = differences(reference, curve(server, job_id), weights(server, job["name"]))
+    lost = differences(reference, curves(server, job_id), weights(server, job["name"]))
     fault.data_lost += len(lost)
     assert not lost
     return job

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from tests.faults.harm import (
     Reference,
+    begin,
     curve,
+    curves,
     differences,
     see_to_its_end,
     start,
@@ -45,7 +47,7 @@ def test_stop_saves_and_a_resume_ends_as_if_nothing_had_been(home_server: LiveSe
     assert resumed["status"] == "started" and f"step {stopped_at}" in resumed["message"]
     job = server.wait(broken)
     assert (job["status"], job["attempt"], job["progress"]) == ("completed", 2, 100)
-    assert not differences(undisturbed(server, whole), curve(server, broken), weights(server, "broken"))
+    assert not differences(undisturbed(server, whole), curves(server, broken), weights(server, "broken"))
     server.post(f"/api/jobs/{broken}/resume", status=409)
 
 
@@ -92,7 +94,7 @@ def test_a_worker_that_hangs_is_killed_in_the_end(
     try:
         server.upload("rows.jsonl", jsonl(rows(40)))
         with table.fault("hung worker") as fault:
-            job_id = start(server, tiny_model)
+            job_id = begin(server, tiny_model, "hung")
             until(lambda: step_of(server) >= 3, 90)
             worker = worker_of(job_id)
             worker.suspend()
@@ -144,7 +146,7 @@ def test_a_second_server_is_refused(
 ) -> None:
     server = home_server
     with table.fault("two servers on one home folder") as fault:
-        job_id = start(server, tiny_model)
+        job_id = begin(server, tiny_model, "run")
         for told in (True, False):
             if not told:
                 (server.home / "server.json").unlink()  # the lock counts, not what is written of a pid

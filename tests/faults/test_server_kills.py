@@ -12,14 +12,15 @@ from random import Random
 import httpx
 
 from tests.faults.harm import (
-    REQUEST,
+    COMPARED,
+    SLOW,
     Listener,
     Reference,
     at_once,
+    begin,
     entered,
     said,
     see_to_its_end,
-    start,
     worker_of,
     workers,
 )
@@ -36,7 +37,7 @@ def test_while_a_run_is_started(
     server = home_server
     with table.fault(NAME) as fault:
         for number in range(5 if full else 1):
-            body = {**REQUEST, "model_name": str(tiny_model), "name": f"run-{number}"}
+            body = {**SLOW, **COMPARED, "model_name": str(tiny_model), "name": f"run-{number}"}
             promised: list[str] = []
             request = threading.Thread(target=_ask, args=(server.url, body, promised))
             request.start()
@@ -47,9 +48,7 @@ def test_while_a_run_is_started(
             server.start()
             there = [job["id"] for job in server.get("/api/jobs")["jobs"] if job["name"] == body["name"]]
             assert set(promised) <= set(there) and len(there) <= 1
-            see_to_its_end(
-                server, there[0] if there else start(server, tiny_model, name=body["name"]), reference, fault
-            )
+            see_to_its_end(server, there[0] if there else begin(server, tiny_model, body["name"]), reference, fault)
 
 
 def _ask(url: str, body: object, promised: list[str]) -> None:
@@ -64,7 +63,7 @@ def test_while_a_run_goes_on(
     kills, done = (15 if full else 4), 0
     with table.fault(NAME) as fault, Listener(server) as listener:
         while done < kills:
-            job_id = start(server, tiny_model, name=f"run-{len(jobs)}")
+            job_id = begin(server, tiny_model, f"run-{len(jobs)}")
             jobs.append(job_id)
             pid = worker_of(job_id).pid
             while done < kills and workers(job_id):

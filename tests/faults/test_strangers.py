@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from modelforge.processes import start_identity
-from tests.faults.harm import Reference, came_to, cut_the_power, run_dir, see_to_its_end, start, worker_of, workers
+from tests.faults.harm import Reference, begin, came_to, cut_the_power, run_dir, see_to_its_end, worker_of, workers
 from tests.faults.table import Table
 from tests.live import LiveServer, jsonl, rows, until
 
@@ -42,7 +42,7 @@ def test_after_the_machine_came_back(
     try:
         server.upload("rows.jsonl", jsonl(rows(40)))
         with table.fault("pid reused by a stranger") as fault:
-            job_id = start(server, tiny_model, name="run")
+            job_id = begin(server, tiny_model, "run")
             for attempt, right_identity in enumerate((False, True), 1):
                 until(came_to(server, job_id, attempt, 20 * attempt), 120)
                 cut_the_power(server, job_id)
@@ -71,7 +71,7 @@ def test_while_the_worker_lives(
     """The worker is found by its token: it isn't started a second time, and a stop ends it and nobody else."""
     server = home_server
     with table.fault("pid reused by a stranger") as fault:
-        job_id = start(server, tiny_model, name="run")
+        job_id = begin(server, tiny_model, "run")
         until(came_to(server, job_id, 1, 5), 120)
         worker = worker_of(job_id)
         server.kill()

@@ -8,13 +8,13 @@ from random import Random
 
 from tests.faults.harm import (
     Reference,
+    begin,
     cut_the_power,
     entered,
     kept,
     run_dir,
     sealed,
     see_to_its_end,
-    start,
     worker_of,
 )
 from tests.faults.table import Table
@@ -79,7 +79,7 @@ def test_a_run_with_torn_files_goes_on(
     server = home_server
     harms = list(zip(CHECKPOINTS, EVENTS, SPECS, strict=True))
     with table.fault("torn or truncated checkpoint, events, spec") as fault:
-        job_id = start(server, tiny_model, name="torn")
+        job_id = begin(server, tiny_model, "torn")
         for attempt, ((name, harm), tear, spoil) in enumerate(harms if full else harms[:2], 1):
             until(kept(server, job_id, attempt, 2), 120)
             if attempt % 2:

@@ -11,6 +11,7 @@ from typing import Any
 from tests.faults.harm import (
     Reference,
     at_once,
+    begin,
     came_to,
     cut_the_power,
     entered,
@@ -18,7 +19,6 @@ from tests.faults.harm import (
     said,
     sealed,
     see_to_its_end,
-    start,
     unsealed,
     worker_of,
 )
@@ -51,7 +51,7 @@ def test_alone(
     server, torn = home_server, 0
     moments = ["start"] * 2 + ["steps", "checkpoint"] * 7 + ["start"] + ["save"] * 3
     with table.fault("worker kill -9") as fault:
-        job_id = start(server, tiny_model, name="killed")
+        job_id = begin(server, tiny_model, "killed")
         for attempt, moment in enumerate(moments if full else ["start", "steps", "checkpoint", "save"], 1):
             _await(moment, server, job_id, attempt, dice)
             worker_of(job_id).kill()
@@ -95,7 +95,7 @@ def test_with_the_server_as_when_the_machine_goes_down(
     server = home_server
     moments = ["start", "steps", "checkpoint", "steps", "steps", "checkpoint", "steps", "save"]
     with table.fault("machine goes down and comes back") as fault:
-        job_id = start(server, tiny_model, name="rebooted")
+        job_id = begin(server, tiny_model, "rebooted")
         for attempt, moment in enumerate(moments if full else ["start", "checkpoint"], 1):
             if attempt % 3 == 0:
                 # After three attempts that came to nothing the next start asks the run's owner.
