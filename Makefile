@@ -9,12 +9,13 @@ VENV ?= .venv
 OLDER ?= .venv-older
 LLAMA_FACTORY ?= .venv-llamafactory
 BENCH ?=
+FAULTS ?= short
 TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
 TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve test test-faults test-conformance test-stacks lint docs bench bench-gpu bench-learning clean
+.PHONY: help demo serve test test-faults test-conformance test-stacks lint docs fuzz bench bench-gpu bench-learning clean
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,8 +29,11 @@ serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
 test: lint  ## Everything that a change must pass
 	$(VENV)/bin/python -m pytest --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
 
-test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that no run is lost
-	$(VENV)/bin/python -m pytest tests/faults
+test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that no run is lost; all of it with FAULTS=full
+	FAULTS=$(FAULTS) $(VENV)/bin/python -m pytest tests/faults
+
+fuzz: $(VENV)/.installed-dev  ## Try what reads bytes and requests 100 000 and 10 000 times, for an hour or two
+	FUZZ=full $(VENV)/bin/python -m pytest -m fuzz --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
 
 test-conformance: $(VENV)/.installed-dev  ## Train every strategy, task and family of models that go together
 	$(VENV)/bin/python -m pytest tests/conformance

@@ -34,7 +34,7 @@ def read_json_or_none(path: Path) -> Any:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for a page of opening brackets
         return None
 
 

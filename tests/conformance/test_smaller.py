@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from modelforge.files import write_atomic
 from modelforge.jobs.microbatch import smaller
-from modelforge.jobs.spec import spec_of
+from modelforge.specfile import spec_of, write_spec
 from tests.conformance.data import GENERATE, POINT, SUM_UP
 from tests.conformance.test_matrix import request
 from tests.live import LiveServer, until
@@ -46,9 +45,11 @@ def test_the_curve_is_the_same(server: LiveServer, models: dict[str, Path], name
     server.post("/api/stop_training")
     run_dir = server.home / "runs" / broken
     spec = spec_of(run_dir)
-    assert spec is not None and (less := smaller(spec)) is not None
+    assert spec is not None
+    less = smaller(spec)
+    assert less is not None
     assert (less.config.per_device_train_batch_size, less.config.gradient_accumulation_steps) == (2, 2)
-    write_atomic(run_dir / "spec.json", less.model_dump_json())
+    write_spec(run_dir, less)
     server.post(f"/api/jobs/{broken}/resume")
     job = server.wait(broken)
     assert job["status"] == "completed", (job["error"], job["log_tail"][-20:])

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from modelforge.files import size_mb
-from modelforge.jobs.spec import spec_of
 from modelforge.memory import storage
+from modelforge.specfile import spec_of
 from modelforge.worker import checkpoints
 from tests.faults.test_life import start, step_of
 from tests.live import LiveServer, jsonl, rows, until

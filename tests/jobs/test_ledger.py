@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,82 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modelforge.contracts.base import now
-from modelforge.contracts.job import DatasetRef, JobState, ModelRef, RunSpec
-from modelforge.contracts.training import TrainingConfig
+from modelforge.contracts.job import JobState, RunSpec
 from modelforge.errors import Conflict
 from modelforge.jobs.ledger import Ledger
 from modelforge.jobs.runners.base import Exit
-from modelforge.store.database import Database
-from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events
+from modelforge.store.jobs import list_jobs, newest_events
 from modelforge.store.models import model_named
-from modelforge.store.tables import JobRow
-
-JOB = "train_test"
-
-
-class Run:
-    """A job whose worker is this test."""
-
-    def __init__(self, folder: Path) -> None:
-        self.database = Database(f"sqlite:///{folder / 'test.db'}")
-        self.ledger = Ledger(self.database, folder)
-        self.folder = folder / JOB
-        self.folder.mkdir()
-        self.output = folder / "model"
-        self.output.mkdir()
-        (self.output / "weights").write_bytes(bytes(2_000_000))
-        config = TrainingConfig(
-            task="text-generation",
-            model_name="base",
-            dataset="d.jsonl",
-            per_device_train_batch_size=2,
-            learning_rate=0.1,
-        )
-        spec = RunSpec(
-            job_id=JOB, name="made", created_at=now(), config=config, device="cpu",
-            dataset=DatasetRef(name="d.jsonl", path="/d", sha256="0", num_examples=10, shape="input_output"),
-            model=ModelRef(name="base", source="folder", path="/b"), output_dir=str(self.output),
-            modelforge_version="0",
-        )  # fmt: skip
-        (self.folder / "spec.json").write_text(spec.model_dump_json())
-        self.ledger.add(
-            JobRow(
-                id=JOB,
-                name="made",
-                status="queued",
-                task="text-generation",
-                strategy="sft",
-                provider="huggingface",
-                model_name="base",
-                dataset="d.jsonl",
-                config={},
-                token="t",
-                created_at=now(),
-            )
-        )
-        self.ledger.enter(JOB, JobState.STARTING, "Starting")
-
-    def say(self, text: str | bytes) -> None:
-        with (self.folder / "events.jsonl").open("ab") as file:
-            file.write(text if isinstance(text, bytes) else text.encode())
-
-    def event(self, kind: str, attempt: int = 1, **values: Any) -> None:
-        self.say(
-            json.dumps({"v": 1, "line": 1, "attempt": attempt, "kind": kind, "at": now().isoformat(), **values}) + "\n"
-        )
-
-    def job(self) -> JobRow:
-        with self.database.session() as session:
-            return get_job(session, JOB)
-
-    def metrics(self) -> list[dict[str, Any]]:
-        with self.database.session() as session:
-            return [point.model_dump(exclude_none=True) for point in list_metrics(session, JOB, None, 0)[0]]
-
-    def said(self) -> list[str]:
-        with self.database.session() as session:
-            return [event.text for event in newest_events(session, JOB)]
+from tests.ledgers import JOB, Run
 
 
 @pytest.fixture
@@ -143,6 +73,43 @@ def test_a_torn_line_is_said_and_the_rest_is_read(run: Run) -> None:
     said = run.said()
     assert said[-1] == "after"
     assert sum("could not be read" in text for text in said) == 3
+
+
+def test_a_file_that_lost_its_end_is_read_from_there(run: Run) -> None:
+    """As after a power cut: what was stored stays, and what comes is not taken for it."""
+    run.event("state", state="training", message="Training")
+    run.event("metrics", step=1, epoch=0.1, values={"loss": 1.0})
+    run.ledger.ingest(JOB)
+    path = run.folder / "events.jsonl"
+    path.write_bytes(path.read_bytes()[:20])
+    run.ledger.settle(JOB, Exit(), was_watched=False, next_token="n")
+    run.ledger.requeue(JOB, "u")
+    assert "have lost their last" in run.said()[-2]
+    run.ledger.enter(JOB, JobState.STARTING, "Starting")
+    run.say(b"\n")  # the worker ends the torn line
+    run.event("state", attempt=2, state="training", message="Training")
+    run.event("metrics", attempt=2, step=2, epoch=0.1, values={"loss": 2.0})
+    assert run.ledger.ingest(JOB)[0].status == "training"
+    assert [(point["step"], point["loss"]) for point in run.metrics()] == [(1, 1.0), (2, 2.0)]
+
+
+def test_a_line_is_what_stands_between_line_feeds(run: Run) -> None:
+    run.say(b"torn\rtorn\n")
+    run.event("message", text="after")
+    run.ledger.ingest(JOB)
+    assert ["could not be read" in text for text in run.said()[-2:]] == [True, False]
+
+
+def test_what_no_database_holds_is_no_event(run: Run) -> None:
+    run.event("state", state="training", message="Training")
+    run.event("metrics", step=10**30, epoch=0.1, values={"loss": 1.0})
+    run.event("metrics", step=1, epoch=0.1, values={"seq": 1.0})
+    run.event("metrics", step=1, epoch=0.1, values={"loss": float("nan")})
+    run.event("progress", step=1, total_steps=2, epoch=float("inf"), total_epochs=1)
+    run.event("message", text="a\0b")
+    run.ledger.ingest(JOB)
+    assert sum("could not be read" in text for text in run.said()) == 4
+    assert run.said()[-1] == "a\N{REPLACEMENT CHARACTER}b" and run.metrics() == []
 
 
 def test_of_each_value_the_newest_stands(run: Run) -> None:

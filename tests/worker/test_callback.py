@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_the_first_checkpoint_comes_early_and_the_others_by_time(tmp_path: Path,
     saved = [run.step(7.0) for _ in range(200)]
     at = [7.0 * (number + 1) for number, each in enumerate(saved) if each]
     assert FIRST_SAVE_SECONDS <= at[0] < FIRST_SAVE_SECONDS + 7
-    assert [second - first >= SAVE_SECONDS for first, second in zip(at, at[1:], strict=False)] == [True, True]
+    assert [second - first >= SAVE_SECONDS for first, second in pairwise(at)] == [True, True]
     steps = [number + 1 for number, each in enumerate(saved) if each]
     assert checkpoints.sealed_steps(tmp_path / "checkpoints") == steps[-2:]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def flip_a_bit(checkpoint: Path) -> None:
     path.write_bytes(data)
 
 
+def seal_also(checkpoint: Path, name: str) -> None:
+    """Put one more name into the manifest."""
+    manifest = json.loads((checkpoint / "manifest.json").read_text())
+    manifest["files"][name] = manifest["files"]["model.safetensors"]
+    (checkpoint / "manifest.json").write_text(json.dumps(manifest))
+
+
 HARMS = {
     "a flipped bit": flip_a_bit,
     "cut short": lambda c: (c / "model.safetensors").write_bytes(b"short"),
@@ -34,6 +42,9 @@ HARMS = {
     "no manifest": lambda c: (c / "manifest.json").unlink(),
     "half a manifest": lambda c: (c / "manifest.json").write_text((c / "manifest.json").read_text()[:40]),
     "another manifest": lambda c: (c / "manifest.json").write_text("[]"),
+    "a bottomless manifest": lambda c: (c / "manifest.json").write_text("[" * 100_000),
+    "a name that no file has": lambda c: seal_also(c, "x" * 300),
+    "a name elsewhere": lambda c: seal_also(c, "../checkpoint-9/model.safetensors"),
 }
 
 
@@ -96,3 +107,14 @@ def test_none_goes_while_there_is_no_whole_one(tmp_path: Path) -> None:
         make(tmp_path, step, sealed=False)
     checkpoints.prune(tmp_path, 1)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_only_looks_like_one_is_left_alone(tmp_path: Path) -> None:
+    whole = make(tmp_path, 1)
+    (tmp_path / "checkpoint-\N{SUPERSCRIPT TWO}").mkdir()
+    (tmp_path / "checkpoint-3").write_text("a file")
+    assert checkpoints.latest_valid(tmp_path) == (whole, [])
+    (whole.parent / "checkpoint-4").mkdir()
+    (whole.parent / "checkpoint-4" / "manifest.json").write_text('{"step": "5", "train_seconds": "x"}')
+    assert checkpoints.sealed_steps(tmp_path) == [1]
+    assert checkpoints.seconds_so_far(tmp_path) == 1.5

@@ -28,12 +28,12 @@ from modelforge.contracts.events import (
 )
 from modelforge.contracts.job import OPEN_STATES, Cause, JobState, MetricPoint, RunSpec, TrainingStatus
 from modelforge.errors import Conflict
-from modelforge.files import size_mb, write_atomic
+from modelforge.files import size_mb
 from modelforge.jobs.broadcast import Changes
 from modelforge.jobs.microbatch import OUT_OF_MEMORY, difference, smaller
 from modelforge.jobs.runners.base import Exit
-from modelforge.jobs.spec import SPEC, spec_of
 from modelforge.jobs.states import RESUMABLE, IllegalTransition, check_transition
+from modelforge.specfile import mend_spec, spec_of, write_spec
 from modelforge.store.database import Database
 from modelforge.store.jobs import get_job, last_seq, put_metric, status_of, waiting_jobs
 from modelforge.store.tables import EventRow, IdempotencyRow, JobRow, ModelRow
@@ -150,6 +150,13 @@ class Ledger:
             changes = self._enter(session, row, state, message)
             return status_of(row), changes
 
+    def note(self, job_id: str, text: str) -> tuple[TrainingStatus, Changes]:
+        """Something that the job's owner should know."""
+        with self._database.session() as session:
+            row = get_job(session, job_id)
+            self._log(session, row, "message", text)
+            return status_of(row), Changes([], [])
+
     def request_stop(self, job_id: str) -> None:
         """Remember that the end that comes is wanted."""
         with self._database.session() as session:
@@ -169,13 +176,14 @@ class Ledger:
         """Take over the next lines of the job's file; the last value is whether there was anything."""
         with self._database.session() as session:
             row = get_job(session, job_id)
+            cut = self._heed_a_cut(session, row)
             lines, read = _lines_from(self._runs / job_id / "events.jsonl", row.events_offset)
             points: list[MetricPoint] = []
             states: list[TrainingStatus] = []
             for line in lines:
                 self._take(session, row, line, points, states)
             row.events_offset += read
-            return status_of(row), Changes(points, states), read > 0
+            return status_of(row), Changes(points, states), read > 0 or cut
 
     def settle(
         self, job_id: str, ended: Exit, *, was_watched: bool, next_token: str, because: str | None = None
@@ -201,7 +209,7 @@ class Ledger:
                 changes = self._enter(session, row, JobState.STOPPED, "Stopped; the worker had to be killed")
             elif cause in OUT_OF_MEMORY and spec is not None and less is not None:
                 # Before the commit: a server that is killed in between halves once more, and none goes on as before.
-                write_atomic(self._runs / job_id / SPEC, less.model_dump_json(indent=2))
+                write_spec(self._runs / job_id, less)
                 changes = self._begin_again(session, row, next_token, "Waiting to go on with a smaller batch")
                 self._log(session, row, "message", _going_on(cause, difference(spec, less)))
             elif ended.code is None and ended.signal is None and not was_watched and cause not in OUT_OF_MEMORY:
@@ -218,6 +226,8 @@ class Ledger:
         return spec, smaller(spec) if spec is not None else None
 
     def _begin_again(self, session: Session, row: JobRow, token: str, message: str) -> Changes:
+        # Before the next worker appends: later it could not be told from what was read.
+        self._heed_a_cut(session, row)
         row.attempt += 1
         row.token = token
         row.place = _place(waiting_jobs(session), ahead=True)
@@ -226,6 +236,18 @@ class Ledger:
         row.current_step = row.current_epoch = None
         row.error = row.cause = row.exit_code = row.signal = row.log_tail = row.ended_at = None
         return self._enter(session, row, JobState.QUEUED, message)
+
+    def _heed_a_cut(self, session: Session, row: JobRow) -> bool:
+        """Whether the file has lost lines that were read already, as in a power cut; then what comes is read from its
+        present end on. Nothing is missing: steps after the newest checkpoint are done again."""
+        path = self._runs / row.id / "events.jsonl"
+        size = path.stat().st_size if path.exists() else 0
+        if size >= row.events_offset:
+            return False
+        gone = row.events_offset - size
+        row.events_offset = size
+        self._log(session, row, "message", f"The run's events have lost their last {gone} bytes, which were stored")
+        return True
 
     def _next(self) -> int:
         self._seq += 1
@@ -311,6 +333,7 @@ class Ledger:
 
     def _register(self, session: Session, row: JobRow) -> int:
         """Put the finished model into the registry, from the spec that was frozen beside it."""
+        mend_spec(self._runs / row.id)
         spec = RunSpec.model_validate_json((self._runs / row.id / "spec.json").read_text(encoding="utf-8"))
         config = spec.config.model_dump()
         row.config = config
@@ -373,7 +396,7 @@ def _lines_from(path: Path, offset: int) -> tuple[list[bytes], int]:
         return [], 0
     if not data.endswith(b"\n"):
         return [], 0
-    return [line for line in data.splitlines() if line.strip()], len(data)
+    return [line for line in data.split(b"\n") if line.strip()], len(data)
 
 
 def _take_progress(row: JobRow, event: ProgressEvent) -> None:

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
-from modelforge.contracts.job import ModelRef
+from modelforge.contracts.job import ModelRef, RunSpec
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none
 from modelforge.hub.folder import check_folder
 from modelforge.hub.lookup import HUB_ID, find_config, find_revision
-from modelforge.jobs.spec import spec_of, whole_spec
 from modelforge.settings import Settings
+from modelforge.specfile import spec_of, whole_spec
 from modelforge.store.database import Database
 from modelforge.store.models import model_named
 from modelforge.store.tables import ModelRow

@@ -29,7 +29,6 @@ from modelforge.contracts.job import (
 )
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict, Fault, ModelForgeError, NotFound, StoreFault
-from modelforge.files import write_atomic
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
@@ -38,10 +37,10 @@ from modelforge.jobs.ledger import STARTING, Ledger
 from modelforge.jobs.origin import check_start
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
-from modelforge.jobs.spec import SPEC
 from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
 from modelforge.lease import DeviceLease
 from modelforge.settings import Settings
+from modelforge.specfile import mend_spec, write_spec
 from modelforge.store.database import Database
 from modelforge.store.jobs import (
     active_jobs,
@@ -63,6 +62,9 @@ POLL_SECONDS = 0.1
 RETRY_SECONDS = 2.0
 STACK_SECONDS = 1.0
 """Until a worker that is asked where it is has written that."""
+FRUITLESS = 3
+"""So many attempts in a row without a checkpoint are enough: one alone says nothing when power comes and goes."""
+MENDED = "The run's spec.json was not whole; its copy was put in its place"
 
 T = TypeVar("T")
 R = TypeVar("R", TrainingStarted, JobQueued)
@@ -312,6 +314,8 @@ class Supervisor:
 
     async def _requeue(self, job_id: str, token: str) -> TrainingStatus:
         run_dir = self._settings.runs / job_id
+        if await to_thread.run_sync(mend_spec, run_dir):
+            self._publish(*await self._write(partial(self._ledger.note, job_id, MENDED)))
         await to_thread.run_sync(check_start, run_dir, self._settings)
         (run_dir / "stop").unlink(missing_ok=True)
         return await self._write(lambda: self._ledger.requeue(job_id, token))
@@ -356,7 +360,7 @@ class Supervisor:
             output_dir=str(self._settings.models / plan.name),
             modelforge_version=__version__,
         )
-        write_atomic(run_dir / SPEC, spec.model_dump_json(indent=2))
+        write_spec(run_dir, spec)
         return spec
 
     def _watch(self, job_id: str, handle: Handle, *, adopted: bool) -> None:
@@ -457,7 +461,8 @@ class Supervisor:
 
     async def _requeue_interrupted(self) -> None:
         """What ended with the machine goes on before all that waits, unless its owner wanted it to end, its name was
-        given away, or the last attempt came to nothing: what ends the machine each time must not do so for ever."""
+        given away, or the latest attempts came to nothing: what ends the machine each time must not do so for
+        ever."""
         for watch in list(self._watches.values()):
             await asyncio.wait([watch])
         async with self._starting:
@@ -465,12 +470,10 @@ class Supervisor:
                 row = newest_interrupted(session)
                 if row is None or model_named(session, row.name) or open_job_named(session, row.name):
                     return
-                fruitless = row.attempt > 1 and not made_checkpoint(session, row.id, row.attempt)
-            # An attempt that never had a worker, the server having been killed just before, ended nothing.
-            handle = self._runner.find(self._settings.runs / row.id, row.token, row.attempt)
-            if fruitless and handle.pid is not None:
-                log.warning("job %s is not taken up again: its last attempt made no checkpoint", row.id)
-                return
+                latest = range(row.attempt - FRUITLESS + 1, row.attempt + 1)
+                if latest[0] > 0 and not any(made_checkpoint(session, row.id, attempt) for attempt in latest):
+                    log.warning("job %s is not taken up again: %d attempts made no checkpoint", row.id, FRUITLESS)
+                    return
             with suppress(NotFound):  # the model that it started from is gone
                 status = await self._requeue(row.id, secrets.token_hex(16))
                 if not self._watches:

@@ -41,6 +41,8 @@ class Report:
 
     def state(self, state: JobState, message: str, **details: Any) -> None:
         """The run came into another state. ``details`` are the other fields of StateEvent."""
+        if "metrics" in details:
+            details["metrics"] = _finite(details["metrics"])
         self._write(StateEvent(state=state, message=message, **details), durable=True)
 
     def message(self, text: str) -> None:
@@ -49,7 +51,7 @@ class Report:
 
     def progress(self, step: int, total_steps: int, epoch: float, total_epochs: int, eta: float | None) -> None:
         """Steps done; ``eta`` in seconds."""
-        eta = None if eta is None else round(eta, 1)
+        eta = None if eta is None or not math.isfinite(eta) else round(eta, 1)
         event = ProgressEvent(
             step=step, total_steps=total_steps, epoch=epoch, total_epochs=total_epochs, eta_seconds=eta
         )
@@ -57,8 +59,7 @@ class Report:
 
     def metrics(self, step: int, epoch: float, values: dict[str, float]) -> None:
         """Measured values; those that are no finite number are left out, JSON has none."""
-        finite = {name: value for name, value in values.items() if math.isfinite(value)}
-        self._write(MetricsEvent(step=step, epoch=epoch, values=finite))
+        self._write(MetricsEvent(step=step, epoch=epoch, values=_finite(values)))
 
     def checkpoint(self, step: int, path: Path) -> None:
         """A checkpoint is whole."""
@@ -66,6 +67,7 @@ class Report:
 
     def sample(self, step: int, prompt: str, completion: str, reward: float | None) -> None:
         """What the model says to a prompt."""
+        reward = None if reward is None or not math.isfinite(reward) else reward
         self._write(SampleEvent(step=step, prompt=prompt, completion=completion, reward=reward))
 
     def interrupt(self, signal_name: str) -> None:
@@ -97,3 +99,7 @@ class Report:
         self._file.flush()
         if durable:
             os.fsync(self._file.fileno())
+
+
+def _finite(values: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if math.isfinite(value)}

@@ -20,8 +20,8 @@ from modelforge.datasets.prepared import folder_of
 from modelforge.engine import flash, pointwise
 from modelforge.engine.engine import prepare, refusal
 from modelforge.errors import InvalidRequest
-from modelforge.files import write_atomic
 from modelforge.providers import PROVIDERS, adapter
+from modelforge.specfile import write_spec
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Run, Strategy
 from modelforge.strategies.stage import Training
@@ -86,7 +86,7 @@ def run(run_dir: Path, report: Report) -> None:
     if not spec.frozen:
         chosen = choices.answer_limit(config, rows.train) | task.by_data(config, tokenizer, rows.held_out_rows)
         spec = _frozen(_with(spec, chosen), strategy, head, model, described, rows, lengths, report)
-        write_atomic(run_dir / "spec.json", spec.model_dump_json(indent=2))
+        write_spec(run_dir, spec)
         config = spec.config
 
     # Train.

@@ -20,7 +20,7 @@ from modelforge.contracts.job import (
 )
 from modelforge.contracts.training import TrainingConfig
 from modelforge.files import read_lines
-from modelforge.jobs.spec import spec_of
+from modelforge.specfile import spec_of
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
 from modelforge.store.tables import ModelRow
 

@@ -20,8 +20,9 @@ from modelforge.errors import InvalidRequest, NotFound
 from modelforge.hub.folder import check_tokenizer
 from modelforge.hub.lookup import find_revision
 from modelforge.inference.protocol import ModelTarget
-from modelforge.jobs.origin import check_remote_code, config_of, find_folder, spec_of
+from modelforge.jobs.origin import check_remote_code, config_of, find_folder
 from modelforge.settings import Settings
+from modelforge.specfile import spec_of
 from modelforge.store.models import get_model, model_named
 from modelforge.store.tables import ModelRow
 

@@ -17,6 +17,10 @@ from modelforge.providers import PROVIDERS
 
 ENDING_SECONDS = 2.0
 """What an attendant gets to end by itself."""
+TOKEN = "MODELFORGE_RUN_TOKEN"
+"""The variable of the environment that a worker and what descends from it carry."""
+ATTENDANT, WORKER = "attendant_", ""
+"""How the fields of ``process.json`` begin that are about one of them."""
 
 
 class LocalRunner:
@@ -55,8 +59,7 @@ class LocalHandle:
 
     @property
     def pid(self) -> int | None:
-        record = self._record("process.json")
-        return record["pid"] if record else None
+        return self._alive(WORKER)
 
     def poll(self) -> Exit | None:
         ended = self._exit()
@@ -93,7 +96,10 @@ class LocalHandle:
 
     def _exit(self) -> Exit | None:
         ended = self._record("exit.json")
-        return Exit(ended["code"], ended["signal"], ended.get("out_of_memory", False)) if ended else None
+        code, signal = ended.get("code"), ended.get("signal")
+        if not isinstance(code, int) and not isinstance(signal, str):
+            return None
+        return Exit(code, signal, ended.get("out_of_memory") is True)
 
     def _attendants_end(self) -> Exit:
         """Worker and attendant went together, as when the whole group is killed: one's end is the other's."""
@@ -103,17 +109,24 @@ class LocalHandle:
         return Exit(code=code or None)
 
     def _living(self) -> list[int]:
-        """The pids of attendant and worker as far as they are alive and are who they should be."""
-        record = self._record("process.json")
-        if record is None:
-            return processes.find_by_environment("MODELFORGE_RUN_TOKEN", self._token)
-        known = [(record["attendant_pid"], record["attendant_identity"]), (record["pid"], record["identity"])]
-        return [
-            pid
-            for pid, identity in known
-            if processes.is_running(pid, identity) and processes.carries(pid, "MODELFORGE_RUN_TOKEN", self._token)
-        ]
+        """The pids of attendant and worker as far as they are alive and are who they should be.
 
-    def _record(self, name: str) -> dict[str, Any] | None:
+        Before nobody is said to be there, every process is asked for the token: the record may be missing, or name a
+        stranger, and a second worker over the same run would spoil it.
+        """
+        living = [pid for pid in (self._alive(ATTENDANT), self._alive(WORKER)) if pid is not None]
+        return living or processes.find_by_environment(TOKEN, self._token)
+
+    def _alive(self, who: str) -> int | None:
+        """The pid that ``process.json`` has of one of them, if it is alive and who it should be."""
+        record = self._record("process.json")
+        pid, identity = record.get(f"{who}pid"), record.get(f"{who}identity")
+        if not isinstance(pid, int) or not isinstance(identity, str):
+            return None
+        ours = processes.is_running(pid, identity) and processes.carries(pid, TOKEN, self._token)
+        return pid if ours else None
+
+    def _record(self, name: str) -> dict[str, Any]:
+        """What was written down of this attempt; nothing where the file is missing, not whole, or another's."""
         record = read_json_or_none(self._run_dir / name)
-        return record if isinstance(record, dict) and record.get("attempt") == self._attempt else None
+        return record if isinstance(record, dict) and record.get("attempt") == self._attempt else {}

@@ -1,4 +1,5 @@
-"""The spec of a run, as its folder and its finished model's hold it."""
+"""A run's spec on the disk, kept twice: what a broken disk or a careless hand does to one of them loses no run. A
+finished model's folder holds it once."""
 
 from __future__ import annotations
 
@@ -8,14 +9,23 @@ from pydantic import ValidationError
 
 from modelforge.contracts.job import SPEC_SCHEMA, RunSpec
 from modelforge.errors import Conflict, NotFound
-from modelforge.files import read_text_or_none
+from modelforge.files import read_text_or_none, write_atomic
 
 SPEC = "spec.json"
+COPY = "spec.copy.json"
 
 
-def spec_of(folder: Path) -> RunSpec | None:
+def write_spec(run_dir: Path, spec: RunSpec) -> None:
+    """Put the spec into the run's folder, in the place of the one that was there."""
+    text = spec.model_dump_json(indent=2)
+    # The copy first: whenever this is cut short, one of the two is whole, and nothing was done by the newer one yet.
+    write_atomic(run_dir / COPY, text)
+    write_atomic(run_dir / SPEC, text)
+
+
+def spec_of(folder: Path, name: str = SPEC) -> RunSpec | None:
     """The folder's spec; None where there is none, or none that can be read."""
-    text = read_text_or_none(folder / SPEC)
+    text = read_text_or_none(folder / name)
     try:
         return RunSpec.model_validate_json(text) if text is not None else None
     except ValidationError:
@@ -39,3 +49,12 @@ def whole_spec(run_dir: Path) -> RunSpec:
     if spec.schema_version > SPEC_SCHEMA:
         raise Conflict(f"{path} was written by a newer version of ModelForge: resume job {run_dir.name} with that one")
     return spec
+
+
+def mend_spec(run_dir: Path) -> bool:
+    """Where the spec is missing or not whole and its copy is, put that in its place; whether that was so."""
+    copy = spec_of(run_dir, COPY)
+    if copy is None or spec_of(run_dir) is not None:
+        return False
+    write_spec(run_dir, copy)
+    return True
