@@ -23,7 +23,9 @@ def check_room(config: TrainingConfig, described: Mapping[str, Any], dataset: Da
         return
     checkpoints = f"{needs.checkpoints} checkpoints of {_told(needs.checkpoint)}, one of them being written"
     data = Path(dataset.path)
-    copied = 0.0 if data.is_relative_to(settings.datasets) else size_mb(data)
+    copied = 0.0 if data.is_relative_to(settings.datasets) else size_mb(data)  # an upload is linked
+    if copied:
+        checkpoints += f", {_told(copied)} for a copy of the data"
     run = (settings.runs, needs.run + copied, checkpoints)
     model = (settings.models, needs.model, f"{_told(needs.model)} for the model")
     if settings.runs.stat().st_dev == settings.models.stat().st_dev:
