@@ -10,6 +10,7 @@ OLDER ?= .venv-older
 LLAMA_FACTORY ?= .venv-llamafactory
 BENCH ?=
 FAULTS ?= short
+FUZZ ?= full
 TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
 TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
@@ -33,7 +34,7 @@ test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that n
 	FAULTS=$(FAULTS) $(VENV)/bin/python -m pytest tests/faults
 
 fuzz: $(VENV)/.installed-dev  ## Try what reads bytes and requests 100 000 and 10 000 times, for an hour or two
-	FUZZ=full $(VENV)/bin/python -m pytest -m fuzz --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
+	FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -m fuzz --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
 
 test-conformance: $(VENV)/.installed-dev  ## Train every strategy, task and family of models that go together
 	$(VENV)/bin/python -m pytest tests/conformance

@@ -52,7 +52,7 @@ def _add(data: bytes) -> Harm:
 
 
 CHECKPOINTS: list[tuple[str, Harm]] = [
-    ("adapter_model.safetensors", _flip),
+    ("trained.safetensors", _flip),
     ("optimizer.pt", _cut),
     ("trainer_state.json", _rub_out),
     ("rng_state.pth", _remove),
