@@ -112,7 +112,7 @@ class Supervisor:
                 raise
             self._publish(status, Changes([], [status]))
             for warning in plan.warnings:
-                self._publish(*await self._write(partial(self._ledger.note, job_id, warning)))
+                self._publish(*await self._insist(partial(self._ledger.note, job_id, warning)))
             await self._launch(job_id, token, 1)
             return job_id, plan.warnings
 
@@ -197,7 +197,9 @@ class Supervisor:
 
     async def _launch(self, job_id: str, token: str, attempt: int) -> None:
         run_dir = self._settings.runs / job_id
-        self._publish(*await self._write(lambda: self._ledger.enter(job_id, JobState.STARTING, "Starting the worker")))
+        # The job is in the database, so there is no way back: given up here, it would be queued for ever.
+        starting = partial(self._ledger.enter, job_id, JobState.STARTING, "Starting the worker")
+        self._publish(*await self._insist(starting))
         try:
             handle = await to_thread.run_sync(self._runner.start, run_dir, self._settings.home, token, attempt)
         except (OSError, ModelForgeError) as error:
