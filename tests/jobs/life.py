@@ -49,6 +49,9 @@ from tests.live import jsonl, rows
 PATIENCE = 600.0
 """Seconds of the machine's that a client waits for an answer."""
 SAVE_STEPS = 4
+Cut = tuple[int, str] | None
+"""What comes in the middle of a request, and after how many rounds of the loop: ``kill`` the server, ``lock`` its
+database, ``fill`` the disk."""
 
 
 def loss_of(job_id: str, step: int) -> float:
@@ -82,19 +85,18 @@ class Server:
         self._abandoned.add(task)
         return task
 
-    def answer(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """The request's answer; None where it is refused or takes longer than its client waits."""
-        task = self.begin(work)
-        self.loop.run_until_complete(asyncio.wait([task], timeout=PATIENCE))
+    def answer(self, work: Coroutine[Any, Any, Any] | asyncio.Task[Any], patience: float) -> None:
+        """Wait for the request's answer, as long as its client does; it may well be refused."""
+        task = work if isinstance(work, asyncio.Task) else self.begin(work)
+        self.loop.run_until_complete(asyncio.wait([task], timeout=patience))
         if not task.done():
-            return None
+            return
         try:
-            return task.result()
+            task.result()
         except ModelForgeError:
-            return None
+            pass
         except OSError as error:
             assert error.errno == errno.ENOSPC
-            return None
 
     def fill_up(self, full: bool) -> None:
         self._fill_up(full)
@@ -139,9 +141,7 @@ class World:
         self.heard: set[int] = set()
         self.heard_up_to = 0
         self.counts: dict[str, int] = {}
-        self._steps: dict[str, int] = {}
         self._locked: sqlite3.Connection | None = None
-        self._stays_silent: set[int] = set()
         self._states: dict[str, str] = {}
         self._checked = 0
         self._graves: list[tuple[MachineLoop, list[asyncio.Task[Any]]]] = []
@@ -203,31 +203,39 @@ class World:
 
     # What its owner does.
 
-    def submit(self, steps: int, kill_after: int | None = None) -> None:
-        """Start a run of so many steps; ``kill_after``: the server is killed so many rounds of its loop later."""
-        name = f"run-{len(self._steps)}-{self.machine.boots}-{self.machine.now:.3f}"
+    def submit(self, steps: int, cut: Cut = None) -> None:
+        """Start a run of so many steps."""
+        name = f"run-{self.machine.boots}-{self.machine.now:.3f}"
         config = TrainingConfig(
             task="text-generation", model_name=STARTER, dataset="rows.jsonl", name=name, max_steps=steps
         )
-        if self.server is not None and self._ask(self.server.supervisor.submit(config), kill_after):
-            self._count("runs")
-
-    def resume(self, job: int, kill_after: int | None = None) -> None:
-        if self.server is not None and self.jobs:
-            self._ask(self.server.supervisor.resume(self.jobs[job % len(self.jobs)]), kill_after)
-
-    def stop(self, *, force: bool, kill_after: int | None = None) -> None:
         if self.server is not None:
-            self._ask(self.server.supervisor.stop(force=force), kill_after)
+            self._ask(self.server.supervisor.submit(config), cut)
 
-    def _ask(self, work: Coroutine[Any, Any, Any], kill_after: int | None) -> Any:
+    def resume(self, job: int, cut: Cut = None) -> None:
+        if self.server is not None and self.jobs:
+            self._ask(self.server.supervisor.resume(self.jobs[job % len(self.jobs)]), cut)
+
+    def stop(self, *, force: bool, cut: Cut = None) -> None:
+        if self.server is not None:
+            self._ask(self.server.supervisor.stop(force=force), cut)
+
+    def _ask(self, work: Coroutine[Any, Any, Any], cut: Cut) -> None:
         assert self.server is not None
-        if kill_after is None:
-            return self.server.answer(work)
-        self.server.begin(work)
-        self.server.loop.iterate(kill_after)
-        self.kill_server()
-        return None
+        if cut is None:
+            self.server.answer(work, PATIENCE)
+            return
+        rounds, harm = cut
+        task = self.server.begin(work)
+        self.server.loop.iterate(rounds)
+        if harm == "kill":
+            self.kill_server()
+        elif harm == "lock":
+            self.lock_database()
+        else:
+            self.fill_disk(True)
+        if self.server is not None:
+            self.server.answer(task, 5.0)
 
     def wait(self, seconds: float) -> None:
         if self.server is None:
@@ -330,7 +338,8 @@ class World:
             self._locked = None
 
     def fill_disk(self, full: bool) -> None:
-        self._count("disks filled" if full else "disks freed")
+        if full:
+            self._count("disks filled")
         self.disk_full = full
         if self.server is not None:
             self.server.fill_up(full)
@@ -518,7 +527,7 @@ class World:
         assert self.server is not None
         for job_id in self.jobs:
             if self._states[job_id] in RESUMABLE:
-                self.server.answer(self.server.supervisor.resume(job_id))
+                self.server.answer(self.server.supervisor.resume(job_id), PATIENCE)
                 self.settle()
             assert self._states[job_id] == JobState.COMPLETED, f"{job_id} is {self._states[job_id]}"
         with self.server.database.session() as session:

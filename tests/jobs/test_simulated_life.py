@@ -13,18 +13,19 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from modelforge.store.database import Database
-from tests.jobs.life import World
+from tests.jobs.life import Cut, World
 
 LONG = os.environ.get("MODELFORGE_LONG_LIFE") == "1"
 HOURS = 24.0 if LONG else 0.25
 
-ROUNDS = st.none() | st.integers(0, 60)
-"""After how many rounds of its loop a server is killed in the middle of a request."""
+HARMS = ("kill", "lock", "fill")
+CUT = st.none() | st.tuples(st.integers(0, 60), st.sampled_from(HARMS))
 
 
 @cache
@@ -57,17 +58,17 @@ class LifeMachine(RuleBasedStateMachine):
         if hasattr(self, "world"):
             self.world.check()
 
-    @rule(steps=st.integers(1, 12), kill_after=ROUNDS)
-    def submit(self, steps: int, kill_after: int | None) -> None:
-        self.world.submit(steps, kill_after)
+    @rule(steps=st.integers(1, 12), cut=CUT)
+    def submit(self, steps: int, cut: Cut) -> None:
+        self.world.submit(steps, cut)
 
-    @rule(job=st.integers(0, 9), kill_after=ROUNDS)
-    def resume(self, job: int, kill_after: int | None) -> None:
-        self.world.resume(job, kill_after)
+    @rule(job=st.integers(0, 9), cut=CUT)
+    def resume(self, job: int, cut: Cut) -> None:
+        self.world.resume(job, cut)
 
-    @rule(force=st.booleans(), kill_after=ROUNDS)
-    def stop(self, force: bool, kill_after: int | None) -> None:
-        self.world.stop(force=force, kill_after=kill_after)
+    @rule(force=st.booleans(), cut=CUT)
+    def stop(self, force: bool, cut: Cut) -> None:
+        self.world.stop(force=force, cut=cut)
 
     @rule(seconds=st.floats(0.0, 5.0))
     def wait(self, seconds: float) -> None:
@@ -129,6 +130,26 @@ LifeMachine.TestCase.settings = settings(
 TestShortLives = LifeMachine.TestCase
 
 
+@pytest.mark.parametrize("rounds", range(2, 13))
+def test_a_database_that_is_locked_in_the_middle_of_a_start_loses_no_run(tmp_path: Path, rounds: int) -> None:
+    world = World(tmp_path, empty_database())
+    try:
+        world.submit(6, (rounds, "lock"))
+        world.wait(3)
+        world.unlock_database()
+        world.settle()
+        world.stop(force=True)
+        world.submit(6)
+        world.wait(1.8)
+        world.stop(force=True)
+        world.check()
+        world.resume(len(world.jobs) - 1, (rounds, "lock"))
+        world.wait(3)
+        world.finish()
+    finally:
+        world.close()
+
+
 def test_a_day(tmp_path: Path) -> None:
     """One long life, in which harm comes at random and what has come to its end stays so."""
     chance = random.Random(20261127)
@@ -146,11 +167,13 @@ def test_a_day(tmp_path: Path) -> None:
 
 def befall(world: World, chance: random.Random) -> None:
     """What comes next: a run is started, somebody waits, or there is harm and some of it is made good."""
+    world.unlock_database()
+    world.fill_disk(False)
     world.start_server()
-    kill_after = chance.randrange(60) if chance.random() < 0.1 else None
+    cut = (chance.randrange(60), chance.choice(HARMS)) if chance.random() < 0.1 else None
     harm = chance.randrange(20)
     if harm < 8:
-        world.submit(chance.randint(1, 60), kill_after)
+        world.submit(chance.randint(1, 60), cut)
         world.wait(chance.expovariate(1 / 10))
     elif harm == 8:
         world.kill_workers(attendant=chance.random() < 0.5, worker=chance.random() < 0.8, torn=chance.random() < 0.5)
@@ -176,8 +199,8 @@ def befall(world: World, chance: random.Random) -> None:
         world.wait(chance.expovariate(1 / 5))
         world.fill_disk(False)
     elif harm == 17:
-        world.stop(force=chance.random() < 0.5, kill_after=kill_after)
+        world.stop(force=chance.random() < 0.5, cut=cut)
     elif harm == 18:
-        world.resume(chance.randrange(1000), kill_after)
+        world.resume(chance.randrange(1000), cut)
     else:
         world.wait(chance.expovariate(1 / 600))

@@ -321,7 +321,8 @@ class Supervisor:
         return await self._write(lambda: self._ledger.requeue(job_id, token))
 
     async def _launch(self, job_id: str, token: str, attempt: int) -> None:
-        self._publish(*await self._write(partial(self._ledger.enter, job_id, JobState.STARTING, STARTING)))
+        # The job is in the database, so there is no way back: given up here, it would be queued for ever.
+        self._publish(*await self._insist(partial(self._ledger.enter, job_id, JobState.STARTING, STARTING)))
         self._watch(job_id, await self._start_worker(job_id, token, attempt), adopted=False)
 
     async def _start_worker(self, job_id: str, token: str, attempt: int) -> Handle:
