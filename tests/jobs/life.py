@@ -37,6 +37,7 @@ from modelforge.hardware import Hardware, detect
 from modelforge.jobs import supervisor as supervising
 from modelforge.jobs.states import ENDED, RESUMABLE, TRANSITIONS
 from modelforge.jobs.supervisor import Supervisor
+from modelforge.lease import DeviceLease
 from modelforge.settings import Settings, load_settings
 from modelforge.store import database as storing
 from modelforge.store.database import Database
@@ -73,7 +74,7 @@ class Server:
         self.loop.set_exception_handler(lambda *_: None)
         self.database = Database(world.settings.database)
         self._fill_up(world.disk_full)
-        self.supervisor = Supervisor(world.settings, self.database, hardware())
+        self.supervisor = Supervisor(world.settings, self.database, hardware(), DeviceLease("cpu"))
         self.loop.run_until_complete(self.supervisor.start())
         after = world.heard_up_to
         listening = _send(world, self.supervisor.broadcast, self.database, after)  # type: ignore[arg-type]
@@ -210,7 +211,7 @@ class World:
             task="text-generation", model_name=STARTER, dataset="rows.jsonl", name=name, max_steps=steps
         )
         if self.server is not None:
-            self._ask(self.server.supervisor.submit(config), cut)
+            self._ask(self.server.supervisor.submit(config, []), cut)
 
     def resume(self, job: int, cut: Cut = None) -> None:
         if self.server is not None and self.jobs:
