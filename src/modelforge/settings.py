@@ -35,7 +35,8 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535)
     """The port to listen on; 0 takes a free one."""
     database_url: str = ""
-    """SQLAlchemy URL of the database; an SQLite file in the home folder when not given."""
+    """SQLAlchemy URL of the database; an SQLite file in the home folder when not given. One with a password belongs in
+    the environment or the file: what a command line holds, every user of the machine can read."""
     max_upload_mb: int = Field(20_000, ge=1)
     """Largest upload, in units of 1 000 000 bytes."""
     data_roots: Annotated[list[Path], NoDecode] = Field(default_factory=list)

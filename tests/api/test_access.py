@@ -25,7 +25,7 @@ from modelforge.files import read_json_or_none
 from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.keys import add_key, revoke_key
-from tests.cli.program import document, modelforge
+from tests.cli.program import document, modelforge, write_rows
 from tests.live import LiveServer, until
 
 HERE = ("127.0.0.1", 50_000)
@@ -241,6 +241,11 @@ def test_keys_by_the_command_line_beside_a_running_server(tmp_path: Path) -> Non
     refused_there = modelforge("models", "list", **elsewhere)
     assert refused_there.returncode == 1 and "API key" in refused_there.stderr
     assert modelforge("models", "list", MODELFORGE_API_KEY=key, **elsewhere).returncode == 0
+    # A file of this machine is none of that one's, whatever it is called.
+    words = ("train", "--task", "text-generation", "--model-name", "modelforge-starter", "--dataset", "rows.jsonl")
+    here = write_rows(tmp_path / "rows.jsonl").parent
+    started = modelforge(*words, cwd=here, MODELFORGE_API_KEY=key, **elsewhere)
+    assert started.returncode == 1 and "there is no dataset 'rows.jsonl'" in started.stderr
     (listed,) = document("keys", "list", home=tmp_path)["keys"]
     assert (listed["name"], listed["prefix"], listed["revoked_at"]) == ("laptop", key[:9], None)
     done = modelforge("keys", "revoke", listed["prefix"], home=tmp_path)
