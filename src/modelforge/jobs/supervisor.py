@@ -140,7 +140,7 @@ class Supervisor:
             if ticket and (first := self._first_reply(ticket)):
                 return TrainingStarted.model_validate(first)
             if self._starting.locked():
-                raise Conflict("another training is being started: wait for its reply")
+                raise Conflict("training is already in progress: another one is being started")
             async with self._starting:
                 await self._make_way()
                 await self._check_queue()
@@ -170,7 +170,7 @@ class Supervisor:
     async def resume(self, job_id: str) -> str:
         """Go on with a job that failed, was stopped or interrupted. Returns what it goes on from, in words."""
         if self._starting.locked():
-            raise Conflict("another training is being started: wait for its reply")
+            raise Conflict("training is already in progress: another one is being started")
         async with self._starting:
             with self._database.session() as session:
                 row = get_job(session, job_id)
