@@ -15,7 +15,7 @@ from modelforge.files import size_mb
 from modelforge.memory import storage
 from modelforge.specfile import spec_of
 from modelforge.worker import checkpoints
-from tests.faults.test_life import start, step_of
+from tests.faults.harm import start, step_of
 from tests.live import LiveServer, jsonl, rows, until
 
 FILLER = "filler"

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-from tests.faults.test_life import curve, start, step_of, workers
+from tests.faults.harm import curve, start, step_of, workers
 from tests.live import LiveServer, jsonl, rows, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits on another process are Linux's")

@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from modelforge.worker import checkpoints
 from modelforge.worker.order import EpochOrder
-from tests.faults.test_life import start
+from tests.faults.harm import start
 from tests.live import LiveServer, jsonl, rows
 
 STEP = 6

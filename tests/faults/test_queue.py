@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.faults.test_life import SLOW, start, workers
+from tests.faults.harm import SLOW, start, workers
 from tests.live import LiveServer, jsonl, rows, until
 
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from modelforge import processes
-from tests.faults.test_life import start, step_of, workers
+from tests.faults.harm import start, step_of, workers
 from tests.live import LiveServer, jsonl, rows, until
 
 STALL = 15.0

@@ -75,9 +75,8 @@ class LocalHandle:
         return self._exit() or self._attendants_end()
 
     def ask_for_stack(self) -> None:
-        record = self._record("process.json")
-        if record is not None and record["pid"] in self._living():
-            processes.ask_for_stack(record["pid"], record["identity"])
+        if (pid := self._alive(WORKER)) is not None:
+            processes.ask_for_stack(pid, self._record("process.json")["identity"])
 
     def kill(self) -> None:
         for pid in self._living():
