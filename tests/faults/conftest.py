@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,21 @@ TABLE = pytest.StashKey[Table]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[TABLE] = Table()
+    config.addinivalue_line("markers", "fault(name, times=1): what the test does to a run, for the table at the end")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Counts what a test of one story did: where it fails, its run is lost."""
+    report = yield
+    mark = item.get_closest_marker("fault")
+    if mark is not None and report.when == "call" and not report.skipped:
+        fault = item.config.stash[TABLE].line(mark.args[0])
+        fault.injected += mark.kwargs.get("times", 1)
+        fault.runs_lost += report.failed
+    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -28,7 +28,7 @@ class Table:
     @contextmanager
     def fault(self, name: str) -> Iterator[Fault]:
         """While harm of this kind is done. A run that the test could not see to its end counts as lost."""
-        fault = self.faults.setdefault(name, Fault(name))
+        fault = self.line(name)
         lost = fault.runs_lost, fault.data_lost
         try:
             yield fault
@@ -36,6 +36,10 @@ class Table:
             if (fault.runs_lost, fault.data_lost) == lost:
                 fault.runs_lost += 1
             raise
+
+    def line(self, name: str) -> Fault:
+        """That of a fault, made where there is none yet."""
+        return self.faults.setdefault(name, Fault(name))
 
     def lines(self) -> list[str]:
         """As text; none where nothing was injected."""

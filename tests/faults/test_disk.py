@@ -55,6 +55,7 @@ def sound(path: Path) -> bool:
         return list(connection.execute("PRAGMA integrity_check")) == [("ok",)]
 
 
+@pytest.mark.fault("disk full")
 def test_an_upload_leaves_nothing(disk: Path) -> None:
     server = LiveServer(disk / "home").start()
     try:
@@ -71,6 +72,7 @@ def test_an_upload_leaves_nothing(disk: Path) -> None:
         server.close()
 
 
+@pytest.mark.fault("disk full")
 def test_a_checkpoint_that_has_no_room_costs_none_that_is_whole(disk: Path, tiny_model: Path) -> None:
     server = LiveServer(disk / "home").start()
     try:
@@ -98,6 +100,7 @@ def test_a_checkpoint_that_has_no_room_costs_none_that_is_whole(disk: Path, tiny
         server.close()
 
 
+@pytest.mark.fault("disk full")
 def test_a_model_that_has_no_room_is_none(disk: Path, tmp_path: Path, tiny_model: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
@@ -119,6 +122,7 @@ def test_a_model_that_has_no_room_is_none(disk: Path, tmp_path: Path, tiny_model
         server.close()
 
 
+@pytest.mark.fault("disk full")
 def test_the_database_is_whole_when_there_is_room_again(disk: Path, tmp_path: Path, tiny_model: Path) -> None:
     database = disk / "index.db"
     server = LiveServer(tmp_path / "home", MODELFORGE_DATABASE_URL=f"sqlite:///{database}").start()

@@ -37,6 +37,7 @@ def take_away_memory(job_id: str) -> None:
     resource.prlimit(worker.pid, resource.RLIMIT_AS, (1 << 20, 1 << 20))
 
 
+@pytest.mark.fault("memory runs out")
 def test_the_run_goes_on_with_half_and_becomes_what_it_would_have(server: LiveServer, tiny_model: Path) -> None:
     whole = start(server, tiny_model, name="undisturbed", **PADDED)
     assert server.wait(whole)["status"] == "completed"
@@ -57,6 +58,7 @@ def test_the_run_goes_on_with_half_and_becomes_what_it_would_have(server: LiveSe
     assert curve(server, job_id) == {step: pytest.approx(loss, rel=1e-3) for step, loss in expected.items()}
 
 
+@pytest.mark.fault("memory runs out")
 @pytest.mark.parametrize("fields", [{"auto_batch": False}, {"per_device_train_batch_size": 1}])
 def test_where_nothing_smaller_may_be_tried_it_ends(
     server: LiveServer, tiny_model: Path, fields: dict[str, Any]
@@ -111,6 +113,7 @@ def limit_of(group: Path) -> Path:
     return first if first.exists() else group / "memory.max"
 
 
+@pytest.mark.fault("memory runs out")
 def test_whom_the_kernel_ends_for_memory_goes_on_too(group: Path, tmp_path: Path, tiny_model: Path) -> None:
     server = LiveServer(tmp_path / "home").start()
     assert server.process is not None

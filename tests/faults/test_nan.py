@@ -34,6 +34,7 @@ def broken_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
+@pytest.mark.fault("loss is no number")
 @pytest.mark.parametrize("packing", [None, False], ids=["engine", "padded"])
 def test_it_ends_at_the_step(server: LiveServer, broken_model: Path, packing: bool | None, tmp_path: Path) -> None:
     data = rows(40)

@@ -36,6 +36,7 @@ def places(server: LiveServer) -> dict[str, int]:
     return {job["name"]: job["position"] for job in server.get("/api/jobs")["jobs"] if job["position"] is not None}
 
 
+@pytest.mark.fault("server kill -9")
 def test_the_queue_over_http_and_over_a_kill(server: LiveServer, tiny_model: Path) -> None:
     running = start(server, tiny_model, name="running")
     second = enqueue(server, tiny_model, key="second", name="second", max_steps=2)
@@ -61,6 +62,7 @@ def test_the_queue_over_http_and_over_a_kill(server: LiveServer, tiny_model: Pat
     assert [model["name"] for model in server.get("/api/models")["models"]] == ["second"]
 
 
+@pytest.mark.fault("server kill -9", times=8)
 def test_a_server_that_is_killed_again_and_again_loses_no_job(server: LiveServer, tiny_model: Path) -> None:
     jobs = [enqueue(server, tiny_model, key=str(n), name=f"job-{n}", max_steps=2)["job_id"] for n in range(3)]
     moments = random.Random(5)

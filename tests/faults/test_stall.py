@@ -46,6 +46,7 @@ def texts(server: LiveServer, job_id: str) -> list[str]:
     return [event["text"] for event in server.get(f"/api/jobs/{job_id}")["events"]]
 
 
+@pytest.mark.fault("hung worker")
 def test_where_it_hangs_is_in_its_log(serve: Callable[..., LiveServer], tiny_model: Path) -> None:
     server = serve()
     job_id = start(server, tiny_model)
@@ -65,6 +66,7 @@ def test_where_it_hangs_is_in_its_log(serve: Callable[..., LiveServer], tiny_mod
     until(lambda: step_of(server) > step, 20)
 
 
+@pytest.mark.fault("hung worker")
 def test_it_is_ended_where_that_is_set(serve: Callable[..., LiveServer], tiny_model: Path) -> None:
     server = serve(MODELFORGE_STOP_STALLED="true")
     job_id = start(server, tiny_model)
