@@ -1,4 +1,5 @@
-"""Room on the disk that a run keeps for its last words: how it ended can be told on a disk that it has filled."""
+"""Room on the disk that a run keeps for its last words, and for the database to take them: how it ended can be told on
+a disk that it has filled."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NAME = "reserve"
-BYTES = 1 << 16
+BYTES = 1 << 20
 
 
 def keep(run_dir: Path) -> None:

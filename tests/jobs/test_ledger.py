@@ -276,6 +276,17 @@ def test_a_worker_with_no_memory_left_to_say_so(run: Run, log: str, ended: Exit,
     assert (status.status, status.cause) == ("failed", cause)
 
 
+@pytest.mark.parametrize(("full", "cause"), [(True, "disk_full"), (False, "error")])
+def test_a_worker_with_no_room_left_to_say_so(
+    run: Run, monkeypatch: pytest.MonkeyPatch, full: bool, cause: str
+) -> None:
+    monkeypatch.setattr("modelforge.jobs.ledger.is_full", lambda folder: full and folder == run.folder)
+    run.event("state", state="training", message="Training")
+    run.ledger.ingest(JOB)
+    status = run.ledger.settle(JOB, Exit(code=1), was_watched=True, next_token="n")[0]
+    assert (status.status, status.cause) == ("failed", cause)
+
+
 def test_only_an_ended_job_begins_anew(run: Run) -> None:
     with pytest.raises(Conflict, match="is starting: only a failed, stopped or interrupted job"):
         run.ledger.requeue(JOB, "u")

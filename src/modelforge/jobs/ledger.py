@@ -37,7 +37,7 @@ from modelforge.specfile import mend_spec, spec_of, write_spec
 from modelforge.store.database import Database
 from modelforge.store.jobs import get_job, last_seq, put_metric, status_of, waiting_jobs
 from modelforge.store.tables import EventRow, IdempotencyRow, JobRow, ModelRow
-from modelforge.worker.failures import LESS, memory_cause
+from modelforge.worker.failures import LESS, is_full, memory_cause, no_room
 
 BATCH_BYTES = 1 << 20
 """Read at a time: bounds memory and the length of a transaction when a long file is caught up with."""
@@ -201,7 +201,7 @@ class Ledger:
             if state not in OPEN_STATES:
                 return status_of(row), Changes([], [])
             row.log_tail = log_tail(self._runs / job_id)
-            cause, error = (Cause.KILLED, f"{because}; {_LOOK}") if because else _why(row, ended)
+            cause, error = (Cause.KILLED, f"{because}; {_LOOK}") if because else _why(row, ended, self._runs / job_id)
             spec, less = self._smaller(row)
             row.cause, row.error = cause, error
             if row.stop_requested:
@@ -417,7 +417,7 @@ def _in_words(event: Event) -> str:
     return event.text
 
 
-def _why(row: JobRow, ended: Exit) -> tuple[Cause, str]:
+def _why(row: JobRow, ended: Exit, run_dir: Path) -> tuple[Cause, str]:
     """Why a job whose state is open has no worker any more: by the worker's last word, or by how it ended."""
     if row.cause is not None and row.error is not None:
         return Cause(row.cause), row.error
@@ -426,6 +426,8 @@ def _why(row: JobRow, ended: Exit) -> tuple[Cause, str]:
     said = memory_cause("\n".join(tail)) if ended.code or ended.signal == "SIGABRT" else None
     if ended.out_of_memory or said is not None:
         return said or Cause.OOM_HOST, f"The worker {ended}{'' if ended.out_of_memory else ': out of memory'}. {LESS}"
+    if ended.code and run_dir.exists() and is_full(run_dir):  # which had no room for its last word, either
+        return Cause.DISK_FULL, no_room(run_dir)
     return Cause.KILLED if ended.signal else Cause.ERROR, _explain(ended, tail)
 
 

@@ -69,11 +69,21 @@ def explain(error: BaseException, folder: Path) -> tuple[Cause, str]:
     if short == Cause.OOM_HOST:
         return short, f"The machine's memory ran out. {LESS} ({_first_line(text)})"
     if _no_room(error, text, folder):
-        return Cause.DISK_FULL, (
-            f"The disk is full: there is no room to write on below {folder}, or where models are kept. Make room and "
-            "resume: the last whole checkpoint is kept."
-        )
+        return Cause.DISK_FULL, no_room(folder)
     return Cause.ERROR, _first_line(text)
+
+
+def no_room(folder: Path) -> str:
+    """What to do where a run's disk is full, ``folder`` being the run's."""
+    return (
+        f"The disk is full: there is no room to write on below {folder}, or where models are kept. Make room and "
+        "resume: the last whole checkpoint is kept."
+    )
+
+
+def is_full(folder: Path) -> bool:
+    """Whether the folder's disk has next to no room."""
+    return shutil.disk_usage(folder).free < FULL_BYTES
 
 
 def _no_room(error: BaseException, text: str, folder: Path) -> bool:
@@ -81,7 +91,7 @@ def _no_room(error: BaseException, text: str, folder: Path) -> bool:
     if is_disk_full(error) or "no space left" in low:
         return True
     # What torch.save says of any write that fails; why, it does not say.
-    return _TORCH_SAVE in low and shutil.disk_usage(folder).free < FULL_BYTES
+    return _TORCH_SAVE in low and is_full(folder)
 
 
 def _first_line(text: str) -> str:
