@@ -197,10 +197,7 @@ def _fitting_best(problems: Any) -> list[Any]:
 
 def _explain(problem: Any, known: list[str]) -> str:
     """One of pydantic's problems in words: which field, what is wrong, what it may be."""
-    kind, place = (
-        problem["type"],
-        [str(part) for part in problem["loc"] if part not in ("body", "query", "path", "header")],
-    )
+    kind, place = problem["type"], [str(part) for part in problem["loc"] if part not in _PLACES]
     field = ".".join(place)
     if kind == "json_invalid":
         return f"the body is not valid JSON: {problem.get('ctx', {}).get('error', problem['msg'])} at byte {field or 0}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from modelforge import reserve
 from modelforge.contracts.job import Cause
 from modelforge.errors import InvalidDataset, ModelForgeError
 from modelforge.files import is_disk_full
@@ -17,8 +18,8 @@ _HOST_MEMORY = (
     "memoryerror",
 )
 _TORCH_SAVE = "inline_container.cc"
-FULL_BYTES = 1 << 20
-"""A disk with less free space than this counts as full."""
+FULL_BYTES = 2 * reserve.BYTES
+"""A disk with less free space than this counts as full: also when a run has given its reserve back."""
 _GPU_MEMORY = (
     "outofmemoryerror",
     "cuda out of memory",
