@@ -234,7 +234,7 @@ def test_a_crash_of_the_process_is_one_clear_error(tmp_path: Path) -> None:
         (await appears()).kill()
         await check
 
-    with pytest.raises(Fault, match="the process that checks datasets ended by SIGKILL"):
+    with pytest.raises(Fault, match="the process that reads datasets ended by SIGKILL"):
         asyncio.run(story())
 
 
@@ -266,7 +266,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, content: bytes, allo
     def peak(path: Path) -> float:
         done = subprocess.run([sys.executable, "-P", "-c", code, str(path)], capture_output=True, text=True, check=True)
         report, peak = done.stdout.splitlines()
-        assert "report" in json.loads(report)
+        assert "result" in json.loads(report)
         return int(peak) / 1000
 
     small, large = write(tmp_path / "small.jsonl", GOOD * 20), write(tmp_path / "large.jsonl", content)

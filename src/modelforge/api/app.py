@@ -20,8 +20,9 @@ from modelforge.api.guard import Guard
 from modelforge.api.headers import SecurityHeaders
 from modelforge.api.keys import KeyRing
 from modelforge.api.limits import BodyLimit
+from modelforge.api.operations import Operations
 from modelforge.api.rootpath import RootPath
-from modelforge.api.routes import datasets, docs, info, jobs, models, playground, training
+from modelforge.api.routes import datasets, docs, info, jobs, models, operations, playground, training
 from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
@@ -31,7 +32,7 @@ from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
-ROUTERS = (info, training, jobs, models, datasets, playground, stream, docs)
+ROUTERS = (info, training, jobs, models, datasets, operations, playground, stream, docs)
 
 
 def create_app(settings: Settings | None = None, *, supervise: bool = True, serves_queue: bool = True) -> FastAPI:
@@ -84,13 +85,16 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     lease = DeviceLease(machine.device)
     inference = InferenceClient(settings.home / "inference.log", lease, settings.inference_memory_mb)
     supervisor = Supervisor(settings, database, machine, lease, serves_queue=serves_queue)
+    works = Operations()
     if supervise:
         shutil.rmtree(settings.scratch, ignore_errors=True)
         settings.scratch.mkdir(mode=0o700)
         await supervisor.start()
     try:
-        yield State(settings, database, machine, supervisor, inference, KeyRing(database), supervises=supervise)
+        ring = KeyRing(database)
+        yield State(settings, database, machine, supervisor, inference, ring, works, supervises=supervise)
     finally:
+        await works.close()
         await supervisor.close()
         await inference.close()
         database.close()

@@ -11,6 +11,7 @@ from fastapi import Depends, Header, Query, Request, WebSocket
 
 from modelforge.api.caller import Caller
 from modelforge.api.keys import KeyRing
+from modelforge.api.operations import Operations
 from modelforge.catalogue import ASSETS
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict
@@ -32,6 +33,7 @@ class State:
     supervisor: Supervisor
     inference: InferenceClient
     keys: KeyRing
+    operations: Operations
     supervises: bool
     """Whether this is the home folder's one server."""
     listeners: set[WebSocket] = field(default_factory=set)

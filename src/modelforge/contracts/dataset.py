@@ -9,6 +9,96 @@ from pydantic import ConfigDict, Field
 from modelforge.contracts.base import Contract, UtcTime, example
 
 
+Severity = Literal["error", "warning", "note"]
+
+_FINDING: dict[str, Any] = {
+    "code": "empty_field",
+    "severity": "error",
+    "message": "field 'output' is empty",
+    "count": 3,
+    "rows": [7, 12, 40],
+    "place": "",
+    "excerpt": '{"input": "When do you open?", "output": ""}',
+    "advice": "Fill it in, or remove the row.",
+    "fix": "drop_bad_rows",
+}
+_SOURCE: dict[str, Any] = {
+    "format": "csv",
+    "encoding": "cp1252",
+    "delimiter": ";",
+    "parts": [{"name": "faq.csv", "unit": "row", "first": 2, "rows": 1000}],
+    "notes": ["read as Windows-1252, which its letters look like"],
+}
+
+
+class Finding(Contract):
+    """One kind of problem, and where it is."""
+
+    model_config = example(**_FINDING)
+
+    code: str
+    """The same for every problem of this kind: docs/data-problems.md has them all."""
+    severity: Severity
+    """``error``: the rows are not learnt from. ``warning``: they are, and hardly as it was meant. ``note``: worth
+    knowing."""
+    message: str
+    """What is wrong, in words."""
+    count: int
+    """Rows that have it."""
+    rows: list[int] = Field(default_factory=list)
+    """The first of them: lines of the dataset's own file, from 1, as ``/rows`` counts them."""
+    place: str = ""
+    """Where in the first of them."""
+    excerpt: str = ""
+    """Of the first of them, shortened."""
+    advice: str = ""
+    """What to do."""
+    fix: str | None = None
+    """The fix on offer for it, by its name; None where only a person can tell."""
+
+
+class Part(Contract):
+    """A file, or a sheet of a workbook, whose rows stand in the dataset."""
+
+    name: str
+    """The file's name, with the archive's folders, or ``workbook.xlsx: Sheet1``."""
+    unit: Literal["line", "row", "element"]
+    """What its rows are counted by: lines of a text file, rows of a table as a spreadsheet numbers them, or elements
+    of a list."""
+    first: int
+    """The number there of its first row here."""
+    rows: int
+    """How many lines it has in the dataset's file, refused ones included, which are blank there."""
+
+
+class Source(Contract):
+    """What a dataset's file was read from, and how."""
+
+    model_config = example(**_SOURCE)
+
+    format: str
+    """``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``excel`` or ``text``; of an archive, of the files in it."""
+    encoding: str | None = None
+    """Of text, by Python's name."""
+    delimiter: str | None = None
+    """Between the fields of a table in text."""
+    parts: list[Part] = Field(default_factory=list)
+    """In the order in which their rows follow each other."""
+    notes: list[str] = Field(default_factory=list)
+    """Choices that were made by looking at the file, and what was left out."""
+
+
+class Change(Contract):
+    """How a version of a dataset was made."""
+
+    how: Literal["upload", "import", "sample", "edit", "fix", "map", "mix"]
+    """``upload``, ``import`` and ``sample`` came from outside; the others were made from the version before."""
+    summary: str
+    """In one line: ``12 rows removed, 3 changed``."""
+    details: dict[str, Any] = Field(default_factory=dict)
+    """All that it takes to do the same again: the mapping of columns, the names of the fixes, the hub's id."""
+
+
 class Validation(Contract):
     """What was found in a file, line by line."""
 
@@ -22,6 +112,10 @@ class Validation(Contract):
     """Rows in the file, blank lines left out."""
     num_bad: int = 0
     """Rows that cannot be trained on."""
+    findings: list[Finding] = Field(default_factory=list)
+    """The same as ``errors`` and more, in parts."""
+    source: Source | None = None
+    """What the rows were read from; null for datasets of before this was told."""
 
 
 _LISTED: dict[str, Any] = {

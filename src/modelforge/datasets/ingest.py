@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,18 +10,11 @@ from typing import Any
 
 from modelforge.contracts.dataset import Validation
 from modelforge.contracts.training import DEVICE_NAME
+from modelforge.datasets.child import ask
 from modelforge.datasets.formats import ENDINGS, MIN_EXAMPLES, Form, Shape, look
 from modelforge.datasets.rows import open_regular, read_rows
 from modelforge.datasets.validate import READABLE, Report
-from modelforge.errors import (
-    Fault,
-    InvalidDataset,
-    InvalidRequest,
-    ModelForgeError,
-    NotFound,
-    UnsupportedMedia,
-)
-from modelforge.processes import signal_name
+from modelforge.errors import InvalidDataset, InvalidRequest, UnsupportedMedia
 
 __all__ = [
     "Report",
@@ -39,9 +29,6 @@ __all__ = [
     "usable_rows",
 ]
 
-_REFUSALS: dict[str, type[ModelForgeError]] = {
-    kind.__name__: kind for kind in (InvalidDataset, InvalidRequest, NotFound, UnsupportedMedia)
-}
 _MAX_NAME = 255
 """Bytes of a file's name on nearly every file system."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
@@ -123,39 +110,7 @@ async def check_file(path: Path, filename: str | None = None) -> Report:
     file without rows and for a JSON array, Fault when the checking process broke.
     """
     check_ending(path.name if filename is None else filename)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        # Without the working directory on its path: a json.py that lies there is not ours.
-        "-P",
-        "-m",
-        "modelforge.datasets.check",
-        str(path.absolute()),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        said, complained = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await asyncio.shield(process.wait())
-    return _report(said, complained, process.returncode)
-
-
-def _report(said: bytes, complained: bytes, status: int | None) -> Report:
-    try:
-        answer: dict[str, dict[str, Any]] = json.loads(said)
-    except ValueError:
-        end = f"by {signal_name(-status)}" if status is not None and status < 0 else f"with exit code {status}"
-        last = complained.decode(errors="replace").strip().rpartition("\n")[2][:300]
-        raise Fault(
-            f"the process that checks datasets ended {end}{f' ({last})' if last else ''}. Try again; where memory is "
-            "short, close other programs"
-        ) from None
-    if "refused" in answer:
-        raise _REFUSALS[answer["refused"]["kind"]](answer["refused"]["detail"])
-    return Report(**answer["report"])
+    return Report(**await ask("datasets.check", [str(path.absolute())]))
 
 
 def iter_rows(path: Path, shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:

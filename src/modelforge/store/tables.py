@@ -185,5 +185,11 @@ class DatasetRow(Table):
     sha256: Mapped[str] = mapped_column(String(64))
     shape: Mapped[str | None] = mapped_column(String(64))
     report: Mapped[dict[str, Any]]
+    parent_id: Mapped[int | None]
+    """The version that it was made from; None for one that came from outside."""
+    change: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
+    """How it was made: ``contracts.dataset.Change``."""
+    examination: Mapped[dict[str, Any] | None]
+    """What was found over all rows together: ``contracts.dataset.Examination``."""
     deleted: Mapped[bool] = mapped_column(default=False)
     """Kept as a row, so that the next upload of the name gets a version of its own."""
