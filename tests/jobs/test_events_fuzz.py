@@ -112,8 +112,8 @@ def begin_anew(run: Run, state: JobState) -> None:
 def test_whatever_is_read_can_be_stored_and_told(run: Run, content: bytes, state: JobState) -> None:
     begin_anew(run, state)
     run.say(content + b"\n")
-    status, changes, more = run.ledger.ingest(JOB)
-    assert more and run.job().events_offset == len(content) + 1
+    status, changes, news, _ = run.ledger.ingest(JOB)
+    assert news and run.job().events_offset == len(content) + 1
     with run.database.session() as session:
         told = [status, *changes.points, *changes.states, status_of(get_job(session, JOB))]
         told += [*newest_events(session, JOB), *list_metrics(session, JOB, None, 0)[0]]

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.errors import Conflict
+from modelforge.jobs import ledger
 from modelforge.jobs.ledger import Ledger
 from modelforge.jobs.runners.base import Exit
-from modelforge.store.jobs import list_jobs, newest_events
+from modelforge.store.jobs import list_jobs, list_metrics, newest_events
 from modelforge.store.models import model_named
 from tests.ledgers import JOB, Run
 
@@ -25,16 +26,37 @@ def run(tmp_path: Path) -> Run:
     return Run(tmp_path)
 
 
+def test_a_long_file_is_read_in_parts(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "BATCH_BYTES", 1000)
+    run.event("state", state="training", message="Training", total_steps=40)
+    for step in range(40):
+        run.event("metrics", step=step, epoch=0.1, values={"loss": 0.5})
+        run.event("metrics", step=step, epoch=0.1, values={"eval_loss": step / 100})
+    taken = [run.ledger.ingest(JOB)]
+    while taken[-1].more:
+        taken.append(run.ledger.ingest(JOB))
+    assert len(taken) > 5 and all(each.news for each in taken)
+    assert sum(len(each.changes.points) for each in taken) == 80
+    with run.database.session() as session:
+        points, _ = list_metrics(session, JOB, None, 0)
+    assert [(point.step, point.loss, point.eval_loss) for point in points] == [(n, 0.5, n / 100) for n in range(40)]
+
+
 def test_a_good_run_makes_a_model(run: Run) -> None:
     run.event("state", state="training", message="Training", total_steps=4)
     run.event("progress", step=2, total_steps=4, epoch=1.5, total_epochs=2, eta_seconds=3.0)
     run.event("metrics", step=2, epoch=1.5, values={"loss": 0.5, "learning_rate": 0.1})
-    status, changes, more = run.ledger.ingest(JOB)
-    assert more and (status.status, status.progress, status.current_epoch, status.total_epochs) == (
-        "training",
-        50.0,
-        2,
-        2,
+    status, changes, news, more = run.ledger.ingest(JOB)
+    assert (
+        news
+        and not more
+        and (status.status, status.progress, status.current_epoch, status.total_epochs)
+        == (
+            "training",
+            50.0,
+            2,
+            2,
+        )
     )
     assert (status.loss, status.learning_rate, status.current_step, status.total_steps) == (0.5, 0.1, 2, 4)
     assert [point.step for point in changes.points] == [2] and [state.status for state in changes.states] == [

@@ -27,7 +27,7 @@ def no_progress(share: float, message: str) -> None:
 
 
 async def ask(module: str, arguments: Sequence[str], progress: Progress = no_progress) -> Any:
-    """What ``python -m modelforge.<module> <arguments>`` gives as its result. A cancelled call ends the process at once.
+    """What ``python -m modelforge.<module> <arguments>`` gives as its result. A cancelled call ends it at once.
 
     Raises the ModelForgeError that the process was refused with, Fault when it broke.
     """

@@ -14,7 +14,7 @@ from modelforge.contracts.job import MetricPoint, StreamMessage, TrainingStatus
 T = TypeVar("T", MetricPoint, TrainingStatus)
 
 KEPT = 4_000
-"""Changes kept in memory, some 2.6 kB each (measured); a listener that is further behind gets them from the database."""
+"""Changes kept in memory, 2.6 kB each (measured); a listener that is further behind gets them from the database."""
 POINTS_PER_MESSAGE = 1000
 WRITTEN = 16
 """Messages that are kept as they were written, for the next listener who has seen the same."""

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
@@ -35,7 +35,7 @@ from modelforge.jobs.runners.base import Exit
 from modelforge.jobs.states import RESUMABLE, IllegalTransition, check_transition
 from modelforge.specfile import mend_spec, spec_of, write_spec
 from modelforge.store.database import Database
-from modelforge.store.jobs import get_job, last_seq, put_metric, status_of, waiting_jobs
+from modelforge.store.jobs import get_job, last_seq, put_metrics, status_of, waiting_jobs
 from modelforge.store.tables import EventRow, IdempotencyRow, JobRow, ModelRow
 from modelforge.worker.failures import LESS, is_full, memory_cause, no_room
 
@@ -45,6 +45,17 @@ STARTING = "Starting the worker"
 LOG_TAIL_LINES = 20
 LOG_TAIL_BYTES = 64_000
 _LOOK = "where it was, the end of its log says"
+
+
+class Intake(NamedTuple):
+    """What came of reading a job's file."""
+
+    status: TrainingStatus
+    changes: Changes
+    news: bool
+    """Whether there was anything."""
+    more: bool
+    """Whether the file goes on behind what was read."""
 
 
 class Ledger:
@@ -172,18 +183,21 @@ class Ledger:
             self._log(session, row, "message", text)
             return status_of(row), Changes([], [status_of(row)])
 
-    def ingest(self, job_id: str) -> tuple[TrainingStatus, Changes, bool]:
-        """Take over the next lines of the job's file; the last value is whether there was anything."""
+    def ingest(self, job_id: str) -> Intake:
+        """Take over the next lines of the job's file."""
+        path = self._runs / job_id / "events.jsonl"
         with self._database.session() as session:
             row = get_job(session, job_id)
             cut = self._heed_a_cut(session, row)
-            lines, read = _lines_from(self._runs / job_id / "events.jsonl", row.events_offset)
+            lines, read = _lines_from(path, row.events_offset)
             points: list[MetricPoint] = []
             states: list[TrainingStatus] = []
             for line in lines:
                 self._take(session, row, line, points, states)
+            put_metrics(session, points)
             row.events_offset += read
-            return status_of(row), Changes(points, states), read > 0 or cut
+            more = read > 0 and path.stat().st_size > row.events_offset
+            return Intake(status_of(row), Changes(points, states), read > 0 or cut, more)
 
     def settle(
         self, job_id: str, ended: Exit, *, was_watched: bool, next_token: str, because: str | None = None
@@ -292,7 +306,7 @@ class Ledger:
         elif isinstance(event, StateEvent):
             states.extend(self._take_state(session, row, event).states)
         elif isinstance(event, MetricsEvent):
-            points.append(self._take_metrics(session, row, event))
+            points.append(self._take_metrics(row, event))
         elif isinstance(event, ProgressEvent):
             _take_progress(row, event)
             row.seq = self._next()
@@ -320,9 +334,8 @@ class Ledger:
             row.log_tail = log_tail(self._runs / row.id)
         return self._enter(session, row, event.state, event.message or event.state.capitalize())
 
-    def _take_metrics(self, session: Session, row: JobRow, event: MetricsEvent) -> MetricPoint:
+    def _take_metrics(self, row: JobRow, event: MetricsEvent) -> MetricPoint:
         row.seq = self._next()
-        put_metric(session, row.id, event.attempt, event.step, row.seq, event.epoch, event.values)
         for name in ("loss", "learning_rate", "eval_loss"):
             if name in event.values:
                 setattr(row, name, event.values[name])

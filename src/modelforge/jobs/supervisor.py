@@ -58,7 +58,8 @@ from modelforge.worker import checkpoints
 
 log = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.2
+"""Between two looks at what a worker says: it tells its progress five times a second."""
 RETRY_SECONDS = 2.0
 STACK_SECONDS = 1.0
 """Until a worker that is asked where it is has written that."""
@@ -509,8 +510,8 @@ class Supervisor:
     async def _catch_up(self, job_id: str) -> None:
         more = True
         while more:
-            status, changes, more = await self._insist(lambda: self._ledger.ingest(job_id))
-            if more:
+            status, changes, news, more = await self._insist(lambda: self._ledger.ingest(job_id))
+            if news:
                 self._publish(status, changes)
                 if status.status in ENDED:
                     self._bell.set()  # the worker is on its way out

@@ -12,6 +12,9 @@ from modelforge.contracts.job import OPEN_STATES, Cause, JobEvent, JobState, Job
 from modelforge.errors import NotFound
 from modelforge.store.tables import EventRow, JobRow, MetricRow
 
+_PLACE = frozenset(("seq", "job_id", "attempt", "step", "epoch"))
+"""Fields of a point that say which it is; the others were measured."""
+
 
 def get_job(session: Session, job_id: str) -> JobRow:
     """The job; raises NotFound."""
@@ -93,18 +96,23 @@ def last_seq(session: Session) -> int:
     return max(newest)
 
 
-def put_metric(
-    session: Session, job_id: str, attempt: int, step: int, seq: int, epoch: float, values: dict[str, float]
-) -> None:
-    """Store what was measured at a step: of each value the newest stands, a later attempt's too."""
-    row = session.get(MetricRow, (job_id, step))
-    if row is None:
-        row = MetricRow(job_id=job_id, step=step, attempt=attempt, seq=seq, epoch=epoch, values=values)
-        session.add(row)
-        session.flush()
+def put_metrics(session: Session, points: Sequence[MetricPoint]) -> None:
+    """Store what was measured, of one job, in the order in which it was: of each value of a step the newest stands, a
+    later attempt's too."""
+    if not points:
         return
-    row.values = {**row.values, **values}
-    row.attempt, row.seq, row.epoch = attempt, seq, epoch
+    # Asked for and written together: one by one, they were half of what a server does while a run trains (measured).
+    steps = [point.step for point in points]
+    chosen = select(MetricRow).where(MetricRow.job_id == points[0].job_id)
+    known = {row.step: row for row in session.scalars(chosen.where(MetricRow.step.between(min(steps), max(steps))))}
+    for point in points:
+        values = {name: value for name, value in point if name not in _PLACE and value is not None}
+        row = known.get(point.step)
+        if row is None:
+            row = known[point.step] = MetricRow(job_id=point.job_id, step=point.step, values={})
+            session.add(row)
+        row.values = {**row.values, **values}
+        row.attempt, row.seq, row.epoch = point.attempt, point.seq, point.epoch or 0.0
 
 
 def list_metrics(session: Session, job_id: str, limit: int | None, offset: int) -> tuple[list[MetricPoint], int]:
