@@ -141,6 +141,7 @@ class World:
         self.strangers: list[Process] = []
         self.heard: set[int] = set()
         self.heard_up_to = 0
+        self._named = 0
         self.counts: dict[str, int] = {}
         self._locked: sqlite3.Connection | None = None
         self._states: dict[str, str] = {}
@@ -206,12 +207,29 @@ class World:
 
     def submit(self, steps: int, cut: Cut = None) -> None:
         """Start a run of so many steps."""
-        name = f"run-{self.machine.boots}-{self.machine.now:.3f}"
-        config = TrainingConfig(
-            task="text-generation", model_name=STARTER, dataset="rows.jsonl", name=name, max_steps=steps
-        )
         if self.server is not None:
-            self._ask(self.server.supervisor.submit(config, []), cut)
+            self._ask(self.server.supervisor.submit(self._config(steps), []), cut)
+
+    def enqueue(self, steps: int, cut: Cut = None) -> None:
+        """The same, whenever its turn comes."""
+        if self.server is not None:
+            self._count("put into the queue")
+            self._ask(self.server.supervisor.enqueue(self._config(steps), []), cut)
+
+    def _config(self, steps: int) -> TrainingConfig:
+        self._named += 1
+        return TrainingConfig(
+            task="text-generation", model_name=STARTER, dataset="rows.jsonl", name=f"run-{self._named}", max_steps=steps
+        )
+
+    def move(self, job: int, position: int, cut: Cut = None) -> None:
+        if self.server is not None and self.jobs:
+            self._ask(self.server.supervisor.move(self.jobs[job % len(self.jobs)], position), cut)
+
+    def cancel(self, job: int, cut: Cut = None) -> None:
+        """Stop a job by its id, which may wait in the queue."""
+        if self.server is not None and self.jobs:
+            self._ask(self.server.supervisor.stop(self.jobs[job % len(self.jobs)]), cut)
 
     def resume(self, job: int, cut: Cut = None) -> None:
         if self.server is not None and self.jobs:
@@ -502,8 +520,9 @@ class World:
         assert self.server is not None
         for _ in range(100):
             self.wait(60)
-            if not self.server.supervisor.busy:
+            if not self.server.supervisor.busy and JobState.QUEUED not in self._states.values():
                 break
+            self.check()
         else:
             raise AssertionError("a run comes to no end")
         self.check()

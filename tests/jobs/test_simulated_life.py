@@ -62,6 +62,18 @@ class LifeMachine(RuleBasedStateMachine):
     def submit(self, steps: int, cut: Cut) -> None:
         self.world.submit(steps, cut)
 
+    @rule(steps=st.integers(1, 12), cut=CUT)
+    def enqueue(self, steps: int, cut: Cut) -> None:
+        self.world.enqueue(steps, cut)
+
+    @rule(job=st.integers(0, 9), position=st.integers(1, 4), cut=CUT)
+    def move(self, job: int, position: int, cut: Cut) -> None:
+        self.world.move(job, position, cut)
+
+    @rule(job=st.integers(0, 9), cut=CUT)
+    def cancel(self, job: int, cut: Cut) -> None:
+        self.world.cancel(job, cut)
+
     @rule(job=st.integers(0, 9), cut=CUT)
     def resume(self, job: int, cut: Cut) -> None:
         self.world.resume(job, cut)
@@ -171,8 +183,15 @@ def befall(world: World, chance: random.Random) -> None:
     world.fill_disk(False)
     world.start_server()
     cut = (chance.randrange(60), chance.choice(HARMS)) if chance.random() < 0.1 else None
-    harm = chance.randrange(20)
-    if harm < 8:
+    harm = chance.randrange(23)
+    if harm >= 20:
+        for _ in range(chance.randint(1, 4)):
+            world.enqueue(chance.randint(1, 60), cut)
+        if harm == 21:
+            world.move(len(world.jobs) - 1 - chance.randrange(4), chance.randint(1, 3), cut)
+        elif harm == 22:
+            world.cancel(len(world.jobs) - 1 - chance.randrange(4), cut)
+    elif harm < 8:
         world.submit(chance.randint(1, 60), cut)
         world.wait(chance.expovariate(1 / 10))
     elif harm == 8:
