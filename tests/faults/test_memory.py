@@ -23,14 +23,6 @@ PADDED: dict[str, Any] = {"packing": False, "num_train_epochs": 6, "save_steps":
 """By TRL's trainer, whose micro-batch is ``per_device_train_batch_size``."""
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    live = LiveServer(tmp_path_factory.mktemp("home")).start()
-    live.upload("rows.jsonl", jsonl(rows(40)))
-    yield live
-    live.close()
-
-
 def take_away_memory(job_id: str) -> None:
     """The worker may have no more address space than it has."""
     (worker,) = workers(job_id)

@@ -105,11 +105,11 @@ async def _tell(socket: WebSocket, broadcast: Broadcast, database: Database, aft
         if texts is None:
             changes, status, seq = await to_thread.run_sync(_stored, database, seen, seq, status)
             texts = [message.model_dump_json() for message in messages(changes, status)]
-        for text in texts:
+        for number, text in enumerate(texts, 1):
             await socket.send_text(text)
-            await asyncio.sleep(MESSAGE_SECONDS)
+            last = number == len(texts)
+            await asyncio.sleep(max(MESSAGE_SECONDS, broadcast.listeners / MESSAGES_A_SECOND if last else 0.0))
         seen = seq
-        await asyncio.sleep(max(0.0, broadcast.listeners / MESSAGES_A_SECOND - MESSAGE_SECONDS))
 
 
 def _stored(database: Database, seen: int, seq: int, now: TrainingStatus) -> tuple[Changes, TrainingStatus, int]:
