@@ -1,4 +1,4 @@
-"""What the supervisor does while the database does not take what it writes."""
+"""What the supervisor does while the database does not take what it writes, and what it begins with."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from modelforge.jobs import supervisor
 from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
 from modelforge.store.database import Database
+from modelforge.store.tables import JobRow
+from tests.ledgers import Run
 
 
 def test_a_full_disk_is_logged_once_and_so_is_its_end(
@@ -37,3 +39,14 @@ def test_a_full_disk_is_logged_once_and_so_is_its_end(
     assert not faults
     told = [record.getMessage() for record in caplog.records]
     assert len(told) == 2 and "disk is full" in told[0] and "again" in told[1], told
+
+
+def test_a_new_server_tells_no_lower_number_than_the_one_before(tmp_path: Path) -> None:
+    """A job that was told of, and never had its turn, is not what a server begins with; its number is."""
+    run = Run(tmp_path)
+    row = run.job()
+    values = {column.name: getattr(row, column.name) for column in JobRow.__table__.columns if column.name != "number"}
+    status, _ = run.ledger.add(JobRow(**{**values, "id": "train_next", "name": "next", "started_at": None}))
+    assert run.ledger.cancel("train_next")
+    begun = supervisor.Supervisor(load_settings(home=tmp_path), run.database, detect(), DeviceLease("cpu")).broadcast
+    assert begun.status.job_id == run.job().id and begun.status.seq == begun.seq == run.ledger.seq > status.seq

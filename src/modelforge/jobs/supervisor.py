@@ -106,7 +106,8 @@ class Supervisor:
         with database.session() as session:
             newest = newest_job(session)
             status = status_of(newest) if newest else TrainingStatus(status="idle")
-        self.broadcast = Broadcast(status, self._ledger.seq)
+        # By the last number given: a listener may have heard of a job that never had its turn, and hears no lower one.
+        self.broadcast = Broadcast(status.model_copy(update={"seq": self._ledger.seq}), self._ledger.seq)
 
     async def start(self) -> None:
         """Take over what an earlier server left: adopt workers that live, settle those that don't, put what ended with
