@@ -215,7 +215,7 @@ def data(tmp_path: Path) -> DatasetRef:
 
 def checked(model: dict[str, Any], hardware: Hardware, data: DatasetRef, **fields: Any) -> list[str]:
     config = settings(**{"compute_specs": "low_end", **fields})
-    return preflight.check_memory(config, model, Head.CAUSAL, STRATEGIES.get(config.strategy), hardware, data)
+    return preflight.check_memory(config, model, Head.CAUSAL, STRATEGIES.get(config.strategy), hardware, [data])
 
 
 def test_what_this_machine_cannot_hold_is_refused(data: DatasetRef) -> None:

@@ -188,11 +188,18 @@ def _fitting_best(problems: Any) -> list[Any]:
         for problem in told:
             if len(problem["loc"]) < deepest:
                 continue
-            place = (*field, *(part for part in problem["loc"][2:] if isinstance(part, int)))
+            place = (*field, *_places_in(problem["loc"][2:]))
             before = left.get(place)
             message = _SHOULD.sub("", problem["msg"])
             left[place] = {**before, "msg": f"{before['msg']} or {message}"} if before else {**problem, "loc": place}
     return list(left.values())
+
+
+def _places_in(rest: tuple[int | str, ...]) -> Iterator[int | str]:
+    """Of what stands behind a field: the numbers of items, and the fields of items, but not the kinds of a union."""
+    for before, part in zip((None, *rest), rest, strict=False):
+        if isinstance(part, int) or isinstance(before, int):
+            yield part
 
 
 def _explain(problem: Any, known: list[str]) -> str:
@@ -206,6 +213,8 @@ def _explain(problem: Any, known: list[str]) -> str:
     if kind == "missing":
         return f"field '{field}' is missing" if field else "the body is missing: send a JSON object"
     if kind in ("model_attributes_type", "model_type", "dict_type"):
+        if field:
+            return f"{field}: must be an object"
         return "the body must be a JSON object, sent with Content-Type: application/json"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if kind == "value_error":

@@ -13,16 +13,20 @@ from modelforge.errors import NotFound, did_you_mean
 from modelforge.store.tables import DatasetRow
 
 
-def dataset_named(session: Session, filename: str) -> DatasetRow | None:
-    """The newest version of the name; names that look alike are one, as where uploads are stored."""
+def dataset_named(session: Session, filename: str, version: int | None = None) -> DatasetRow | None:
+    """That version of the name, or the newest; names that look alike are one, as where uploads are stored."""
     filename = unicodedata.normalize("NFC", filename)
     chosen = select(DatasetRow).where(DatasetRow.filename == filename, DatasetRow.deleted.is_(False))
+    if version is not None:
+        chosen = chosen.where(DatasetRow.version == version)
     return session.scalar(chosen.order_by(DatasetRow.version.desc()).limit(1))
 
 
-def get_dataset(session: Session, filename: str) -> DatasetRow:
-    """The newest version of the name; raises NotFound that names the nearest one."""
-    row = dataset_named(session, filename)
+def get_dataset(session: Session, filename: str, version: int | None = None) -> DatasetRow:
+    """That version of the name, or the newest; raises NotFound that names the nearest one."""
+    row = dataset_named(session, filename, version)
+    if row is None and (newest := dataset_named(session, filename)) is not None:
+        raise NotFound(f"dataset '{filename}' has no version {version}; its newest is {newest.version}")
     if row is None:
         known = session.scalars(select(DatasetRow.filename).where(DatasetRow.deleted.is_(False)).distinct())
         raise NotFound(f"there is no dataset '{filename}'.{did_you_mean(filename, known)}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from datasets import Dataset
     from modelforge.contracts.job import RunSpec
+    from modelforge.worker.order import Draw
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Run:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     train: Dataset
+    draw: Draw | None
+    """Which of them an epoch learns from; None for all."""
     held_out: Dataset | None
     measured: Dataset
     """Rows to measure on at the end: those held out, or some of the others where none are."""
@@ -46,6 +49,11 @@ class Run:
     judge: Any = None
     """The reward model, once it is loaded."""
     _beside: PreTrainedModel | None = None
+
+    @property
+    def rows_an_epoch(self) -> int:
+        """Examples that an epoch learns from."""
+        return len(self.train) if self.draw is None else len(self.draw)
 
     @property
     def config(self) -> TrainingConfig:

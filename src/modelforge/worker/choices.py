@@ -17,7 +17,7 @@ from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, SHORTEST_ROW, WAITING, Batch, Estimate, Shape, estimate
 from modelforge.tasks.base import Head
-from modelforge.worker.order import EpochOrder
+from modelforge.worker.order import Draw, EpochOrder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -205,21 +205,29 @@ def needs(spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch,
     )
 
 
-def largest_batch(config: TrainingConfig, rows: Dataset, lengths: Sequence[int], head: Head, *, engine: bool) -> Batch:
+def largest_batch(
+    config: TrainingConfig,
+    rows: Dataset,
+    lengths: Sequence[int],
+    head: Head,
+    *,
+    engine: bool,
+    draw: Draw | None = None,
+) -> Batch:
     """What lies in memory together, at most, of these rows; on the engine's path before it is cut into rows."""
     if config.strategy == "dpo":
         asked, chosen, rejected = (_lengths(rows, f"{name}_ids") for name in ("prompt", "chosen", "rejected"))
         longest = max(first + max(both) for first, *both in zip(asked, chosen, rejected, strict=True))
         pairs = [first + whole for first, whole in zip(asked, lengths, strict=True)]  # the prompt stands before both
         size = config.per_device_train_batch_size or 1
-        return Batch(_most_together(config, pairs, size), longest) if engine else Batch.of(config, longest)
+        return Batch(_most_together(config, pairs, size, draw), longest) if engine else Batch.of(config, longest)
     if config.strategy == "rlhf":
         return Batch.of(config, max(_lengths(rows, "prompt_ids")) + (config.max_completion_length or 0))
     if head is Head.SEQ2SEQ:
         written = max(_lengths(rows, "labels")) * (config.per_device_train_batch_size or 1)
         return replace(Batch.of(config, max(lengths)), answers=written)
     if engine:
-        return Batch(_most_together(config, lengths, rows_a_step(config)), max(lengths))
+        return Batch(_most_together(config, lengths, rows_a_step(config), draw), max(lengths))
     return Batch.of(config, max(lengths))
 
 
@@ -228,9 +236,9 @@ def _lengths(rows: Dataset, column: str) -> list[int]:
     return found
 
 
-def _most_together(config: TrainingConfig, lengths: Sequence[int], size: int) -> int:
+def _most_together(config: TrainingConfig, lengths: Sequence[int], size: int, draw: Draw | None) -> int:
     """Tokens of the largest batch of ``size`` rows, as they are drawn in the first epoch."""
-    order = list(EpochOrder(lengths, rows_a_step(config), config.seed, group_by_length=False))
+    order = list(EpochOrder(lengths, rows_a_step(config), config.seed, group_by_length=False, draw=draw))
     return max(sum(lengths[at] for at in order[start : start + size]) for start in range(0, len(order), size))
 
 
