@@ -76,7 +76,8 @@ class Rlhf:
 
     def stages(self, run: Run) -> Sequence[Training]:
         """The reward model, unless one is given; then the policy."""
-        from modelforge.worker.choices import longest_answer, rows_a_step, total_steps  # noqa: PLC0415 - torch
+        from modelforge.worker.choices import longest_answer, total_steps  # noqa: PLC0415 - torch
+        from modelforge.worker.lengths import rows_a_step  # noqa: PLC0415
 
         policy = Training(
             run.config,
@@ -129,7 +130,8 @@ class Rlhf:
 
 def _reward_config(run: Run) -> TrainingConfig:
     """The run's configuration as it is for the reward model."""
-    from modelforge.worker.choices import intervals, rows_a_step  # noqa: PLC0415
+    from modelforge.worker.choices import intervals  # noqa: PLC0415
+    from modelforge.worker.lengths import rows_a_step  # noqa: PLC0415
 
     config = run.config
     rows = run.rows_an_epoch

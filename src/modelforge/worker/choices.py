@@ -11,16 +11,17 @@ import psutil
 import pyarrow.compute as pc
 import torch
 
-from modelforge.architectures import COUNTS_FROM_PADDING, require_exact_packing
+from modelforge.architectures import require_exact_packing
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, SHORTEST_ROW, WAITING, Batch, Estimate, Shape, estimate
+from modelforge.memory import MB, SHORTEST_ROW, WAITING, Batch, Estimate, estimate
 from modelforge.tasks.base import Head
+from modelforge.worker.lengths import longest_example_of, row_tokens, rows_a_step
 from modelforge.worker.order import Draw, EpochOrder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from datasets import Dataset
 
@@ -35,28 +36,14 @@ def model_limits(
 ) -> dict[str, Any]:
     """``max_seq_length`` and ``packing``. Raises InvalidRequest where the model cannot do what was asked."""
     text = model.config.get_text_config()
-    limits = [_positions(text), tokenizer.model_max_length]
-    # Tokenizers without a limit of their own state 1e30.
-    longest = min((limit for limit in limits if isinstance(limit, int) and 0 < limit < 10**9), default=None)
-    asked = config.max_seq_length
-    if asked is not None and longest is not None and asked > longest:
-        raise InvalidRequest(f"max_seq_length: {asked} is more than the {longest} tokens of '{config.model_name}'")
+    longest = longest_example_of(config, text, tokenizer)
     if config.packing and head is not Head.CAUSAL:
         raise InvalidRequest(
             f"packing: only causal models are packed, and '{config.model_name}' is used as a {head} one"
         )
     if config.packing:
         require_exact_packing(text.to_dict(), config.model_name)
-    within_memory = LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"]
-    return {"max_seq_length": asked or min(longest or within_memory, within_memory)}
-
-
-def _positions(text: PreTrainedConfig) -> int | None:
-    """Tokens that the model has places for. RoBERTa's count begins behind the padding token's."""
-    limit = getattr(text, "max_position_embeddings", None)
-    if not isinstance(limit, int):
-        return None
-    return limit - text.pad_token_id - 1 if text.model_type in COUNTS_FROM_PADDING else limit
+    return {"max_seq_length": longest}
 
 
 def longest_answer(rows: Dataset) -> int:
@@ -107,21 +94,6 @@ def intervals(config: TrainingConfig, rows: int) -> dict[str, int]:
     }
 
 
-def rows_a_step(config: TrainingConfig) -> int:
-    """Examples of one optimizer step."""
-    return (config.per_device_train_batch_size or 1) * (config.gradient_accumulation_steps or 1)
-
-
-ROW_TOKENS = 1024
-"""Tokens of a row, for a model of ``ROW_WEIGHTS`` or more: products with more rows are hardly faster on a CPU, and what
-a row keeps for its gradient grows."""
-ROW_WEIGHTS = 100_000_000
-LONGEST_ROW = 4096
-"""Tokens of a row of a model that is so small that the operations cost more than what they compute (a fifth of the
-speed for 5 million weights; benchmarks/LOG.md): rows have as much arithmetic, up to here."""
-GPU_ROW = 400e9
-"""On a GPU, weights of a layer times tokens of a row: with fewer, it waits for what starts its operations."""
-LONGEST_GPU_ROW = 32768
 GPU_ACTIVATIONS = 0.1
 """On a GPU, the share of all else that the engine's activations may take without being computed twice. That costs a
 third of the arithmetic at most, and next to no time where starting the operations is what takes it (benchmarks/LOG.md);
@@ -169,18 +141,6 @@ def way_that_fits(
         if fits and (small or not on_gpu or way.gradient_checkpointing or asked is not None):
             return way
     return ways[-1]
-
-
-def row_tokens(described: Mapping[str, Any], *, long: bool) -> int:
-    """Tokens that a row of the engine is best to have, by the model's ``config.json``; ``long`` as above, on a GPU."""
-    shape = Shape.of(described)
-    if shape is None:
-        return ROW_TOKENS
-    if long:
-        best, longest = int(GPU_ROW * shape.layers // shape.within), LONGEST_GPU_ROW
-    else:
-        best, longest = ROW_TOKENS * ROW_WEIGHTS // shape.weights, LONGEST_ROW
-    return min(longest, max(ROW_TOKENS, best))
 
 
 def _rows(best: int, longest: int) -> list[int | None]:

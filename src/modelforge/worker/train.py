@@ -31,6 +31,7 @@ from modelforge.worker import checkpoints, choices, save
 from modelforge.worker.callback import NothingLeft, Pace, ReportCallback
 from modelforge.worker.entries import Entries
 from modelforge.worker.evaluate import Evaluation, quiet
+from modelforge.worker.lengths import row_tokens, rows_a_step
 from modelforge.worker.mixture import Mixture, gather
 from modelforge.worker.order import EpochOrder, lengths_of
 from modelforge.worker.report import Report, StopRequested
@@ -177,7 +178,7 @@ def _train(
     trainer.loraplus_lr_ratio = config.loraplus_lr_ratio
     trainer.order = EpochOrder(
         lengths,
-        choices.rows_a_step(config),
+        rows_a_step(config),
         config.seed,
         # Rows of the engine pad nothing, and a random order learns better.
         group_by_length=config.group_by_length and spec.row_tokens is None,
@@ -289,7 +290,7 @@ def _frozen(
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
         why = "much" if engine and spec.device == "cuda" else "more than is free of"
         report.message(f"Activations would take {why} memory: gradient checkpointing is on")
-    elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described, long=long)):
+    elif way.row_tokens is not None and way.row_tokens < (best := row_tokens(described, long=long)):
         report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {best}")
     packing = strategy.packs if engine else bool(spec.config.packing)
     spec = _with(spec, {"gradient_checkpointing": way.gradient_checkpointing, "packing": packing})
