@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from modelforge.api.headers import HEADERS
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
+from modelforge.contracts.preview import PreviewRequest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import (
     DiskFull,
@@ -39,6 +40,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
     "/api/jobs": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
+    "/api/datasets/{filename}/preview": PreviewRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
 

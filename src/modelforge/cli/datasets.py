@@ -10,6 +10,7 @@ from urllib.parse import quote
 import typer
 
 from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
+from modelforge.cli.preview import preview
 from modelforge.cli.session import Json, client_of
 from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, Validation
 from modelforge.datasets.formats import MIN_EXAMPLES
@@ -79,6 +80,9 @@ def rm(ctx: typer.Context, filename: Name, json: Json = False) -> None:
         print_json(deleted)
     else:
         say(f"Deleted {filename}.")
+
+
+app.command()(preview)
 
 
 def quoted(name: str) -> str:

@@ -77,8 +77,8 @@ class PreviewSequence(Contract):
     """Tokens that the model reads or writes one after another."""
 
     name: Literal["text", "input", "output", "chosen", "rejected"]
-    """``text``: all that a model which goes on with a text is given. ``input`` and ``output``: what an encoder reads and
-    a decoder writes; of a question and its context there is the input alone, and the answer is what is trained.
+    """``text``: all that a model which goes on with a text is given. ``input`` and ``output``: what an encoder reads,
+    and a decoder writes; of a question and its context there is the input alone, and the answer is what is trained.
     ``chosen`` and ``rejected``: the prompt with each answer."""
     num_tokens: int
     """How many there are."""

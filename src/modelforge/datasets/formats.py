@@ -143,7 +143,7 @@ SHAPES = Registry(
     Shape(
         "messages",
         (
-            Form(("messages",), texts=(), read=read_messages),
+            Form(("messages",), ("tools",), texts=(), read=read_messages),
             Form(("conversations",), texts=(), read=read_conversations),
         ),
     ),

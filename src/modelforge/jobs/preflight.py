@@ -29,8 +29,10 @@ from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
 from modelforge.hub.folder import context_of
 from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
+from modelforge.jobs.probing import probe
 from modelforge.jobs.room import check_room
 from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, Batch, Estimate, estimate
+from modelforge.probe.order import Order
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -88,11 +90,7 @@ async def check(
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
     provider = PROVIDERS.get(config.provider)
     check_options(config, task, strategy)
-    if config.trust_remote_code and not settings.allow_remote_code:
-        raise InvalidRequest(
-            "trust_remote_code: this server runs no code that comes with a model. Leave it out; or who runs the server "
-            "allows it by MODELFORGE_ALLOW_REMOTE_CODE=true, for models whose source is trusted"
-        )
+    check_trust(config, settings)
     strategy.check(config)
     provider.check(config, hardware)
     if provider.environment is not None:
@@ -114,6 +112,7 @@ async def check(
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, roots, database)
     data, warnings = await _find_data(resolved, task, strategy, roots, database)
     resolved = _with_versions(resolved, data)
+    await _check_tools(resolved, model, data, settings)
     if described and provider.name == "huggingface":
         head = task.head(described, config.model_name)
         warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, data.files)
@@ -121,6 +120,15 @@ async def check(
         await to_thread.run_sync(check_room, resolved, described, data.files, settings)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
     return Plan(resolved, name, data, model, lineage_of(config, model, database), reward_model, warnings)
+
+
+def check_trust(config: TrainingConfig, settings: Settings) -> None:
+    """Raises InvalidRequest where a model's own code would be run, and the server does not allow it."""
+    if config.trust_remote_code and not settings.allow_remote_code:
+        raise InvalidRequest(
+            "trust_remote_code: this server runs no code that comes with a model. Leave it out; or who runs the server "
+            "allows it by MODELFORGE_ALLOW_REMOTE_CODE=true, for models whose source is trusted"
+        )
 
 
 def check_options(config: TrainingConfig, task: Task, strategy: Strategy) -> None:
@@ -367,6 +375,17 @@ async def _find_data(
                 "leave it out to hold a part of the rows out (eval_split)"
             )
     return Data(dataset, mix, measured), warnings
+
+
+async def _check_tools(config: TrainingConfig, model: ModelRef, data: Data, settings: Settings) -> None:
+    """Raises InvalidRequest for conversations with tools that the model's chat template cannot write."""
+    for file in data.files:
+        if file.shape == "messages":
+            order = Order(path=file.path, shape=file.shape, config=config, model=model)
+            try:
+                await probe("tools", order, settings)
+            except InvalidRequest as refusal:
+                raise InvalidRequest(f"dataset '{file.name}': {refusal.detail}") from refusal
 
 
 def _with_versions(config: TrainingConfig, data: Data) -> TrainingConfig:

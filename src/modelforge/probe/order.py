@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from modelforge.contracts.base import Contract
 from modelforge.contracts.job import ModelRef
 from modelforge.contracts.training import TrainingConfig
@@ -18,5 +20,5 @@ class Order(Contract):
     model: ModelRef
     long_rows: bool = False
     """Whether long packed rows cost no more than short ones on this machine."""
-    rows: list[int] = []
+    rows: list[int] = Field(default_factory=list)
     """Lines that are asked about, from 1."""

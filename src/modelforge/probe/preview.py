@@ -20,7 +20,7 @@ from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.rows import TOO_LONG, BadLine, rows_of
 from modelforge.engine.families import FAMILIES
 from modelforge.engine.packing import rows_of as packed_rows
-from modelforge.errors import NotFound
+from modelforge.errors import InvalidRequest, NotFound
 from modelforge.probe.lines import lines_at
 from modelforge.probe.order import Order
 from modelforge.probe.pieces import pieces
@@ -103,7 +103,10 @@ def preview(order: Order) -> dict[str, Any]:
 
 def _row(encoding: Encoding, line: int, text: bytes | None) -> _Row:
     """What training makes of a line; where that is nothing, why."""
-    encoded = encoding.block(line, text) if text is not None else Encoded()
+    try:
+        encoded = encoding.block(line, text) if text is not None else Encoded()
+    except InvalidRequest as refusal:
+        return _Row(line, [], why=f"a training would be refused for it: {refusal.detail}")
     if encoded.places:
         held_out = encoded.places[0] < encoding.config.eval_split
         return _Row(line, list(_examples(encoded, encoding.head)), held_out)
