@@ -17,6 +17,8 @@ from modelforge.settings import load_settings
 from modelforge.store.database import Database
 from tests.jobs.test_preflight import machine
 from tests.live import LiveServer, jsonl, rows
+from tests.tasks.test_tools import HERMES, ROW
+from tests.tiny import make_tiny_model
 
 
 def questions(start: int, count: int) -> bytes:
@@ -103,6 +105,31 @@ def test_what_does_not_go_together_is_refused(
 ) -> None:
     refused = server.post("/api/start_training", config(tiny_model, **fields), status)
     assert said in f"{refused['error']} {refused['detail']}"
+
+
+def test_tools_that_the_template_leaves_out_are_refused_before_the_run(server: LiveServer, tiny_model: Path) -> None:
+    server.upload("tools.jsonl", jsonl([ROW] * 12))
+    for fields in ({"dataset": "tools.jsonl"}, {"mix": [{"dataset": "tools.jsonl"}]}):
+        refused = server.post("/api/start_training", config(tiny_model, **fields), 400)
+        said = "dataset 'tools.jsonl': line 1: the model cannot learn rows with tools or tool_calls"
+        assert refused["detail"].startswith(said)
+
+
+def test_a_model_learns_to_call_a_tool(server: LiveServer, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    model = make_tiny_model(tmp_path / "model", texts=[json.dumps(ROW)])
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = HERMES
+    tokenizer.save_pretrained(model)
+    server.upload("calls.jsonl", jsonl([ROW] * 12))
+    asked = config(model, dataset="calls.jsonl", max_seq_length=256, use_lora=False, eval_split=0)
+    job = server.wait(
+        server.post("/api/start_training", {**asked, "num_train_epochs": 20, "learning_rate": 1e-2})["job_id"]
+    )
+    assert job["status"] == "completed", job["error"]
+    # The loss of twelve times the same call and answer, both learnt by heart.
+    assert job["metrics"]["final_loss"] < 0.1 < job["metrics"]["base_final_loss"]
 
 
 @pytest.mark.parametrize("field", ["mix", "eval_dataset"])
