@@ -31,8 +31,6 @@ class Run:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     train: Dataset
-    draw: Draw | None
-    """Which of them an epoch learns from; None for all."""
     held_out: Dataset | None
     measured: Dataset
     """Rows to measure on at the end: those held out, or some of the others where none are."""
@@ -46,6 +44,8 @@ class Run:
     """Adds a message to the run's events."""
     sample: Callable[[int, str, str, float | None], None]
     """Shows the run's owner what the model says: the step, a prompt, the answer, and its reward if it has one."""
+    draw: Draw | None = None
+    """Which rows of ``train`` an epoch learns from; None for all."""
     judge: Any = None
     """The reward model, once it is loaded."""
     _beside: PreTrainedModel | None = None
