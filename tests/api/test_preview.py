@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from modelforge.api.app import create_app
 from modelforge.contracts.preview import PreviewRequest
 from modelforge.contracts.training import TrainingConfig
+from modelforge.jobs import preview as previews
 from modelforge.jobs import probing
 from modelforge.settings import Settings, load_settings
 from tests.live import jsonl, rows
@@ -117,9 +118,9 @@ def endless(tmp_path: Path) -> Path:
 def test_a_template_that_never_ends_is_one_refused_answer(
     client: TestClient, endless: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probing, "SECONDS", 6.0)
+    monkeypatch.setattr(previews, "SECONDS", 6.0)
     assert "gave no answer within 6 s" in preview(client, 400, model_name=str(endless), limit=1)["detail"]
-    monkeypatch.setattr(probing, "SECONDS", 60.0)
+    monkeypatch.setattr(previews, "SECONDS", 60.0)
     assert preview(client, limit=1)["stats"]["rows"] == 1
 
 

@@ -34,3 +34,11 @@ def test_tokens_and_machines(server: LiveServer, tmp_path: Path) -> None:
     assert "Row 2: left out: max_seq_length 2 has no room" in told
     seen = json.loads(run(server, "--limit", "3", "--eval-split", "0", "--json"))
     assert [row["line"] for row in seen["rows"]] == [1, 2, 3] and seen["stats"]["held_out"] == 0
+
+
+def test_a_mixture_is_asked_for_by_flags(server: LiveServer) -> None:
+    words = ["train", *ASKED[2:], "--dataset", "rows.jsonl", "--mix", "dataset=rows.jsonl,weight=0.5"]
+    done = CliRunner().invoke(app, ["--home", str(server.home), *words])
+    assert done.exit_code == 1 and "mix: the rows of 'rows.jsonl' are there already" in " ".join(done.output.split())
+    done = CliRunner().invoke(app, ["--home", str(server.home), *words, "--mix", "weight=0.5,share=1"])
+    assert done.exit_code == 2 and "there is no field 'share'" in " ".join(done.output.split())

@@ -46,6 +46,11 @@ def test_a_call_and_its_answer_are_read(tools: Any) -> None:
     }
 
 
+def test_conversations_in_openais_names_have_tools_too() -> None:
+    turns = [ASKED, calls(call()), answers(), SAID]
+    assert CHAT.read({"conversations": turns, "tools": [WEATHER]}) == CHAT.read({"messages": turns, "tools": [WEATHER]})
+
+
 @pytest.mark.parametrize("tools", [None, [], ""])
 def test_no_tools_are_none(tools: Any) -> None:
     plain = {"messages": [ASKED, SAID]}

@@ -66,6 +66,8 @@ def test_a_mixture_trains_and_says_what_of(server: LiveServer, tiny_model: Path)
     spec = json.loads((Path(job["model_path"]) / "spec.json").read_text())
     assert [part["name"] for part in spec["mix"]] == ["more.jsonl", "chats.jsonl"]
     assert spec["dataset"]["version"] == 1 and spec["dataset"]["num_examples"] == 20
+    card = (Path(job["model_path"]) / "README.md").read_text()
+    assert "on `own.jsonl` (20 examples, sha256 `" in card and " and `chats.jsonl` (12 examples, sha256 `" in card
     run = Path(job["run_dir"])
     assert all((run / name).is_file() for name in ("dataset.jsonl", "mix-1.jsonl", "mix-2.jsonl"))
 

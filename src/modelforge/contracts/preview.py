@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from modelforge.contracts.base import Contract, Request, example
-from modelforge.contracts.training import ComputeSpecs, DatasetVersion, Strategy, Task, TrainingConfig
+from modelforge.contracts.training import ComputeSpecs, VersionNumber, Strategy, Task, TrainingConfig
 
 MOST_ROWS = 100
 """Rows of one preview."""
@@ -37,7 +37,7 @@ class PreviewRequest(Request):
     """Lines to leave out at the start."""
     limit: int = Field(10, ge=1, le=MOST_ROWS)
     """Lines to look at from there on."""
-    version: DatasetVersion | None = None
+    version: VersionNumber | None = None
     """The dataset's version; the newest when not given."""
 
     task: Task = _as_in_training("task")

@@ -103,7 +103,7 @@ Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 Dataset = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-DatasetVersion = Annotated[int, Field(ge=1, le=2**53)]
+VersionNumber = Annotated[int, Field(ge=1, le=2**53)]
 
 
 class MixPart(Request):
@@ -111,7 +111,7 @@ class MixPart(Request):
 
     dataset: Dataset
     """The filename of an uploaded dataset, or a path to a file on this machine."""
-    version: DatasetVersion | None = None
+    version: VersionNumber | None = None
     """The version of an uploaded dataset; the newest when not given."""
     weight: float = Field(1.0, gt=0, le=100)
     """Examples of it for each example of ``dataset``: 0.25 adds one to every four."""
@@ -141,7 +141,7 @@ class TrainingConfig(Request):
     earlier model of this registry."""
     dataset: Dataset
     """The data to learn from: the filename of an uploaded dataset, or a path to a file on this machine."""
-    dataset_version: DatasetVersion | None = None
+    dataset_version: VersionNumber | None = None
     """The version of an uploaded dataset; the newest when not given."""
     mix: list[MixPart] | None = Field(None, min_length=1, max_length=16)
     """More datasets to learn from, each with a weight. An epoch is all of ``dataset``, and of each other one as many
@@ -236,7 +236,7 @@ class TrainingConfig(Request):
     """Share of the rows held out for evaluation; above 0 each side keeps at least one row. 0 with eval_dataset."""
     eval_dataset: Dataset | None = None
     """A dataset or file whose rows are measured on and not learnt from; then nothing of ``dataset`` is held out."""
-    eval_dataset_version: DatasetVersion | None = None
+    eval_dataset_version: VersionNumber | None = None
     """The version of an uploaded eval_dataset; the newest when not given."""
     eval_steps: Steps | None = None
     """Steps between evaluations. By the length of the run."""

@@ -23,18 +23,15 @@ _SHAREGPT = (
 
 def read_messages(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """``messages`` of OpenAI's form, with the ``tools`` that the assistant has, if there are any."""
-    told = _told(row["messages"], "messages", _CHAT)
-    tools = read_tools(row.get("tools"))
-    if isinstance(told, Problem) or not tools:
-        return told
-    return tools if isinstance(tools, Problem) else {**told, "tools": tools}
+    return _with_tools(_told(row["messages"], "messages", _CHAT), row)
 
 
 def read_conversations(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """``conversations`` of ShareGPT's form, or with OpenAI's names for a turn's parts."""
     turns = row["conversations"]
     openai = type(turns) is list and bool(turns) and type(turns[0]) is dict and "role" in turns[0]
-    return _told(turns, "conversations", _CHAT if openai else _SHAREGPT)
+    told = _told(turns, "conversations", _CHAT if openai else _SHAREGPT)
+    return _with_tools(told, row) if openai else told
 
 
 def read_choice(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
@@ -75,6 +72,13 @@ def _told(value: object, field: str, names: tuple[str, str, dict[str, str]]) -> 
     if not any(message["role"] == "assistant" for message in messages):
         return Problem("no turn is the assistant's, so there is nothing to learn")
     return _order(messages, "") or {"messages": messages}
+
+
+def _with_tools(told: dict[str, Any] | Problem, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    tools = read_tools(row.get("tools"))
+    if isinstance(told, Problem) or not tools:
+        return told
+    return tools if isinstance(tools, Problem) else {**told, "tools": tools}
 
 
 def _choice(prompt: str | list[Message], chosen: str, rejected: str) -> dict[str, Any] | Problem:

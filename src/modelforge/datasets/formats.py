@@ -144,7 +144,7 @@ SHAPES = Registry(
         "messages",
         (
             Form(("messages",), ("tools",), texts=(), read=read_messages),
-            Form(("conversations",), texts=(), read=read_conversations),
+            Form(("conversations",), ("tools",), texts=(), read=read_conversations),
         ),
     ),
     Shape("text", (Form(("text",)),)),

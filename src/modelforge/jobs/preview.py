@@ -12,7 +12,7 @@ from modelforge.errors import NotFound
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.origin import find_model
-from modelforge.jobs.probing import probe
+from modelforge.jobs.probing import SECONDS, probe
 from modelforge.probe.order import Order
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -50,7 +50,7 @@ async def preview(
         long_rows=hardware.device == "cuda" and hardware.fast_bf16,
         rows=request.rows or list(range(request.offset + 1, request.offset + request.limit + 1)),
     )
-    seen = await probe("preview", order, settings)
+    seen = await probe("preview", order, settings, SECONDS)
     return DatasetPreview(
         filename=row.filename, version=row.version, model_name=config.model_name, shape=row.shape, **seen
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,15 +108,14 @@ def _held_out(parts: Sequence[Prepared], weights: Sequence[float], seed: int) ->
     first = parts[0].held_out
     if first is None:
         return None, []
-    taken = [first]
+    taken, counts = [first], [len(first)]
     for number, (part, weight) in enumerate(zip(parts[1:], weights[1:], strict=True), 1):
         side = part.held_out
         wanted = round(weight * len(first))
-        if side is None or not wanted:
-            continue
-        some = sorted(shuffled(len(side), f"{seed} {number} held out")[:wanted].tolist())
-        taken.append(side if wanted >= len(side) else side.select(some))
-    counts = [len(side) for side in taken]
+        counts.append(min(len(side), wanted) if side is not None else 0)
+        if side is not None and wanted:
+            some = sorted(shuffled(len(side), f"{seed} {number} held out")[:wanted].tolist())
+            taken.append(side if wanted >= len(side) else side.select(some))
     return (first if len(taken) == 1 else concatenate_datasets(taken)), counts
 
 
@@ -125,8 +125,8 @@ def _samples(parts: Sequence[Prepared], counts: Sequence[int], spec: RunSpec) ->
         return parts[0].held_out_rows
     limit, total = spec.config.max_eval_samples, sum(counts)
     chosen: list[Row] = []
-    for part, count in zip(parts, counts, strict=False):
-        chosen += part.held_out_rows[: max(1, round(limit * count / total))]
+    for part, count in zip(parts, counts, strict=True):
+        chosen += part.held_out_rows[: math.ceil(limit * count / total)]
     return sorted(chosen, key=lambda row: share(row, spec.config.seed))[:limit]
 
 
