@@ -134,7 +134,7 @@ def test_rows_are_held_out_of_each_as_much_as_is_learnt(files: Files, tokenizer:
     assert 40 <= len(own) <= 80 and len(held_out) - len(own) == round(len(own) / 2)
     assert not set(held_out) & set(answers(mixture.train, tokenizer))
     samples = [int(row["input"][9:]) for row in mixture.held_out_rows]
-    assert len(samples) == 10 and sum(number >= 1000 for number in samples) == 3
+    assert len(samples) == 10 and sum(number >= 1000 for number in samples) in (3, 4)
 
 
 def test_a_row_of_both_is_measured_or_learnt_in_both(files: Files, tokenizer: Any) -> None:

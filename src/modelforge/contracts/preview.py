@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from modelforge.contracts.base import Contract, Request, example
-from modelforge.contracts.training import ComputeSpecs, VersionNumber, Strategy, Task, TrainingConfig
+from modelforge.contracts.training import ComputeSpecs, Strategy, Task, TrainingConfig, VersionNumber
 
 MOST_ROWS = 100
 """Rows of one preview."""
