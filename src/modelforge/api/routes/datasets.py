@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +10,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Request
 from fastapi import Path as PathParameter
 
-from modelforge.api.deps import Here, Limit, Offset, State
+from modelforge.api.deps import Here, Limit, Offset
 from modelforge.api.errors import replies
+from modelforge.api.keep import keep
 from modelforge.api.upload import receive
-from modelforge.contracts.base import now
 from modelforge.contracts.dataset import (
+    Change,
     DatasetDeleted,
     DatasetDetail,
     DatasetList,
@@ -25,9 +24,7 @@ from modelforge.contracts.dataset import (
 )
 from modelforge.datasets import ingest
 from modelforge.datasets.prepared import forget
-from modelforge.files import size_mb
-from modelforge.store.datasets import detail_of, get_dataset, list_datasets, next_version, summary_of, versions_of
-from modelforge.store.tables import DatasetRow
+from modelforge.store.datasets import detail_of, get_dataset, list_datasets, summary_of, versions_of
 
 router = APIRouter(prefix="/api", tags=["datasets"])
 
@@ -49,17 +46,14 @@ _FORM = {
 }
 
 
-_NUMBERING = threading.Lock()
-"""Held from a version's number to its commit, so that no two uploads of one name get the same."""
-
-
 @router.post("/upload_dataset", summary="Upload a dataset", openapi_extra=_FORM, responses=replies(413, 415))
 async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
     """JSON Lines with at least ten usable examples. A name that is taken gets its next version."""
     received = await receive(request, here.settings.scratch, here.settings.max_upload_mb * 1_000_000)
     try:
         report = await ingest.admit(received.path, received.filename)
-        row = await to_thread.run_sync(_keep, here, received.path, received.filename, report)
+        change = Change(how="upload", summary=f"uploaded as {received.filename}")
+        row = await to_thread.run_sync(keep, here, received.path, received.filename, report, change)
     finally:
         await to_thread.run_sync(_drop, received.path)
     return DatasetUploaded(
@@ -103,30 +97,3 @@ def delete(here: Here, filename: Filename) -> DatasetDeleted:
         shutil.rmtree(Path(row.path).parent, ignore_errors=True)
         forget(here.settings.home, row.sha256)
     return DatasetDeleted()
-
-
-def _keep(here: State, uploaded: Path, filename: str, report: ingest.Report) -> DatasetRow:
-    """Give the file its place and its row; both or neither."""
-    # Not the row's id: a folder that a killed server left without its row would be in the way of the next upload.
-    folder = here.settings.datasets / secrets.token_hex(8)
-    folder.mkdir(mode=0o700)
-    try:
-        uploaded.replace(folder / filename)
-        with _NUMBERING, here.database.session() as session:
-            row = DatasetRow(
-                filename=filename,
-                version=next_version(session, filename),
-                num_examples=report.num_examples,
-                size_mb=size_mb(folder / filename),
-                uploaded_at=now(),
-                path=str(folder / filename),
-                sha256=report.sha256,
-                shape=report.shape,
-                report=ingest.to_validation(report).model_dump(),
-                deleted=False,
-            )
-            session.add(row)
-        return row
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
