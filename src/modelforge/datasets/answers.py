@@ -87,11 +87,11 @@ def _places(context: str, text: str, start: int | None) -> list[Answer] | Proble
         # A negative one would count from the end.
         stands = start >= 0 and context.startswith(text, start)
         return [{"text": text, "start": start}] if stands else Problem(NOT_AT_START)
-    places = [{"text": text, "start": at} for at in islice(_finds(context, text), MAX_PLACES)]
+    places = [{"text": text, "start": at} for at in islice(finds(context, text), MAX_PLACES)]
     return places or Problem(NOT_IN_CONTEXT)
 
 
-def _finds(context: str, text: str) -> Iterator[int]:
+def finds(context: str, text: str) -> Iterator[int]:
     at = context.find(text)
     while at >= 0:
         yield at

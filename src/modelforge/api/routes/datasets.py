@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
 
 from modelforge.api.deps import Here, Limit, Offset
@@ -29,6 +29,11 @@ from modelforge.store.datasets import detail_of, get_dataset, list_datasets, sum
 router = APIRouter(prefix="/api", tags=["datasets"])
 
 Filename = Annotated[str, PathParameter(description="The name that it was uploaded under.", examples=["dataset.jsonl"])]
+
+MAX_VERSION = 2**31 - 1
+Version = Annotated[
+    int | None, Query(ge=1, le=MAX_VERSION, description="Which version; the newest when not given.", examples=[1])
+]
 
 _FORM = {
     "requestBody": {
@@ -79,10 +84,10 @@ def datasets(here: Here, limit: Limit = None, offset: Offset = 0) -> DatasetList
 
 
 @router.get("/datasets/{filename}", summary="A dataset", responses=replies(404))
-def dataset(here: Here, filename: Filename) -> DatasetDetail:
-    """Its newest version, with what was found in it."""
+def dataset(here: Here, filename: Filename, version: Version = None) -> DatasetDetail:
+    """Its newest version, or another one, with what was found in it."""
     with here.database.session() as session:
-        return detail_of(get_dataset(session, filename))
+        return detail_of(get_dataset(session, filename, version))
 
 
 @router.delete("/datasets/{filename}", summary="Delete a dataset", responses=replies(404))
