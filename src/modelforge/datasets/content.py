@@ -152,11 +152,12 @@ _DIGITS = bytes(
     for byte in range(256)
 )
 """Digits become 0, and what divides their groups a dash: few finds then see all long numbers."""
-_NUMBERS = (b"000-0000", b"000-000-0", b"00-00-00-00", b"+0", b"0" * 13)
+_NUMBERS = (b"000-000", b"00-00-00-00", b"0" * 13)
+_ABROAD = re.compile(rb"\+[1-9](?:[-. ()/]{0,2}[0-9]){7}")
 _TOKENS = bytes(
     ord("a") if byte < 128 and (chr(byte).isalnum() or chr(byte) in "_-") else 32 for byte in range(256)
 )
-_RUN = b"a" * 16
+_RUN = b"a" * 20
 """Keys are longer than words."""
 _KEY_STARTS = re.compile(
     rb"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|sk-|[sr]k_live_|hf_|xox[abeoprs]-|AIza|eyJ"
@@ -169,17 +170,18 @@ _ESCAPED = re.compile(
 """Characters that are told of, and the first of what mojibake is made of, as JSON may write them."""
 _RAW = re.compile(rb"\xc2[\x80-\x9f]|\xc3[\x82\x83\x90\x91\xa2\xaf\xb0][\xc2\xc5\xc6\xcb\xe2]|\xef\xbf\xbd|\xef\xbb\xbf")
 """The same in UTF-8."""
+_ASCII = bytes(range(128))
 
 
 def suspects(block: bytes) -> frozenset[int]:
     """The lines of a block, from 0, whose texts may have something wrong. Not those that merely could."""
-    places: list[int] = []
-    if b"\\u" in block or b"\\b" in block or b"\\f" in block:
-        places += (found.start() for found in _ESCAPED.finditer(block))
+    places = [found.start() for found in _ESCAPED.finditer(block)]
     if b"\x7f" in block:
         places += _finds(block, b"\x7f")
-    if not block.isascii():
+    # Most blocks have nothing even where all that is not ASCII stands side by side, which is little to search.
+    if not block.isascii() and _RAW.search(block.translate(None, _ASCII)):
         places += (found.start() for found in _RAW.finditer(block))
+    places += (found.start() for found in _ABROAD.finditer(block))
     if b"@" in block:
         places += (found.start() for found in _MAIL_END.finditer(block))
     if b"&" in block:
