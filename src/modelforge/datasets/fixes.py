@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelforge.contracts.dataset import FixName, FixOffer
-from modelforge.datasets.answers import finds
 from modelforge.datasets.formats import Shape
 from modelforge.datasets.rewrite import Tally
 from modelforge.datasets.rows import BadLine, Row
@@ -186,10 +185,12 @@ def _moved(old: str, new: str, answer: object, mended_answer: object, start: obj
     """Where the answer stands after: at the same one of the places where it stands."""
     if not isinstance(answer, str) or not isinstance(mended_answer, str) or not answer or not mended_answer:
         return start
-    place = next((number for number, at in enumerate(finds(old, answer)) if at == start), None)
-    if place is None:
-        return start
-    return next((at for number, at in enumerate(finds(new, mended_answer)) if number == place), start)
+    places, mended_places = _places(old, answer), _places(new, mended_answer)
+    return mended_places[places.index(start)] if start in places and len(places) == len(mended_places) else start
+
+
+def _places(text: str, words: str) -> list[int]:
+    return [found.start() for found in re.finditer(f"(?={re.escape(words)})", text)]
 
 
 class Remover:

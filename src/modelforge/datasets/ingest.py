@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from modelforge.contracts.dataset import Validation
+from modelforge.contracts.dataset import Finding, Validation
 from modelforge.contracts.training import DEVICE_NAME
 from modelforge.datasets.child import ask
 from modelforge.datasets.formats import ENDINGS, MIN_EXAMPLES, Form, Shape, look
@@ -99,6 +99,7 @@ def to_validation(report: Report) -> Validation:
         shape=report.shape,
         num_rows=report.num_rows,
         num_bad=report.num_bad,
+        findings=[Finding(**finding) for finding in report.findings],
     )
 
 
