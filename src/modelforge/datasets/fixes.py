@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modelforge.contracts.dataset import FixName, FixOffer
+from modelforge.datasets import codes
+from modelforge.datasets.content import private_spots
 from modelforge.datasets.formats import Shape
 from modelforge.datasets.rewrite import Tally
 from modelforge.datasets.rows import BadLine, Row
@@ -17,6 +19,13 @@ Mend = Callable[[str], str]
 
 _ROUNDS = 5
 """A mended text is looked at again until nothing is left to mend, so that a second run changes nothing."""
+_REDACTED = {
+    codes.SECRET.name: "SECRET",
+    codes.EMAIL_ADDRESS.name: "EMAIL",
+    codes.PHONE_NUMBER.name: "PHONE",
+    codes.CARD_NUMBER.name: "CARD",
+}
+_KEY_END = re.compile("-----END [A-Z ]*PRIVATE KEY-----")
 _BREAKS = re.compile("[\x0b\x0c\x85]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -45,6 +54,24 @@ def repaired(text: str) -> str:
     return fix_encoding(text)
 
 
+def redacted(text: str) -> str:
+    """What is nobody else's business replaced by what it was: ``[EMAIL]``."""
+    spots = sorted(private_spots(text), key=lambda spot: (spot.start, -spot.end))
+    if not spots:
+        return text
+    parts, at = [], 0
+    for spot in spots:
+        if spot.start < at:  # a number within a key
+            continue
+        end = spot.end
+        if text.startswith("-----BEGIN", spot.start):
+            last = _KEY_END.search(text, spot.end)
+            end = last.end() if last else len(text)
+        parts += [text[at : spot.start], f"[{_REDACTED[spot.code.name]}]"]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
 FIXES = Registry(
     "fix",
     Fix("repair_mojibake", "Put letters right that were read in the wrong encoding (Ã© becomes é)", repaired),
@@ -54,6 +81,7 @@ FIXES = Registry(
         without_controls,
     ),
     Fix("trim_whitespace", "Remove spaces and line breaks at the beginning and the end of texts", str.strip),
+    Fix("redact_personal_data", "Replace e-mail addresses, phone and card numbers and keys by [EMAIL] and the like", redacted),
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
 )
 
