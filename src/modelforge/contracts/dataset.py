@@ -127,7 +127,15 @@ _LISTED: dict[str, Any] = {
     "shape": "input_output",
     "valid": True,
 }
-_CLEAN: dict[str, Any] = {"valid": True, "errors": [], "shape": "input_output", "num_rows": 1000, "num_bad": 0}
+_CLEAN: dict[str, Any] = {
+    "valid": True,
+    "errors": [],
+    "shape": "input_output",
+    "num_rows": 1000,
+    "num_bad": 0,
+    "findings": [],
+    "source": None,
+}
 
 
 class DatasetUploaded(Contract):
@@ -453,7 +461,7 @@ class DatasetRevised(Contract):
         num_examples=988,
         steps=[_DONE],
         examples=[],
-        validation={**_CLEAN, "num_rows": 988, "findings": [], "source": None},
+        validation={**_CLEAN, "num_rows": 988},
     )
 
     filename: str
