@@ -60,11 +60,15 @@ def target(tmp_path: Path) -> Path:
 
 @fuzzed(100)
 @given(lines=LINES, data=st.data())
-def test_what_is_written_reads_back_equal(tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], data: Any) -> None:
+def test_what_is_written_reads_back_equal(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[bytes], data: Any
+) -> None:
     folder = tmp_path_factory.mktemp("rewrite")
     source, target = written(folder, lines), folder / "target"
     before = read(source)
-    edits = data.draw(st.dictionaries(st.integers(1, len(lines)), ROWS | st.none(), max_size=4) if lines else st.just({}))
+    edits = data.draw(
+        st.dictionaries(st.integers(1, len(lines)), ROWS | st.none(), max_size=4) if lines else st.just({})
+    )
     appends = data.draw(st.lists(ROWS, max_size=3))
     asked = {row: b"" if value is None else to_line(value) for row, value in edits.items()}
     outcome, last = replace(source, target, asked, [to_line(row) for row in appends], nothing)

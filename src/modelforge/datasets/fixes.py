@@ -38,6 +38,8 @@ class Fix:
     title: str
     mend: Mend | None = None
     """For each text of a row, wherever it stands in it; None for a fix that removes rows."""
+    together: bool = False
+    """Whether all rows are looked at together before one is removed."""
 
 
 def without_controls(text: str) -> str:
@@ -81,26 +83,29 @@ FIXES = Registry(
         without_controls,
     ),
     Fix("trim_whitespace", "Remove spaces and line breaks at the beginning and the end of texts", str.strip),
-    Fix("redact_personal_data", "Replace e-mail addresses, phone and card numbers and keys by [EMAIL] and the like", redacted),
+    Fix(
+        "redact_personal_data",
+        "Replace e-mail addresses, phone and card numbers and keys by [EMAIL] and the like",
+        redacted,
+    ),
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
 )
 
 
-def offers(*findings: Sequence[Mapping[str, Any]]) -> list[FixOffer]:
-    """Every fix, and what it would have to do by these lists of ``Finding``."""
-    known: dict[str, list[Mapping[str, Any]]] = {}
-    for each in findings:
-        for finding in each:
-            known.setdefault(str(finding["fix"]), []).append(finding)
-    return [
-        FixOffer(
-            name=fix.name,
-            title=fix.title,
-            rows=sum(each["count"] for each in known[fix.name]) if fix.name in known else None,
-            codes=sorted({each["code"] for each in known.get(fix.name, [])}),
-        )
-        for fix in FIXES
-    ]
+def offers(report: Mapping[str, Any], examination: Mapping[str, Any] | None) -> list[FixOffer]:
+    """Every fix, and what it would have to do by what was found: a ``Validation`` and an ``Examination``."""
+    checked = {fix.name for fix in FIXES if not fix.together} if "findings" in report else set()
+    examined = {fix.name for fix in FIXES if fix.together} if examination is not None else set()
+    findings = [*report.get("findings", ()), *(examination or {}).get("findings", ())]
+    found = []
+    for fix in FIXES:
+        own = [each for each in findings if each["fix"] == fix.name]
+        rows = sum(each["count"] for each in own) if fix.name in checked | examined else None
+        if fix.name == "drop_bad_rows":
+            rows = report.get("num_bad")
+        codes_of_it = sorted({each["code"] for each in own})
+        found.append(FixOffer(name=fix.name, title=fix.title, rows=rows, codes=codes_of_it))
+    return found
 
 
 class Mender:

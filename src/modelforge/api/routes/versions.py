@@ -98,7 +98,7 @@ async def edit(here: Here, filename: Filename, request: EditRequest) -> Operatio
 def fixes(here: Here, filename: Filename, version: Version = None) -> FixOffers:
     """All there are, with how much there is for them to do, as far as the checks have told."""
     row = _version(here, filename, version)
-    return FixOffers(version=row.version, fixes=offers(row.report.get("findings", []), _examined(row)))
+    return FixOffers(version=row.version, fixes=offers(row.report, row.examination))
 
 
 @router.post("/fixes", summary="Apply fixes", status_code=202, responses=replies(404))
@@ -175,10 +175,6 @@ def _page(row: DatasetRow, offset: int, limit: int) -> DatasetRows:
 
 def _num_rows(row: DatasetRow) -> int:
     return int(row.report.get("num_rows", row.num_examples))
-
-
-def _examined(row: DatasetRow) -> list[dict[str, Any]]:
-    return list((row.examination or {}).get("findings", []))
 
 
 def _start(
