@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modelforge.contracts.dataset import FixName, FixOffer
 from modelforge.datasets import codes
 from modelforge.datasets.content import private_spots
 from modelforge.datasets.formats import Shape
 from modelforge.datasets.rewrite import Tally
 from modelforge.datasets.rows import BadLine, Row
 from modelforge.registry import Registry
+
+if TYPE_CHECKING:
+    from modelforge.contracts.dataset import FixName
 
 Mend = Callable[[str], str]
 
@@ -90,22 +92,6 @@ FIXES = Registry(
     ),
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
 )
-
-
-def offers(report: Mapping[str, Any], examination: Mapping[str, Any] | None) -> list[FixOffer]:
-    """Every fix, and what it would have to do by what was found: a ``Validation`` and an ``Examination``."""
-    checked = {fix.name for fix in FIXES if not fix.together} if "findings" in report else set()
-    examined = {fix.name for fix in FIXES if fix.together} if examination is not None else set()
-    findings = [*report.get("findings", ()), *(examination or {}).get("findings", ())]
-    found = []
-    for fix in FIXES:
-        own = [each for each in findings if each["fix"] == fix.name]
-        rows = sum(each["count"] for each in own) if fix.name in checked | examined else None
-        if fix.name == "drop_bad_rows":
-            rows = report.get("num_bad")
-        codes_of_it = sorted({each["code"] for each in own})
-        found.append(FixOffer(name=fix.name, title=fix.title, rows=rows, codes=codes_of_it))
-    return found
 
 
 class Mender:

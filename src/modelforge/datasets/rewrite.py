@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -68,9 +68,6 @@ class Outcome:
         if len(self.examples) < SHOWN:
             shown = {"row": row, "before": _shown(before), "after": _shown(after)}
             self.examples.append(shown)
-
-    def told(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def to_line(row: Mapping[str, Any]) -> bytes:
