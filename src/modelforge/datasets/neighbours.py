@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from modelforge.datasets.duplicates import Tell
-from modelforge.datasets.fingerprints import digest, said
+from modelforge.datasets.fingerprints import Said, digest, said
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import usable_rows
 from modelforge.datasets.parts import Part, blocks_of
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn
-from modelforge.datasets.similarity import BANDS, NEAR, Grams, Hashes, alike, grams, keys
+from modelforge.datasets.similarity import BANDS, NEAR, Hashes, alike, grams, keys
 from modelforge.worker.encoding import share
 
 BATCH = 4096
@@ -78,8 +79,12 @@ def entry_of(drawn: Drawn, shape: str, seed: int, eval_split: float, foreign: bo
 
 def text_of(row: dict[str, Any]) -> str:
     """What two rows are compared by: all of their texts."""
-    prompt, answer = said(row)
-    return f"{prompt}\0{answer}"
+    return whole(said(row))
+
+
+def whole(text: Said) -> str:
+    """The same of a row that is text already."""
+    return f"{text.prompt}\0{text.answer}"
 
 
 def find(
@@ -120,6 +125,7 @@ class _Table:
         self._grams = grams([entry.text for entry in entries]) if entries else None
         self._keys = keys(self._grams) if self._grams is not None else np.zeros((0, BANDS), dtype=np.uint64)
         self._sets: dict[int, Hashes] = {}
+        self._own = {entry.fingerprint: number for number, entry in enumerate(entries) if not entry.foreign}
         self._settled = np.zeros(len(entries), dtype=bool)
         self._build()
 
@@ -135,41 +141,43 @@ class _Table:
         """Compare rows with the sample."""
         if not self.open:
             return
-        found = grams([text_of(row) for row in rows])
+        texts = [said(row) for row in rows]
+        found = grams([whole(text) for text in texts])
+        fingerprints = [digest(*text) for text in texts]
+        own = np.array([self._own.get(each, -1) for each in fingerprints])
         hits: dict[int, list[tuple[int, int]]] = {}
-        for at, band, place in self._hits(keys(found)):
+        for at, band, place in self._hits(keys(found), own):
             hits.setdefault(at, []).append((band, place))
         for at in sorted(hits):
-            self._compare(lines[at], rows[at], found, at, hits[at])
+            self._compare(lines[at], rows[at], fingerprints[at], found.of(at), hits[at])
         if self.open < 0.9 * self._built:
             self._build()
 
-    def _hits(self, asked: Hashes) -> Iterator[tuple[int, int, int]]:
-        """Rows, bands, and where in a band the row's key stands."""
+    def _hits(self, asked: Hashes, own: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
+        """Rows, bands, and where in a band the row's key stands. A row of the sample is like itself, which is no hit."""
         for band, known in enumerate(self._sorted):
             places = np.searchsorted(known, asked[:, band])
             places[places == len(known)] = 0
-            for at in np.flatnonzero(known[places] == asked[:, band]):
+            after = np.minimum(places + 1, len(known) - 1)
+            alone = (known[after] != asked[:, band]) | (after == places)
+            hit = (known[places] == asked[:, band]) & ~(alone & (self._numbers[band][places] == own))
+            for at in np.flatnonzero(hit):
                 yield int(at), band, int(places[at])
 
     def _compare(
-        self, line: int, row: dict[str, Any], found: Grams, at: int, hits: list[tuple[int, int]]
+        self, line: int, row: dict[str, Any], fingerprint: int, found: Hashes, hits: list[tuple[int, int]]
     ) -> None:
         candidates: dict[int, None] = {}
         for band, place in hits:
             candidates.update(dict.fromkeys(self._in_band(band, place)))
-        if not candidates:
-            return
-        own, fingerprint, held_out = found.of(at), None, None
+        held_out = None
         for number in candidates:
             entry = self._entries[number]
-            if alike(own, self._set(number)) < NEAR:
-                self._note(number, None, False)
-                continue
-            if fingerprint is None:
-                fingerprint = digest(*said(row))
             if fingerprint == entry.fingerprint and not entry.foreign:
                 continue  # itself, or a row that is the same
+            if alike(found, self._set(number)) < NEAR:
+                self._note(number, None, False)
+                continue
             if held_out is None:
                 held_out = share(row, self._seed) < self._split
             self._note(number, line, held_out != entry.held_out)
