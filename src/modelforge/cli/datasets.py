@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import typer
 
+from modelforge.cli import versions
 from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
 from modelforge.cli.session import Json, client_of
 from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, Validation
@@ -16,6 +17,7 @@ from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import check_file, to_validation
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
+app.add_typer(versions.app)
 
 File = Annotated[Path, typer.Argument(help="A file of examples, one JSON object a line.", exists=True, dir_okay=False)]
 Name = Annotated[str, typer.Argument(help="The dataset's filename.")]

@@ -165,7 +165,8 @@ def read_blocks(
         yield number, block.replace(b"\r\n", b"\n")
         number += block.count(b"\n") + 1
     if rest:
-        yield number, rest.replace(b"\r\n", b"\n")
+        # Ends its line where the whole file is as short as a byte order mark.
+        yield number, rest.removesuffix(b"\n").replace(b"\r\n", b"\n")
 
 
 def read_line(path: Path, wanted: int) -> str:
