@@ -169,6 +169,15 @@ def read_blocks(
         yield number, rest.removesuffix(b"\n").replace(b"\r\n", b"\n")
 
 
+def read_line(path: Path, wanted: int) -> str:
+    """How the line of this number begins, for an excerpt; empty where there is none."""
+    with open_regular(path) as stream:
+        for number, block in read_blocks(stream):
+            if block is not None and wanted <= number + block.count(b"\n"):
+                return block.split(b"\n")[wanted - number][: 4 * _EXCERPT].decode(errors="replace")
+    return ""
+
+
 def _read_undecodable(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
     for at, line in enumerate(block.split(b"\n"), number):
         try:
