@@ -258,6 +258,30 @@ def test_fixes_say_what_they_did(client: TestClient) -> None:
     assert dataset.get("/fixes", version=1)["fixes"][0]["rows"] == 1
 
 
+def test_doubles_are_removed_once_and_for_all(client: TestClient) -> None:
+    long = (
+        "The shop at the harbour opens at nine in the morning and closes at six in the evening, every day of the week"
+    )
+    items: list[Any] = [*rows(10), {"input": "When?", "output": f"{long}."}, {"input": "when? ", "output": f"{long} !"}]
+    items += [{"output": "it is the number 3", "input": "what is 3?", "id": 7}, {"input": "what is 4? ", "output": "x"}]
+    dataset = Dataset(client, [*items, {"input": "what is 4?", "output": "x"}])
+    assert {each["rows"] for each in dataset.get("/fixes")["fixes"][-2:]} == {None}
+    exact = dataset.make("fixes", {"fixes": ["drop_exact_duplicates"]})
+    assert exact["steps"][0]["rows"] == [13] and exact["summary"] == "1 row removed"
+    both = dataset.make("fixes", {"fixes": ["drop_near_duplicates", "drop_exact_duplicates", "trim_whitespace"]})
+    done = {step["name"]: (step["changed"], step["removed"], step["rows"]) for step in both["steps"]}
+    assert done["drop_exact_duplicates"] == (0, 1, [15]) and done["trim_whitespace"] == (2, 0, [12, 14])
+    assert 12 in done["drop_near_duplicates"][2] and both["num_examples"] == 14 - both["steps"][2]["removed"] - 1
+    assert both["summary"].endswith(f"removed, {2 - len({12, 14} & set(done['drop_near_duplicates'][2]))} changed")
+    assert not dataset.make("fixes", {"fixes": ["drop_near_duplicates", "drop_exact_duplicates"]})["made"]
+
+
+def test_what_is_learnt_must_be_known_to_find_doubles(client: TestClient) -> None:
+    dataset = Dataset(client, [{"x": f"{i}"} for i in range(10)])
+    refusal = dataset.begin("fixes", {"fixes": ["trim_whitespace", "drop_exact_duplicates"]}, status=400)
+    assert "map its columns" in refusal["detail"]
+
+
 def test_a_fix_spares_what_it_would_spoil(client: TestClient) -> None:
     items = [{"prompt": "p", "chosen": f"a{i}", "rejected": f"b{i}"} for i in range(10)]
     dataset = Dataset(client, [*items, {"prompt": "p", "chosen": "same ", "rejected": "same"}])

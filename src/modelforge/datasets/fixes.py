@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,8 @@ FIXES = Registry(
         redacted,
     ),
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
+    Fix("drop_exact_duplicates", "Remove rows that are the same as an earlier one", together=True),
+    Fix("drop_near_duplicates", "Remove rows that are nearly the same as an earlier one", together=True),
 )
 
 
@@ -98,7 +101,9 @@ class Mender:
     """Applies fixes to one row after the other, and counts. A ``rewrite.Step``."""
 
     def __init__(self, names: Collection[str], shape: Shape | None) -> None:
-        self.done = {fix.name: Done() for fix in FIXES if fix.name in names}
+        self.done = {fix.name: Done() for fix in FIXES if fix.name in names and not fix.together}
+        self.changed = array("q")
+        """The numbers of all rows that changed."""
         self._mends = [(fix, settled(fix.mend)) for fix in FIXES if fix.name in names and fix.mend is not None]
         self._drops = "drop_bad_rows" in names
         self._shape = shape
@@ -130,6 +135,8 @@ class Mender:
                 break
         for name in touched:
             self.done[name].changed.add(number)
+        if touched:
+            self.changed.append(number)
         return row
 
     def _usable(self, row: Row | BadLine) -> bool:

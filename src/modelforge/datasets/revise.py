@@ -9,12 +9,12 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from modelforge.datasets.fixes import Done, Mender
+from modelforge.datasets.fixes import Done, Mender, Remover
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper
 from modelforge.datasets.reply import answer, say
@@ -24,6 +24,8 @@ from modelforge.errors import InvalidRequest
 
 WRITTEN = 0.5
 """The share of the work that is done when the rows are written; they are checked after that."""
+_ROUNDS = 5
+"""Of looking for doubles, until there is none: of the rows that are left, others are compared than before."""
 
 
 def revise(plan: dict[str, Any]) -> dict[str, Any]:
@@ -64,7 +66,29 @@ def _fix(plan: dict[str, Any], source: Path, target: Path) -> Revised:
     shape = None if plan["shape"] is None else SHAPES.get(plan["shape"])
     mender = Mender(plan["fixes"], shape)
     outcome = rewrite(source, target, mender, _writing)
-    return outcome, [_fixed(name, done) for name, done in mender.done.items()]
+    steps = [_fixed(name, done) for name, done in mender.done.items()]
+    for name in ("drop_exact_duplicates", "drop_near_duplicates"):
+        if name in plan["fixes"]:
+            steps.append(_fixed(name, _without_doubles(name, plan["shape"], target, outcome, mender.changed)))
+    return outcome, steps
+
+
+def _without_doubles(name: str, shape: str, path: Path, outcome: Outcome, changed: Sequence[int]) -> Done:
+    """Remove rows in place, and count them in ``outcome``; those that had ``changed`` before are removed now."""
+    from modelforge.datasets import doubles  # noqa: PLC0415 - numpy and more, for this alone
+
+    find, done, before = doubles.exact if name == "drop_exact_duplicates" else doubles.near, Done(), set(changed)
+    for _ in range(_ROUNDS):
+        lines = find(path, shape, path.parent).tolist()
+        if not lines:
+            break
+        rewritten = path.with_name(f"{path.name}.without")
+        removed = rewrite(path, rewritten, Remover(lines), _writing).removed
+        rewritten.replace(path)
+        done.removed.take(removed)
+        outcome.removed.take(removed)
+        outcome.changed.drop(before.intersection(lines))
+    return done
 
 
 def _map(plan: dict[str, Any], source: Path, target: Path) -> Revised:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,16 @@ class Tally:
         self.count += 1
         if self.count <= LISTED:
             self.rows.append(row)
+
+    def take(self, other: Tally) -> None:
+        """Add other rows."""
+        self.count += other.count
+        self.rows = sorted([*self.rows, *other.rows])[:LISTED]
+
+    def drop(self, rows: Collection[int]) -> None:
+        """Leave out rows that were counted."""
+        self.count -= len(rows)
+        self.rows = [row for row in self.rows if row not in rows]
 
 
 @dataclass(slots=True)

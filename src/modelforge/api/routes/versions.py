@@ -30,10 +30,12 @@ from modelforge.contracts.dataset import (
 from modelforge.contracts.operation import Operation, OperationKind
 from modelforge.datasets.child import Progress
 from modelforge.datasets.columns import look_at
+from modelforge.datasets.fixes import FIXES
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper
 from modelforge.datasets.paging import MAX_PAGE, index_of, page
 from modelforge.datasets.suggest import first_rows, suggest
+from modelforge.errors import InvalidRequest
 from modelforge.store.datasets import get_dataset, mapping_for, outdated, version_of, versions_of
 from modelforge.store.tables import DatasetRow
 
@@ -107,6 +109,8 @@ async def fix(here: Here, filename: Filename, request: FixRequest) -> Operation:
     """In a new version. No fix makes a row unusable that was usable: such rows are left as they are, and counted. The
     operation's result is a `DatasetRevised`."""
     row = await to_thread.run_sync(_version, here, filename, request.version)
+    if row.shape is None and (together := [name for name in request.fixes if FIXES.get(name).together]):
+        raise InvalidRequest(f"{together[0]} compares what is learnt from rows, and no shape is known: map its columns")
     plan = {"how": "fix", "fixes": request.fixes, "shape": row.shape}
     change = Change(how="fix", summary="", details={"fixes": request.fixes})
     return _start(here, "fix", row, change, plan, dry_run=request.dry_run)
