@@ -139,7 +139,7 @@ class _Writer:
         for item in table.items:
             if fields is None and (fields := _fields(item)) is not None:
                 self._require_kin(called, fields)
-            if type(item) is dict:
+            if isinstance(item, dict):
                 self._add(item)
             elif isinstance(item, bytes):
                 self._line += item.count(b"\n") + 1
@@ -148,9 +148,7 @@ class _Writer:
                 self._refuse(item)
         self._kinds.setdefault(kind)
         self._tables.append(table)
-        self._parts.append(
-            {"name": called, "unit": table.unit, "first": table.first, "rows": self._line - before}
-        )
+        self._parts.append({"name": called, "unit": table.unit, "first": table.first, "rows": self._line - before})
 
     def done(self) -> Converted:
         first = self._tables[0] if self._tables else None
@@ -193,8 +191,8 @@ class _Writer:
         self._size += len(line) + 1
         if self._size > self._limit:
             raise TooLarge(
-                f"the rows take more than {self._limit / 1e6:g} MB as JSON Lines, in which each names its columns. Raise "
-                "MODELFORGE_MAX_UPLOAD_MB, or leave columns out"
+                f"the rows take more than {self._limit / 1e6:g} MB as JSON Lines, in which each names its columns. "
+                "Raise MODELFORGE_MAX_UPLOAD_MB, or leave columns out"
             )
         self._out.write(line)
         self._out.write(b"\n")
@@ -207,8 +205,8 @@ class _Writer:
         first, others = self._kin
         if fields != others and (_shape(fields) is None or _shape(fields) != _shape(others)):
             raise InvalidDataset(
-                f"{shown(name)} has the columns {_listed(fields)}, and {shown(first)} has {_listed(others)}: they are no "
-                "one dataset. Send them one by one, or give them the same columns"
+                f"{shown(name)} has the columns {_listed(fields)}, and {shown(first)} has {_listed(others)}: they are "
+                "no one dataset. Send them one by one, or give them the same columns"
             )
 
 

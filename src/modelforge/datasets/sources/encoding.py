@@ -91,8 +91,8 @@ def _known(asked: str, bom: str | None) -> str:
         known = False
     if not known:
         raise InvalidRequest(
-            f"encoding: {shown(asked)} is none that is known. Common ones are utf-8, cp1252 (Western European Windows), "
-            "latin-1, utf-16, shift_jis and gb18030"
+            f"encoding: {shown(asked)} is none that is known. Common ones are utf-8, cp1252 (Western European "
+            "Windows), latin-1, utf-16, shift_jis and gb18030"
         )
     if bom == "utf-8-sig" and info.name == "utf-8":
         return bom
