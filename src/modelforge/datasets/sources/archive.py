@@ -51,7 +51,7 @@ def unpack(path: Path, name: str, folder: Path, limit: int, notes: list[str]) ->
         for inner in names:
             parts = PurePosixPath(inner.replace("\\", "/")).parts
             base = parts[-1] if parts else ""
-            if "__MACOSX" in parts or any(part.startswith(".") for part in parts) or not base:
+            if "__MACOSX" in parts or any(part.startswith(".") and part != ".." for part in parts) or not base:
                 left_out.append(inner)
             elif base.lower().endswith(NESTED):
                 raise InvalidDataset(

@@ -105,7 +105,7 @@ def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
             if head
             else f"the file is empty. {READABLE}"
         )
-    text = _text(path, head, encoding or jsonl.encoding_of(path, None).name)
+    text = _text(path, head, encoding or jsonl.encoding_of(head).name)
     _refuse_binary(text)
     start = text.lstrip(_BLANK)
     if start.startswith(("{", "[")):
