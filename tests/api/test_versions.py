@@ -389,6 +389,21 @@ def test_an_unknown_dataset_is_told_of_everywhere(faq: Dataset) -> None:
     faq.begin("mapping", {"shape": "text", "fields": {"text": "{input}"}}, status=404)
 
 
+def test_rows_of_a_spreadsheet_keep_the_numbers_that_it_shows(client: TestClient) -> None:
+    table = "Frage;Antwort\n" + "".join(f"Was ist {i}?;Es ist {i}\n" for i in range(12)) + "leer;\nkaputt;x;y\n"
+    dataset = Dataset(client, table.encode("cp1252"), "faq.csv")
+    mapping = {"shape": "input_output", "fields": {"input": "{Frage}", "output": "{Antwort}"}}
+    assert dataset.get("/mapping")["suggestions"][0]["mapping"] == mapping
+    result = dataset.make("mapping", mapping)
+    assert result["validation"]["errors"] == ["row 14: field 'output' is empty"], result["validation"]
+    assert result["validation"]["source"] == dataset.get(version=1)["validation"]["source"]
+    edited = dataset.make("edits", {"version": 2, "deletes": [2], "appends": [{"input": "new"}]})
+    errors = edited["validation"]["errors"]
+    assert "row 14: field 'output' is empty" in errors and edited["num_examples"] == 11
+    assert "added row 1: field 'output' is missing" in errors
+    assert dataset.values(offset=12)[15] == {"input": "new"} and 14 not in dataset.values()
+
+
 def test_versions_are_never_changed_by_later_ones(faq: Dataset) -> None:
     before = Path(faq.get()["path"]).read_bytes()
     faq.make("edits", {"version": 1, "deletes": [1]})

@@ -43,7 +43,7 @@ async def revise(
     """
     async with scratch(here) as folder:
         target = folder / "rows"
-        plan = {**plan, "source": parent.path, "target": str(target)}
+        plan = {**plan, "source": parent.path, "target": str(target), "read_from": parent.report.get("source")}
         told = await ask_about("datasets.revise", plan, folder, progress)
         steps = [StepDone(**step) for step in told["steps"]]
         summary = in_words(told)

@@ -6,6 +6,7 @@ reply. ``modelforge.api.revise`` asks, and keeps the result.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import sys
@@ -17,9 +18,10 @@ from typing import Any
 from modelforge.datasets.fixes import Done, Mender, Remover
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper
+from modelforge.datasets.places import Places
 from modelforge.datasets.reply import answer, say
 from modelforge.datasets.rewrite import Outcome, replace, rewrite, to_line
-from modelforge.datasets.validate import validate
+from modelforge.datasets.validate import Report, validate
 from modelforge.errors import InvalidRequest
 
 WRITTEN = 0.5
@@ -44,8 +46,20 @@ def revise(plan: dict[str, Any]) -> dict[str, Any]:
         "removed": outcome.removed.count,
         "changed": outcome.changed.count,
         "added": outcome.added.count,
-        "report": asdict(validate(target)) if outcome.touched else None,
+        "report": asdict(_checked(target, plan["read_from"])) if outcome.touched else None,
     }
+
+
+def _checked(path: Path, source: dict[str, Any] | None) -> Report:
+    """Messages name rows as the file does that the first version was read from."""
+    report = validate(path)
+    if not source or not source["parts"]:
+        return dataclasses.replace(report, source=source)
+    places = Places(source["parts"])
+    told = [finding for finding in report.findings if finding["severity"] == "error"]
+    # That no shape is known is said of the whole.
+    errors = [found["message"] if found["message"] in report.errors else places.entry(found) for found in told]
+    return dataclasses.replace(report, source=source, errors=errors)
 
 
 Step = dict[str, Any]
