@@ -1,7 +1,7 @@
 """What a process that works on data says to the one that asked: JSON, a line a message.
 
-It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines ``{"progress": 0.4, "message": …}``
-may come before.
+It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines
+``{"progress": 0.4, "message": …}`` may come before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from modelforge.errors import DiskFull, Forbidden, InvalidDataset, InvalidRequest, ModelForgeError, NotFound, UnsupportedMedia
+from modelforge.errors import (
+    DiskFull,
+    Forbidden,
+    InvalidDataset,
+    InvalidRequest,
+    ModelForgeError,
+    NotFound,
+    UnsupportedMedia,
+)
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
     kind.__name__: kind for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, UnsupportedMedia)
