@@ -46,7 +46,7 @@ _KEYLIKE = re.compile(r"[A-Z]{4}|[0-9]", re.ASCII)
 _CARD = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)", re.ASCII)
 _CARD_FORMS = re.compile(
     # Grouped in fours, or as American Express and Diners do, or not at all.
-    r"(?P<gap>[ -]?)(?:\d{4}(?P=gap)\d{4}(?P=gap)\d{4}(?P=gap)\d{1,7}|\d{4}(?P=gap)\d{6}(?P=gap)\d{4,5})|\d{13,19}",
+    r"\d{4}([ -]?)\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -]?)\d{6}\2\d{4,5}|\d{13,19}",
     re.ASCII,
 )
 _CARD_ISSUERS = re.compile(
