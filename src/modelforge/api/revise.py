@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,10 +43,10 @@ async def revise(
     """
     async with scratch(here) as folder:
         target = folder / "rows"
-        plan = {**plan, "source": parent.path, "target": str(target)}
+        plan = {**plan, "source": parent.path, "target": str(target), "read_from": parent.report.get("source")}
         told = await ask_about("datasets.revise", plan, folder, progress)
         steps = [StepDone(**step) for step in told["steps"]]
-        summary = in_words(steps)
+        summary = in_words(told)
         if told["report"] is None:
             return _revised(parent, parent, NOTHING, steps, [], Validation(**parent.report), made=False)
         report = Report(**told["report"])
@@ -94,15 +94,11 @@ async def finished(work: Coroutine[Any, Any, T]) -> T:
     return task.result()
 
 
-def in_words(steps: Sequence[StepDone]) -> str:
+def in_words(counts: Mapping[str, int]) -> str:
     """``12 rows removed, 3 changed``."""
-    counts = {what: sum(getattr(step, what) for step in steps) for what in ("removed", "changed", "added")}
-    told = [f"{count} {what}" for what, count in counts.items() if count]
-    if not told:
-        return NOTHING
-    first, *others = told
-    count, what = first.split()
-    return ", ".join([f"{count} row{'' if count == '1' else 's'} {what}", *others])
+    told = [(counts[what], what) for what in ("removed", "changed", "added") if counts[what]]
+    (first, what), *others = told or [(0, "changed")]
+    return ", ".join([f"{first} row{'' if first == 1 else 's'} {what}", *(f"{count} {what}" for count, what in others)])
 
 
 def _too_few(report: Report, summary: str) -> str:

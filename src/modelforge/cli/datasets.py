@@ -4,36 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from modelforge.cli import versions
 from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
+from modelforge.cli.flags import given, with_flags
 from modelforge.cli.session import Json, client_of
-from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, Validation
+from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, ReadOptions, Validation
 from modelforge.datasets.formats import MIN_EXAMPLES
-from modelforge.datasets.ingest import check_file, to_validation
+from modelforge.datasets.ingest import check_files, to_validation
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
 app.add_typer(versions.app)
 
-File = Annotated[Path, typer.Argument(help="A file of examples, one JSON object a line.", exists=True, dir_okay=False)]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Files of examples that make one dataset: JSON Lines, JSON, CSV, TSV, Parquet, Excel, text, or a zip or "
+        "gzip of these.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 
 
 @app.command()
-def add(ctx: typer.Context, file: File, json: Json = False) -> None:
-    """Copy a file into ModelForge and check it."""
+@with_flags(ReadOptions)
+def add(ctx: typer.Context, files: Files, json: Json = False, **flags: Any) -> None:
+    """Copy files into ModelForge and check them."""
     with client_of(ctx) as client:
-        uploaded = client.upload("/api/upload_dataset", file, DatasetUploaded)
+        uploaded = client.upload("/api/upload_dataset", files, DatasetUploaded, **given(ReadOptions, flags))
     if json:
         print_json(uploaded)
         return
     version = f", version {uploaded.version}" if uploaded.version > 1 else ""
     say(f"Added {uploaded.filename}{version}: {uploaded.num_examples} usable examples.")
-    _print_problems(uploaded.validation)
+    _print_found(uploaded.validation)
 
 
 @app.command("list")
@@ -54,9 +64,11 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
-def check(file: File, json: Json = False) -> None:
-    """Check a file without adding it. The exit code is 1 where something is wrong."""
-    found = to_validation(asyncio.run(check_file(file)))
+@with_flags(ReadOptions, skip=["name"])
+def check(files: Files, json: Json = False, **flags: Any) -> None:
+    """Check files without adding them. The exit code is 1 where something is wrong."""
+    options = ReadOptions(**given(ReadOptions, flags))
+    found = to_validation(asyncio.run(check_files([(file, file.name) for file in files], options=options)))
     usable = found.num_rows - found.num_bad
     if usable < MIN_EXAMPLES:
         few = f"{usable} usable examples, at least {MIN_EXAMPLES} are needed"
@@ -65,9 +77,15 @@ def check(file: File, json: Json = False) -> None:
         print_json(found)
     else:
         print_fields(
-            {"File": file, "Rows": found.num_rows, "Usable": usable, "Fields": found.shape, "Valid": found.valid}
+            {
+                "File": ", ".join(map(str, files)),
+                "Rows": found.num_rows,
+                "Usable": usable,
+                "Fields": found.shape,
+                "Valid": found.valid,
+            }
         )
-        _print_problems(found)
+        _print_found(found)
     if not found.valid:
         raise typer.Exit(1)
 
@@ -88,6 +106,9 @@ def quoted(name: str) -> str:
     return quote(name, safe="")
 
 
-def _print_problems(validation: Validation) -> None:
+def _print_found(validation: Validation) -> None:
+    """How the files were read, where that was not plain to see, and what is wrong with them."""
+    for choice in validation.source.notes if validation.source else []:
+        note(choice)
     for problem in validation.errors:
         note(problem, "yellow")

@@ -9,6 +9,7 @@ from typing import Any
 
 from modelforge.contracts.dataset import Column
 from modelforge.datasets.mapping import MAX_COLUMNS, as_text
+from modelforge.datasets.paging import showable
 from modelforge.datasets.problems import type_name
 
 _TURNS = ({"role", "content"}, {"from", "value"})
@@ -39,13 +40,18 @@ class Look:
         """Whether people would read it, unlike names, dates and categories."""
         return self.kind == "text" and self.filled >= 0.5 and (self.distinct > 0.2 or self.length > 80)
 
+    @property
+    def can_be_named(self) -> bool:
+        """Whether a mapping can have its name: in braces, and sent as JSON."""
+        return not {"{", "}"} & set(self.name) and showable(self.name) == self.name
+
     def to_contract(self) -> Column:
         return Column(
-            name=self.name,
+            name=showable(self.name),
             kind=self.kind,
             filled=round(self.filled, 3),
             length=round(self.length, 1),
-            example=self.example,
+            example=showable(self.example),
         )
 
 

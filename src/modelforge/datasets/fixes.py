@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from array import array
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modelforge.contracts.dataset import FixName, FixOffer
 from modelforge.datasets import codes
 from modelforge.datasets.content import private_spots
 from modelforge.datasets.formats import Shape
 from modelforge.datasets.rewrite import Tally
 from modelforge.datasets.rows import BadLine, Row
 from modelforge.registry import Registry
+
+if TYPE_CHECKING:
+    from modelforge.contracts.dataset import FixName
 
 Mend = Callable[[str], str]
 
@@ -89,30 +92,18 @@ FIXES = Registry(
         redacted,
     ),
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
+    Fix("drop_exact_duplicates", "Remove rows that are the same as an earlier one", together=True),
+    Fix("drop_near_duplicates", "Remove rows that are nearly the same as an earlier one", together=True),
 )
-
-
-def offers(report: Mapping[str, Any], examination: Mapping[str, Any] | None) -> list[FixOffer]:
-    """Every fix, and what it would have to do by what was found: a ``Validation`` and an ``Examination``."""
-    checked = {fix.name for fix in FIXES if not fix.together} if "findings" in report else set()
-    examined = {fix.name for fix in FIXES if fix.together} if examination is not None else set()
-    findings = [*report.get("findings", ()), *(examination or {}).get("findings", ())]
-    found = []
-    for fix in FIXES:
-        own = [each for each in findings if each["fix"] == fix.name]
-        rows = sum(each["count"] for each in own) if fix.name in checked | examined else None
-        if fix.name == "drop_bad_rows":
-            rows = report.get("num_bad")
-        codes_of_it = sorted({each["code"] for each in own})
-        found.append(FixOffer(name=fix.name, title=fix.title, rows=rows, codes=codes_of_it))
-    return found
 
 
 class Mender:
     """Applies fixes to one row after the other, and counts. A ``rewrite.Step``."""
 
     def __init__(self, names: Collection[str], shape: Shape | None) -> None:
-        self.done = {fix.name: Done() for fix in FIXES if fix.name in names}
+        self.done = {fix.name: Done() for fix in FIXES if fix.name in names and not fix.together}
+        self.changed = array("q")
+        """The numbers of all rows that changed."""
         self._mends = [(fix, settled(fix.mend)) for fix in FIXES if fix.name in names and fix.mend is not None]
         self._drops = "drop_bad_rows" in names
         self._shape = shape
@@ -144,6 +135,8 @@ class Mender:
                 break
         for name in touched:
             self.done[name].changed.add(number)
+        if touched:
+            self.changed.append(number)
         return row
 
     def _usable(self, row: Row | BadLine) -> bool:

@@ -156,6 +156,10 @@ class Groups:
             self._near.popitem(last=False)
         return found
 
+    def heads(self) -> npt.NDArray[np.bool_]:
+        """Whether a row is the first of its group; one that is near no other is."""
+        return np.asarray(self._parent == np.arange(len(self._parent)))
+
     def told(self) -> Grouped:
         """What all joins came to."""
         roots = self._parent.copy()

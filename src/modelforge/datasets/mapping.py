@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from typing import Any
 
-from modelforge.contracts.dataset import ColumnMapping
-from modelforge.datasets.formats import SHAPES
+from modelforge.datasets.formats import SHAPES, Shape
 from modelforge.datasets.rows import BadLine, Row
 from modelforge.errors import InvalidRequest, did_you_mean
 
@@ -72,12 +71,12 @@ def as_text(value: object) -> str:
 class Mapper:
     """Makes one row after the other. A ``rewrite.Step``."""
 
-    def __init__(self, mapping: ColumnMapping) -> None:
-        """Raises InvalidRequest for a shape or field that does not exist, and where one is missing."""
-        self.mapping = mapping
-        self._templates = {name: Template(text) for name, text in mapping.fields.items()}
-        self._turns = mapping.shape == "messages" and "messages" not in mapping.fields
-        check_fields(mapping)
+    def __init__(self, shape: str, fields: Mapping[str, str]) -> None:
+        """A ``ColumnMapping``. Raises InvalidRequest for a shape or field that does not exist, and where one is
+        missing."""
+        check_fields(SHAPES.get(shape), fields)
+        self._templates = {name: Template(text) for name, text in fields.items()}
+        self._turns = shape == "messages" and "messages" not in fields
         self._unseen = set(self.columns)
         self._seen: set[str] = set()
 
@@ -114,10 +113,9 @@ class Mapper:
         return {"messages": [turn for turn in turns if turn["role"] != "system" or turn["content"].strip()]}
 
 
-def check_fields(mapping: ColumnMapping) -> None:
-    """Raises InvalidRequest."""
-    shape = SHAPES.get(mapping.shape)
-    given = set(mapping.fields)
+def check_fields(shape: Shape, given: Collection[str]) -> None:
+    """Raises InvalidRequest where these are not the fields of one of its forms."""
+    given = set(given)
     forms = [(set(form.fields), set(form.optional)) for form in shape.forms]
     if shape.name == "messages":
         forms.append(({"user", "assistant"}, {"system"}))

@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from modelforge.contracts.dataset import DatasetRecord
 from modelforge.datasets.formats import Shape
 from modelforge.datasets.rows import TOO_LONG, BadLine, Row, open_regular, read_blocks, rows_of
 from modelforge.files import read_json_or_none, write_atomic
+
+Record = dict[str, Any]
+"""A ``contracts.dataset.DatasetRecord``."""
 
 MAX_PAGE = 1000
 """Rows of a page."""
@@ -95,15 +97,15 @@ def lines_from(path: Path, index: Index, first: int) -> Iterator[tuple[int, byte
 
 def page(
     path: Path, shape: Shape | None, offset: int, limit: int, index: Index | None = None
-) -> tuple[list[DatasetRecord], int | None]:
+) -> tuple[list[Record], int | None]:
     """At most ``limit`` rows after number ``offset``, and the offset of the next ones, where there may be more."""
     index = index or index_of(path)
-    records: list[DatasetRecord] = []
+    records: list[Record] = []
     size = 0
     for number, text, row in lines_from(path, index, offset + 1):
         size += len(text)
         if len(records) == limit or (records and size > PAGE_BYTES):
-            return records, records[-1].row
+            return records, records[-1]["row"]
         records.append(record_of(number, text, row, shape))
     return records, None
 
@@ -119,13 +121,13 @@ def rows_at(path: Path, numbers: Sequence[int]) -> dict[int, Row | str]:
     return found
 
 
-def record_of(number: int, text: bytes, row: Row | BadLine, shape: Shape | None) -> DatasetRecord:
+def record_of(number: int, text: bytes, row: Row | BadLine, shape: Shape | None) -> Record:
     """A row as clients see it."""
     if isinstance(row, dict):
         problems = [] if shape is None else shape.problems(row)
-        return DatasetRecord(row=number, value=showable(row), problems=problems)
+        return {"row": number, "value": showable(row), "problems": problems}
     problem = f"{row.kind} ({row.place})" if row.place else row.kind
-    return DatasetRecord(row=number, problems=[problem], text=excerpt(text))
+    return {"row": number, "problems": [problem], "text": excerpt(text)}
 
 
 def excerpt(text: bytes) -> str:

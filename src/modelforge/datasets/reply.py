@@ -17,11 +17,13 @@ from modelforge.errors import (
     InvalidRequest,
     ModelForgeError,
     NotFound,
+    TooLarge,
     UnsupportedMedia,
 )
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
-    kind.__name__: kind for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, UnsupportedMedia)
+    kind.__name__: kind
+    for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 }
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -47,6 +47,16 @@ class Tally:
         if self.count <= LISTED:
             self.rows.append(row)
 
+    def take(self, other: Tally) -> None:
+        """Add other rows."""
+        self.count += other.count
+        self.rows = sorted([*self.rows, *other.rows])[:LISTED]
+
+    def drop(self, rows: Collection[int]) -> None:
+        """Leave out rows that were counted."""
+        self.count -= len(rows)
+        self.rows = [row for row in self.rows if row not in rows]
+
 
 @dataclass(slots=True)
 class Outcome:
@@ -68,9 +78,6 @@ class Outcome:
         if len(self.examples) < SHOWN:
             shown = {"row": row, "before": _shown(before), "after": _shown(after)}
             self.examples.append(shown)
-
-    def told(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def to_line(row: Mapping[str, Any]) -> bytes:

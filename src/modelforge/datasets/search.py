@@ -52,7 +52,7 @@ def search(path: Path, shape: str | None, offset: int, limit: int, seconds: floa
                 size += len(line)
                 if len(found) == limit or (found and size > PAGE_BYTES):
                     return told(found[-1]["row"])
-                found += [record_of(at, line, row, read).model_dump() for _, row in rows_of(at, line)]
+                found += [record_of(at, line, row, read) for _, row in rows_of(at, line)]
             seen = number + (block or b"").count(b"\n")
             if time.monotonic() > end and seen < index.last:
                 return told(seen)

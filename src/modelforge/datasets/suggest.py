@@ -73,7 +73,7 @@ def first_rows(path: Path) -> list[dict[str, Any]]:
 
 def suggest(rows: Sequence[Mapping[str, Any]], known: ColumnMapping | None = None) -> list[SuggestedMapping]:
     """Mappings that make usable rows of these, the best first; ``known`` is one that was applied to such columns."""
-    columns = [each for each in look_at(rows) if not {"{", "}"} & set(each.name)]
+    columns = [each for each in look_at(rows) if each.can_be_named]
     found: list[SuggestedMapping] = []
     if known is not None:
         found += _tried(known, "it was applied to the same columns before", rows)
@@ -85,7 +85,7 @@ def suggest(rows: Sequence[Mapping[str, Any]], known: ColumnMapping | None = Non
 
 
 def _tried(mapping: ColumnMapping, reason: str, rows: Sequence[Mapping[str, Any]]) -> list[SuggestedMapping]:
-    mapper, shape = Mapper(mapping), SHAPES.get(mapping.shape)
+    mapper, shape = Mapper(mapping.shape, mapping.fields), SHAPES.get(mapping.shape)
     made = [mapper.apply(row) for row in rows]
     usable = [row for row in made if shape.read(row) is not None]
     if not usable:

@@ -63,6 +63,10 @@ class Report:
     """Of the file's bytes, in hexadecimal."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """The same as ``errors``, and what is wrong with the texts of usable rows: ``contracts.dataset.Finding``."""
+    source: dict[str, Any] | None = None
+    """What the rows were read from: ``contracts.dataset.Source``."""
+    converted: bool = False
+    """Whether the file was made into another, which is the one that this is about."""
 
     @property
     def valid(self) -> bool:

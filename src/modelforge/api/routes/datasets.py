@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from modelforge.contracts.dataset import (
     DatasetDetail,
     DatasetList,
     DatasetUploaded,
+    ReadOptions,
     Validation,
 )
 from modelforge.datasets import ingest
@@ -43,7 +45,14 @@ _FORM = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": "JSON Lines, UTF-8."}},
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "JSON Lines, JSON, CSV, TSV, Parquet, Excel, text, or a zip or gzip of "
+                            "these. May come several times: the files make one dataset, in their order.",
+                        }
+                    },
                 }
             }
         },
@@ -52,15 +61,23 @@ _FORM = {
 
 
 @router.post("/upload_dataset", summary="Upload a dataset", openapi_extra=_FORM, responses=replies(413, 415))
-async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
-    """JSON Lines with at least ten usable examples. A name that is taken gets its next version."""
-    received = await receive(request, here.settings.scratch, here.settings.max_upload_mb * 1_000_000)
+async def upload_dataset(here: Here, request: Request, options: Annotated[ReadOptions, Query()]) -> DatasetUploaded:
+    """A file, or several that make one dataset, with at least ten usable examples. A name that is taken gets its next
+    version."""
+    limit = here.settings.max_upload_mb * 1_000_000
+    filename = None if options.name is None else ingest.safe_filename(options.name)
+    received = await receive(request, here.settings.scratch, limit)
+    files = [(file.path, file.filename) for file in received]
+    rows = here.settings.scratch / f".rows-{secrets.token_hex(8)}.partial"
     try:
-        report = await ingest.admit(received.path, received.filename)
-        change = Change(how="upload", summary=f"uploaded as {received.filename}")
-        row = await to_thread.run_sync(keep, here, received.path, received.filename, report, change)
+        report = await ingest.check_files(files, rows=rows, options=options, limit=limit)
+        ingest.require_examples(report)
+        names = [name for _, name in files]
+        change = Change(how="upload", summary=f"uploaded as {', '.join(names[:5])}", details={"files": names})
+        kept = rows if report.converted else files[0][0]
+        row = await to_thread.run_sync(keep, here, kept, filename or names[0], report, change)
     finally:
-        await to_thread.run_sync(_drop, received.path)
+        await to_thread.run_sync(_drop, [rows, *(path for path, _ in files)])
     return DatasetUploaded(
         filename=row.filename,
         num_examples=row.num_examples,
@@ -70,9 +87,10 @@ async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
     )
 
 
-def _drop(uploaded: Path) -> None:
+def _drop(paths: list[Path]) -> None:
     """In a thread: a file of gigabytes takes a while to go."""
-    uploaded.unlink(missing_ok=True)
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 @router.get("/datasets", summary="All datasets", responses=replies())

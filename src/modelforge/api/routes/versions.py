@@ -11,12 +11,14 @@ from fastapi import APIRouter, Query
 from modelforge.api.compare import compare
 from modelforge.api.deps import Here, State
 from modelforge.api.errors import replies
+from modelforge.api.fixes import offers
 from modelforge.api.revise import ask_about, revise, scratch
 from modelforge.api.routes.datasets import MAX_VERSION, Filename, Version
 from modelforge.contracts.dataset import (
     Change,
     ColumnMapping,
     DatasetComparison,
+    DatasetRecord,
     DatasetRows,
     DatasetVersions,
     EditRequest,
@@ -28,11 +30,12 @@ from modelforge.contracts.dataset import (
 from modelforge.contracts.operation import Operation, OperationKind
 from modelforge.datasets.child import Progress
 from modelforge.datasets.columns import look_at
-from modelforge.datasets.fixes import offers
+from modelforge.datasets.fixes import FIXES
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper
 from modelforge.datasets.paging import MAX_PAGE, index_of, page
 from modelforge.datasets.suggest import first_rows, suggest
+from modelforge.errors import InvalidRequest
 from modelforge.store.datasets import get_dataset, mapping_for, outdated, version_of, versions_of
 from modelforge.store.tables import DatasetRow
 
@@ -90,7 +93,7 @@ async def edit(here: Here, filename: Filename, request: EditRequest) -> Operatio
     if newest.version != request.version:
         await to_thread.run_sync(_version, here, filename, request.version)
         raise outdated(newest, request.version)
-    plan = {"how": "edit", "edits": request.model_dump()}
+    plan = {"how": "edit", **request.model_dump(exclude={"version"})}
     return _start(here, "edit", newest, Change(how="edit", summary=""), plan)
 
 
@@ -106,6 +109,8 @@ async def fix(here: Here, filename: Filename, request: FixRequest) -> Operation:
     """In a new version. No fix makes a row unusable that was usable: such rows are left as they are, and counted. The
     operation's result is a `DatasetRevised`."""
     row = await to_thread.run_sync(_version, here, filename, request.version)
+    if row.shape is None and (together := [name for name in request.fixes if FIXES.get(name).together]):
+        raise InvalidRequest(f"{together[0]} compares what is learnt from rows, and no shape is known: map its columns")
     plan = {"how": "fix", "fixes": request.fixes, "shape": row.shape}
     change = Change(how="fix", summary="", details={"fixes": request.fixes})
     return _start(here, "fix", row, change, plan, dry_run=request.dry_run)
@@ -131,11 +136,11 @@ async def map_(here: Here, filename: Filename, request: MappingRequest) -> Opera
     """Make every row anew, in a new version. The mapping is kept, and offered for the next upload with the same
     columns. The operation's result is a `DatasetRevised`."""
     row = await to_thread.run_sync(_version, here, filename, request.version)
-    mapping = ColumnMapping(shape=request.shape, fields=request.fields)
+    Mapper(request.shape, request.fields)  # refuses at once what fits no rows
+    mapping = {"shape": request.shape, "fields": request.fields}
     columns = [column.name for column in look_at(await to_thread.run_sync(first_rows, Path(row.path)))]
-    Mapper(mapping)  # refuses at once what fits no rows
-    change = Change(how="map", summary="", details={"mapping": mapping.model_dump(), "columns": columns})
-    return _start(here, "map", row, change, {"how": "map", "mapping": mapping.model_dump()})
+    change = Change(how="map", summary="", details={"mapping": mapping, "columns": columns})
+    return _start(here, "map", row, change, {"how": "map", "mapping": mapping})
 
 
 @router.get("/comparison", summary="Two versions compared", responses=replies(404))
@@ -167,7 +172,7 @@ def _page(row: DatasetRow, offset: int, limit: int) -> DatasetRows:
         version=row.version,
         num_rows=_num_rows(row),
         last_row=index.last,
-        rows=found,
+        rows=[DatasetRecord(**each) for each in found],
         next_offset=next_offset,
         searched_to=next_offset or index.last,
     )
