@@ -51,7 +51,7 @@ def test_a_dataset_is_looked_at_and_keeps_what_was_found(server: LiveServer) -> 
     assert server.get("/api/datasets/near.jsonl")["examination"] == found
     offers = {offer["name"]: offer for offer in server.get("/api/datasets/near.jsonl/fixes")["fixes"]}
     assert offers["drop_bad_rows"]["rows"] == 0
-    assert not [path for path in server.home.rglob("examination-*")]
+    assert not list(server.home.rglob("examination-*"))
 
 
 def test_two_datasets_are_looked_at_beside_each_other(server: LiveServer) -> None:

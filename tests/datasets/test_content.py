@@ -73,7 +73,8 @@ def test_a_spreadsheets_error_is_one_where_it_is_all_of_a_text(text: str) -> Non
     "text",
     [
         "Ordinary words, don't you think? 50 % of them: yes; no-one (at all) objects - 2 + 2 = 4.\n\tReally.",
-        "naïve café, Müller & Söhne, Ålesund, GARÇON, IRMÃ – SÃO PAULO, l’été, “quoted”, ½ °C, £5, ЯЗЫК, Ñandú, 漢字, 😀",
+        "naïve café, Müller & Söhne, Ålesund, GARÇON, IRMÃ – SÃO PAULO, l’été, “quoted”, ½ °C, £5, ЯЗЫК, Ñandú",
+        "漢字, 😀, ça va â côté, Âge, À bientôt",
         "In 2019-2020 there were 1,234,567 people; 2024-01-15 10:30:00, ISBN 978-3-16-148410-0, 192.168.100.200",
         "a task-oriented-and-well-known-method, risk-based, sk-learn, eyJust, https://example.org/a/b?c=d&e=f#g",
         "commit 3f786850e387550fdab836ed7e6dc881de23001b, 550e8400-e29b-41d4-a716-446655440000, hf_transfer",
@@ -99,10 +100,9 @@ def test_no_more_than_four_characters_of_what_is_private_are_shown() -> None:
         assert len(shortened("x " * at + key + " y" * 300, 2 * at)) <= EXCERPT + 2
 
 
-PIECES = st.sampled_from(
-    [*KEYS, *CARDS, *PHONES, *MAILS, *MOJIBAKE, "\x07", "\x7f", "\x85", "\x9f", "\ufeff", "\ufffd", "&amp;", "&#x27;"]
-    + ["#REF!", " ", "\n", "\\", '"', "a", "é", "1", "+", "-", ".", "@", "word", "漢", "Ã", "Â", "â", "€", "😀", "/"]
-)
+ODD = ["\x07", "\x7f", "\x85", "\x9f", "\ufeff", "\ufffd", "&amp;", "&#x27;", "#REF!", "Ã", "Â", "â", "€", "😀", "漢"]
+PLAIN = [" ", "\n", "\\", '"', "a", "é", "1", "+", "-", ".", "@", "word", "/"]
+PIECES = st.sampled_from([*KEYS, *CARDS, *PHONES, *MAILS, *MOJIBAKE, *ODD, *PLAIN])
 TEXTS = st.one_of(st.lists(PIECES, max_size=5).map("".join), st.text(max_size=20))
 
 

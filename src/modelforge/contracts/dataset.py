@@ -263,6 +263,13 @@ class Examination(Contract):
     """How long it took."""
 
 
+class Checkup(Validation):
+    """All that is known of a dataset."""
+
+    examination: Examination | None = None
+    """What was found over all rows together; null where nobody asked."""
+
+
 _LISTED: dict[str, Any] = {
     "filename": "dataset.jsonl",
     "num_examples": 1000,
