@@ -5,17 +5,22 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-SUBJECTS = """teacher gardener nurse pilot baker singer farmer painter tailor fisher lawyer doctor miner clerk porter
-sailor hunter potter weaver smith cook judge poet dancer driver""".split()
-PLACES = """harbour village mountain river bridge castle market garden library station forest island valley meadow
-chapel tower cellar orchard quarry lighthouse bakery museum tunnel canal prairie""".split()
-THINGS = """lantern violin basket ladder compass kettle blanket hammer mirror candle anchor barrel saddle needle
-ribbon curtain pillow shovel bucket trumpet carpet bottle drawer wagon cradle""".split()
-VERBS = """carries repairs remembers describes borrows polishes discovers paints measures forgets collects hides
-examines delivers decorates admires replaces inspects follows abandons""".split()
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+SUBJECTS = _words("""teacher gardener nurse pilot baker singer farmer painter tailor fisher lawyer doctor miner clerk
+porter sailor hunter potter weaver smith cook judge poet dancer driver""")
+PLACES = _words("""harbour village mountain river bridge castle market garden library station forest island valley
+meadow chapel tower cellar orchard quarry lighthouse bakery museum tunnel canal prairie""")
+THINGS = _words("""lantern violin basket ladder compass kettle blanket hammer mirror candle anchor barrel saddle needle
+ribbon curtain pillow shovel bucket trumpet carpet bottle drawer wagon cradle""")
+VERBS = _words("""carries repairs remembers describes borrows polishes discovers paints measures forgets collects hides
+examines delivers decorates admires replaces inspects follows abandons""")
 WHEN = """before sunrise|after the storm|every second Tuesday|during the long winter|late in the evening|without any
 haste|for the third time|in spite of the rain|at the end of March|while nobody watches""".replace("\n", " ").split("|")
-EXTRA = "honestly perhaps quite really already certainly meanwhile nearly".split()
+EXTRA = _words("honestly perhaps quite really already certainly meanwhile nearly")
 PATTERNS = (
     "Write a short and friendly letter to the {0} of the {1}, who {2} the {3} {4}.",
     "Explain in simple words why the {0} from the {1} {2} the {3} {4}.",

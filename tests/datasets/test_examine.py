@@ -55,7 +55,10 @@ def test_rows_that_are_the_same_are_counted_over_all(file: Path) -> None:
     assert (found.rows, found.exact_duplicates, found.conflicting_answers) == (100, 4, 1)
     by_code = {finding.code: finding for finding in found.findings}
     assert by_code["exact_duplicates"].rows == [31, 41, 51, 71]
-    assert (by_code["exact_duplicates"].place, by_code["exact_duplicates"].fix) == ("as line 8", "drop_exact_duplicates")
+    assert (by_code["exact_duplicates"].place, by_code["exact_duplicates"].fix) == (
+        "as line 8",
+        "drop_exact_duplicates",
+    )
     assert by_code["conflicting_answers"].rows == [61]
     assert by_code["conflicting_answers"].place == "asked in line 10, too"
     assert "nobody knows" in by_code["conflicting_answers"].excerpt
@@ -129,7 +132,9 @@ def test_a_sample_says_how_sure_it_is(file: Path) -> None:
     again = look(write(file, [*data.rows, *planted(200, 0, seed=4).rows]), sample=1000)
     assert abs(again.near_duplicates.near.found - near.found) < 100
     finding = next(finding for finding in found.findings if finding.code == "near_duplicates")
-    assert f"of a sample of 1000 rows, so {near.low:.1%} to {near.high:.1%} of all {near.of} (at 95 %)" in finding.message
+    assert (
+        f"of a sample of 1000 rows, so {near.low:.1%} to {near.high:.1%} of all {near.of} (at 95 %)" in finding.message
+    )
 
 
 def test_several_processes_find_the_same(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

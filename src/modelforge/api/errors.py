@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from modelforge.api.headers import HEADERS
-from modelforge.contracts.dataset import EditRequest, FixRequest, MappingRequest
+from modelforge.contracts.dataset import EditRequest, ExaminationRequest, FixRequest, MappingRequest
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.training import TrainingConfig
@@ -40,6 +40,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
     "/api/jobs": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
+    "/api/datasets/{filename}/check": ExaminationRequest,
     "/api/datasets/{filename}/edits": EditRequest,
     "/api/datasets/{filename}/fixes": FixRequest,
     "/api/datasets/{filename}/mapping": MappingRequest,

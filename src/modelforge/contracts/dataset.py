@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from modelforge.contracts.base import Contract, Request, UtcTime, example
+from modelforge.contracts.training import Strategy, Task
 
 Severity = Literal["error", "warning", "note"]
 
@@ -134,7 +135,7 @@ class Validation(Contract):
     """What the rows were read from; null for datasets of before this was told."""
 
 
-class ExaminationRequest(Contract):
+class ExaminationRequest(Request):
     """What a closer look at a dataset is to look for, over all of its rows together."""
 
     model_config = example(near_duplicates="sample", model_name="modelforge-starter", max_seq_length=512)
@@ -158,9 +159,9 @@ class ExaminationRequest(Contract):
     """A model as in the training configuration: rows are measured in its tokens."""
     max_seq_length: int | None = Field(None, ge=1, le=10_000_000)
     """Rows that are longer are told of; if left out, the tokens that the model has positions for."""
-    task: str | None = None
+    task: Task | None = None
     """The task that rows are written out for; by their fields if left out."""
-    strategy: str | None = None
+    strategy: Strategy | None = None
     """The strategy; by their fields if left out."""
 
 
@@ -260,6 +261,13 @@ class Examination(Contract):
     """The same in the form of all problems."""
     seconds: float
     """How long it took."""
+
+
+class Checkup(Validation):
+    """All that is known of a dataset."""
+
+    examination: Examination | None = None
+    """What was found over all rows together; null where nobody asked."""
 
 
 _LISTED: dict[str, Any] = {

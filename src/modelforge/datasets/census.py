@@ -188,9 +188,7 @@ class Census:
     def counts(self) -> Counts:
         """All that was counted."""
         layouts = {key: (each.rows, [step.usable for step in each.steps]) for key, each in self._layouts.items()}
-        return Counts(
-            self.rows, self.objects, list(self._names), self._lines, self._problems, self._content, layouts
-        )
+        return Counts(self.rows, self.objects, list(self._names), self._lines, self._problems, self._content, layouts)
 
     def take(self, counts: Counts, lines: int) -> None:
         """Add what was counted in a later part of the file, which has so many lines before it."""

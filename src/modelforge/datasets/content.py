@@ -46,7 +46,7 @@ _KEYLIKE = re.compile(r"[A-Z]{4}|[0-9]", re.ASCII)
 _CARD = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){12,18}(?![\w-]|\.\d)", re.ASCII)
 _CARD_FORMS = re.compile(
     # Grouped in fours, or as American Express and Diners do, or not at all.
-    r"(?P<gap>[ -]?)(?:\d{4}(?P=gap)\d{4}(?P=gap)\d{4}(?P=gap)\d{1,7}|\d{4}(?P=gap)\d{6}(?P=gap)\d{4,5})|\d{13,19}",
+    r"\d{4}([ -]?)\d{4}\1\d{4}\1\d{1,7}|\d{4}([ -]?)\d{6}\2\d{4,5}|\d{13,19}",
     re.ASCII,
 )
 _CARD_ISSUERS = re.compile(
@@ -124,12 +124,7 @@ def masked(text: str) -> str:
 
 def _is_card(found: str) -> bool:
     digits = re.sub(r"\D", "", found)
-    return (
-        _CARD_FORMS.fullmatch(found) is not None
-        and _CARD_ISSUERS.fullmatch(digits) is not None
-        and len(set(digits)) > 2
-        and _luhn(digits)
-    )
+    return _CARD_FORMS.fullmatch(found) is not None and _CARD_ISSUERS.fullmatch(digits) is not None and _luhn(digits)
 
 
 def _luhn(digits: str) -> bool:
@@ -154,21 +149,19 @@ _DIGITS = bytes(
 """Digits become 0, and what divides their groups a dash: few finds then see all long numbers."""
 _NUMBERS = (b"000-000", b"00-00-00-00", b"0" * 13)
 _ABROAD = re.compile(rb"\+[1-9](?:[-. ()/]{0,2}[0-9]){7}")
-_TOKENS = bytes(
-    ord("a") if byte < 128 and (chr(byte).isalnum() or chr(byte) in "_-") else 32 for byte in range(256)
-)
+_TOKENS = bytes(ord("a") if byte < 128 and (chr(byte).isalnum() or chr(byte) in "_-") else 32 for byte in range(256))
 _RUN = b"a" * 20
 """Keys are longer than words."""
-_KEY_STARTS = re.compile(
-    rb"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|sk-|[sr]k_live_|hf_|xox[abeoprs]-|AIza|eyJ"
-)
+_KEY_STARTS = re.compile(rb"AKIA|ASIA|gh[pousr]_|github_pat_|glpat-|sk-|[sr]k_live_|hf_|xox[abeoprs]-|AIza|eyJ")
 _MAIL_END = re.compile(rb"@[A-Za-z0-9-]+\.[A-Za-z0-9]")
 _AMPERSAND = re.compile(rb"&(?:[a-z]{2,4}|#[0-9xA-Fa-f]{2,7});")
 _ESCAPED = re.compile(
     rb"\\[bf]|\\u(?:00(?:[0189][0-9A-Fa-f]|7[fF]|(?:[cC][23]|[dD][01]|[eE][2fF]|[fF]0)(?=\\u))|[fF](?:[fF]{2}[dD]|[eE][fF]{2}))"
 )
 """Characters that are told of, and the first of what mojibake is made of, as JSON may write them."""
-_RAW = re.compile(rb"\xc2[\x80-\x9f]|\xc3[\x82\x83\x90\x91\xa2\xaf\xb0][\xc2\xc5\xc6\xcb\xe2]|\xef\xbf\xbd|\xef\xbb\xbf")
+_RAW = re.compile(
+    rb"\xc2[\x80-\x9f]|\xc3[\x82\x83\x90\x91\xa2\xaf\xb0][\xc2\xc5\xc6\xcb\xe2]|\xef\xbf\xbd|\xef\xbb\xbf"
+)
 """The same in UTF-8."""
 _ASCII = bytes(range(128))
 

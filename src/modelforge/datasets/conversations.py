@@ -85,7 +85,9 @@ def _prompt(value: object) -> str | list[Message] | Problem:
     if isinstance(messages, Problem):
         return messages
     if messages[-1]["role"] != "user":
-        return Problem(codes.PROMPT_WITHOUT_USER, "the prompt does not end with the user's turn", f"turn {len(messages)}")
+        return Problem(
+            codes.PROMPT_WITHOUT_USER, "the prompt does not end with the user's turn", f"turn {len(messages)}"
+        )
     return _order(messages, "'prompt', ") or _plain(messages)
 
 
@@ -108,7 +110,9 @@ def _answered(value: object, name: str) -> list[Message] | Problem:
     if isinstance(messages, Problem):
         return messages
     if messages[-1]["role"] != "assistant":
-        return Problem(codes.ANSWER_WITHOUT_ASSISTANT, f"the last turn in '{name}' is not the assistant's", f"turn {len(messages)}")
+        return Problem(
+            codes.ANSWER_WITHOUT_ASSISTANT, f"the last turn in '{name}' is not the assistant's", f"turn {len(messages)}"
+        )
     return (_order(messages, f"'{name}', ") if len(messages) > 1 else None) or messages
 
 
@@ -136,12 +140,16 @@ def _messages(value: object, field: str, names: tuple[str, str, dict[str, str]])
                 return Problem(codes.MALFORMED_TURN, f"a turn has no '{key}'", place)
         said = turn[role_key]
         if type(said) is not str:
-            return Problem(codes.MALFORMED_TURN, f"the '{role_key}' of a turn is {type_name(said)}, not a string", place)
+            return Problem(
+                codes.MALFORMED_TURN, f"the '{role_key}' of a turn is {type_name(said)}, not a string", place
+            )
         role = roles.get(said)
         if role is None:
             *others, last = (name for name in roles if role_key == "role" or name not in ("user", "assistant"))
             known = f"{', '.join(others)} nor {last}"
-            return Problem(codes.UNKNOWN_ROLE, f"the '{role_key}' of a turn is neither {known}", f"{place}: {shown(said)}")
+            return Problem(
+                codes.UNKNOWN_ROLE, f"the '{role_key}' of a turn is neither {known}", f"{place}: {shown(said)}"
+            )
         problem = text_problem(turn[text_key])
         if problem is not None:
             return Problem(problem.code, f"the '{text_key}' of a turn {problem}", place)

@@ -67,9 +67,7 @@ class Notes:
             later._paths[name].unlink()
 
 
-def note(
-    path: Path, part: Part, shape: str, folder: Path, seed: int, most: int, tell: Tell | None = None
-) -> Noted:
+def note(path: Path, part: Part, shape: str, folder: Path, seed: int, most: int, tell: Tell | None = None) -> Noted:
     """Read a part, write the notes on its rows into ``folder``, and draw the sample."""
     notes, sample = Notes(folder, str(part.start)), Sample(most)
     notes.write({name: [] for name in Notes.COLUMNS})
@@ -105,7 +103,7 @@ def note(
 class Repeated(NamedTuple):
     """Rows that something is to be said of."""
 
-    count: int
+    rows: int
     lines: list[int]
     """The first of them."""
     earlier: int | None
@@ -181,7 +179,6 @@ def _partitions(numbers: Numbers) -> Iterator[npt.NDArray[np.int64]]:
     shift = np.uint64(64 - bits)
     for part in range(1 << bits):
         chosen = [
-            at + np.flatnonzero((numbers[at : at + AT_ONCE] >> shift) == part)
-            for at in range(0, len(numbers), AT_ONCE)
+            at + np.flatnonzero((numbers[at : at + AT_ONCE] >> shift) == part) for at in range(0, len(numbers), AT_ONCE)
         ]
         yield np.concatenate(chosen)

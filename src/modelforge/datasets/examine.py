@@ -1,4 +1,4 @@
-"""``python -m modelforge.datasets.examine INQUIRY``: a closer look at all rows of a file together, as ``reply`` says it.
+"""``python -m modelforge.datasets.examine INQUIRY``: a closer look at all rows of a file, as ``reply`` says it.
 
 Rows are read two times: first for what is the same and for the sample, then for what is like the sample, or like any
 other row. What is noted of each row lies in a scratch folder, so that memory hardly grows with the file.
@@ -33,7 +33,6 @@ from modelforge.datasets.similarity import BANDS, NEAR
 from modelforge.datasets.stages import Stages
 from modelforge.datasets.tally import LISTED, finding
 from modelforge.errors import InvalidDataset
-from modelforge.hub.folder import context_of
 from modelforge.providers.huggingface import config_and_tokenizer
 from modelforge.tasks import TASKS
 from modelforge.worker import libraries
@@ -72,12 +71,12 @@ def examine(inquiry: Inquiry, scratch: Path) -> Examination:
     findings = []
     same, another = repeated(read.notes, firsts), conflicting(read.notes)
     for code, each in ((codes.EXACT_DUPLICATES, same), (codes.CONFLICTING_ANSWERS, another)):
-        if each.count:
-            place = f"as line {each.earlier}" if code is codes.EXACT_DUPLICATES else f"asked in line {each.earlier}, too"
-            findings.append(
-                finding(code, code.says, each.count, each.lines, place, read_line(read.path, each.lines[0]))
+        if each.rows:
+            place = (
+                f"as line {each.earlier}" if code is codes.EXACT_DUPLICATES else f"asked in line {each.earlier}, too"
             )
-    distinct = read.rows - same.count
+            findings.append(finding(code, code.says, each.rows, each.lines, place, read_line(read.path, each.lines[0])))
+    distinct = read.rows - same.rows
     near, told = (_all if inquiry.near_duplicates == "all" else _sampled)(
         inquiry, read, distinct, firsts, scratch, stages
     )
@@ -88,8 +87,8 @@ def examine(inquiry: Inquiry, scratch: Path) -> Examination:
         findings += told
     return Examination(
         rows=read.rows,
-        exact_duplicates=same.count,
-        conflicting_answers=another.count,
+        exact_duplicates=same.rows,
+        conflicting_answers=another.rows,
         near_duplicates=near,
         token_lengths=measured,
         findings=[Finding(**each) for each in findings],
@@ -151,9 +150,7 @@ def _sampled(
     if other is not None:
         shared = _shared(other, found[len(own) :], told)
     unsure = sum(each.line is None and each.given_up for _, each in own)
-    return NearDuplicates(
-        scope="sample", threshold=NEAR, near=near, leaked=leaked, shared=shared, unsure=unsure
-    ), told
+    return NearDuplicates(scope="sample", threshold=NEAR, near=near, leaked=leaked, shared=shared, unsure=unsure), told
 
 
 def _all(
@@ -223,20 +220,16 @@ def _shared(other: _Read, found: Sequence[Neighbour], told: list[dict[str, Any]]
     """Lines are told by their numbers here: the other dataset has an examination of its own."""
     pairs = zip(other.sample, found, strict=True)
     likes = [(row._replace(line=each.line), row.line) for row, each in pairs if each.line is not None]
-    shared = _estimate(len(likes), len(other.sample), other.rows - repeated(other.notes).count)
+    shared = _estimate(len(likes), len(other.sample), other.rows - repeated(other.notes).rows)
     _tell(told, codes.SHARED_ROWS, shared, likes)
     return shared
 
 
-def _lengths(
-    inquiry: Inquiry, read: _Read, of: int, stages: Stages
-) -> tuple[TokenLengths, list[dict[str, Any]]]:
+def _lengths(inquiry: Inquiry, read: _Read, of: int, stages: Stages) -> tuple[TokenLengths, list[dict[str, Any]]]:
     assert inquiry.model is not None and inquiry.config is not None
     described, tokenizer = config_and_tokenizer(inquiry.model, trust_remote_code=False)
     facts, name = described.to_dict(), inquiry.model.name
     config = inquiry.config
-    if config.max_seq_length is None:
-        config = config.model_copy(update={"max_seq_length": context_of(facts)})
     # The sample is in the order of its ranks, so its beginning is a sample of it.
     rows = read.sample[: lengths.ROWS]
     head = TASKS.get(config.task).head(facts, name)
@@ -301,8 +294,8 @@ def _said(code: Code, share: Estimate) -> str:
     if share.rows >= share.of:
         return code.says
     return (
-        f"{code.says}: {share.share:.1%} of a sample of {share.rows} rows, so {share.low:.1%} to {share.high:.1%} of all "
-        f"{share.of} (at 95 %)"
+        f"{code.says}: {share.share:.1%} of a sample of {share.rows} rows, so {share.low:.1%} to {share.high:.1%} of "
+        f"all {share.of} (at 95 %)"
     )
 
 

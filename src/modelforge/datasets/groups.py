@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -72,7 +73,7 @@ def write_keys(
     return held_out
 
 
-def _write(outs: list[BinaryIO], texts: list[str]) -> None:
+def _write(outs: Sequence[BinaryIO], texts: list[str]) -> None:
     # Half of a key is enough: rows that look alike are compared.
     found = (keys(grams(texts)) >> np.uint64(32)).astype(np.uint32)
     for band, out in enumerate(outs):

@@ -29,8 +29,8 @@ ENOUGH = 32
 """Neighbours of one row after which none on the other side of the split is waited for: with a fifth held out, all of so
 many are on one side once in a thousand."""
 IN_VAIN = 200
-"""Rows that looked alike and were not, after which a row of the sample is given up: rows by one pattern would else all be
-compared with each other."""
+"""Rows that looked alike and were not, after which a row of the sample is given up: rows by one pattern would else all
+be compared with each other."""
 AT_ONCE = 8
 """Rows of the sample that one row is compared with, of those that look alike in one band."""
 
@@ -154,7 +154,7 @@ class _Table:
             self._build()
 
     def _hits(self, asked: Hashes, own: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
-        """Rows, bands, and where in a band the row's key stands. A row of the sample is like itself, which is no hit."""
+        """Rows, bands, and where in a band the row's key stands. That a row of the sample is like itself is no hit."""
         for band, known in enumerate(self._sorted):
             places = np.searchsorted(known, asked[:, band])
             places[places == len(known)] = 0

@@ -204,7 +204,9 @@ def _parse(line: str) -> Row | BadLine | None:
     except json.JSONDecodeError as error:
         if "\0" in line:
             return NUL
-        return BadLine(codes.NOT_JSON, f"not JSON: {error.msg.strip(' :').removesuffix(' at')}", f"column {error.colno}")
+        return BadLine(
+            codes.NOT_JSON, f"not JSON: {error.msg.strip(' :').removesuffix(' at')}", f"column {error.colno}"
+        )
     except RecursionError:
         return TOO_DEEP
     except ValueError:  # int() refuses more digits than sys.get_int_max_str_digits()

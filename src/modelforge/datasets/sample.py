@@ -70,8 +70,7 @@ class Sample:
 
 
 def interval(found: int, of: int, whole: int | None = None) -> tuple[float, float]:
-    """Between which shares that of all rows lies, at 95 % (Wilson's interval); ``whole`` is how many they all are, where
-    the sample is much of them."""
+    """Between which shares that of all rows lies, at 95 % (Wilson's interval); ``whole`` is how many they all are."""
     if of == 0:
         return 0.0, 1.0
     if whole is not None and of >= whole:

@@ -31,9 +31,7 @@ _PAD = GRAM - 1
 _MASK = np.uint64((1 << (8 * GRAM)) - 1)
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 _SHIFT = np.uint64(29)
-_WEIGHTS = np.array(
-    [pow(0x9E3779B97F4A7C15, power, 1 << 64) | 1 for power in range(1, IN_BAND + 1)], dtype=np.uint64
-)
+_WEIGHTS = np.array([pow(0x9E3779B97F4A7C15, power, 1 << 64) | 1 for power in range(1, IN_BAND + 1)], dtype=np.uint64)
 
 
 class Grams(NamedTuple):

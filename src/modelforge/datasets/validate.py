@@ -15,6 +15,7 @@ from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.parts import Part, blocks_of, divided, in_parts
 from modelforge.datasets.rows import TOO_LONG, open_regular, rows_of
 from modelforge.errors import InvalidDataset, UnsupportedMedia
+
 READABLE = (
     "This version reads JSON Lines: UTF-8 text with one JSON object per line, in a file that ends in .jsonl, "
     ".ndjson or .json."

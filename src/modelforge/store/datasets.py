@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from modelforge.contracts.dataset import Change, DatasetDetail, DatasetSummary, DatasetVersion, Validation
+from modelforge.contracts.dataset import Change, DatasetDetail, DatasetSummary, DatasetVersion, Examination, Validation
 from modelforge.errors import Conflict, NotFound, did_you_mean
 from modelforge.store.tables import DatasetRow
 
@@ -109,5 +109,9 @@ def version_of(row: DatasetRow, numbers: Mapping[int, int]) -> DatasetVersion:
 
 def detail_of(row: DatasetRow) -> DatasetDetail:
     return DatasetDetail(
-        **summary_of(row).model_dump(), validation=Validation(**row.report), sha256=row.sha256, path=row.path
+        **summary_of(row).model_dump(),
+        validation=Validation(**row.report),
+        examination=None if row.examination is None else Examination(**row.examination),
+        sha256=row.sha256,
+        path=row.path,
     )
