@@ -40,8 +40,7 @@ def name_of(schema: Schema) -> str | None:
 
 def reply_of(operation: Schema) -> Schema:
     """What a route answers where all is well: at once, or that it has begun."""
-    responses: Schema = operation["responses"]
-    found: Schema = responses["200"] if "200" in responses else responses["202"]
+    found: Schema = next(reply for status, reply in operation["responses"].items() if status.startswith("2"))
     return found
 
 
