@@ -166,7 +166,7 @@ def test_bodies_of_curl_are_valid() -> None:
     calls = re.findall(r"localhost:8000(/\S+)[^\n]*?(?:\s*\\\n[^\n]*?)*?-d '(\{.*?\})'", code, re.DOTALL)
     assert len(calls) >= 4
     for path, body in calls:
-        kind = next(kind for known, kind in BODIES.items() if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path))
+        (kind,) = {kind for route, kind in BODIES.items() if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route), path)}
         kind.model_validate(json.loads(body))
 
 

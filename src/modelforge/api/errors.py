@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from modelforge.api.headers import HEADERS
+from modelforge.contracts.dataset import EditRequest, ExaminationRequest, FixRequest, MappingRequest
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.preview import PreviewRequest
@@ -41,6 +42,10 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/jobs": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
     "/api/datasets/{filename}/preview": PreviewRequest,
+    "/api/datasets/{filename}/check": ExaminationRequest,
+    "/api/datasets/{filename}/edits": EditRequest,
+    "/api/datasets/{filename}/fixes": FixRequest,
+    "/api/datasets/{filename}/mapping": MappingRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
 
@@ -190,18 +195,17 @@ def _fitting_best(problems: Any) -> list[Any]:
         for problem in told:
             if len(problem["loc"]) < deepest:
                 continue
-            place = (*field, *_places_in(problem["loc"][2:]))
+            place = (*field, *_within(problem["loc"][2:]))
             before = left.get(place)
             message = _SHOULD.sub("", problem["msg"])
             left[place] = {**before, "msg": f"{before['msg']} or {message}"} if before else {**problem, "loc": place}
     return list(left.values())
 
 
-def _places_in(rest: tuple[int | str, ...]) -> Iterator[int | str]:
-    """Of what stands behind a field: the numbers of items, and the fields of items, but not the kinds of a union."""
-    for before, part in zip((None, *rest), rest, strict=False):
-        if isinstance(part, int) or isinstance(before, int):
-            yield part
+def _within(loc: Any) -> list[Any]:
+    """The way on from a field, into lists and the objects in them, without the names of types that it may have."""
+    fields = [part for part, before in zip(loc[1:], loc, strict=False) if isinstance(before, int)]
+    return [part for part in loc if isinstance(part, int) or (part in fields and part not in _TYPES)]
 
 
 def _explain(problem: Any, known: list[str]) -> str:
@@ -216,7 +220,7 @@ def _explain(problem: Any, known: list[str]) -> str:
         return f"field '{field}' is missing" if field else "the body is missing: send a JSON object"
     if kind in ("model_attributes_type", "model_type", "dict_type"):
         if field:
-            return f"{field}: must be an object"
+            return f"{field}: must be a JSON object"
         return "the body must be a JSON object, sent with Content-Type: application/json"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if kind == "value_error":
@@ -227,6 +231,7 @@ def _explain(problem: Any, known: list[str]) -> str:
     return f"{field or 'a field name'}: {_SHOULD.sub('must ', message)}{shown}"
 
 
+_TYPES = ("str", "int", "float", "bool")
 _PLACES = ("body", "query", "path", "header")
 _SHOULD = re.compile(r"^\w+ should ")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from modelforge.datasets import codes
 from modelforge.datasets.problems import Problem, text_problem, type_name
 from modelforge.datasets.rows import is_deep
 
@@ -21,14 +22,14 @@ def read_tools(value: object) -> list[Tool] | Problem:
     if listed in (None, "", []):
         return []
     if not isinstance(listed, list):
-        return Problem(f"field 'tools' is {type_name(value)}, not a list of tools")
+        return Problem(codes.MALFORMED_TOOL, f"field 'tools' is {type_name(value)}, not a list of tools")
     tools = []
     for number, tool in enumerate(listed, 1):
         function = _function(tool)
         if function is None or text_problem(function.get("name")) is not None:
-            return Problem("a tool has no name", f"tool {number}")
+            return Problem(codes.MALFORMED_TOOL, "a tool has no name", f"tool {number}")
         if (fault := _fault(function)) is not None:
-            return Problem(f"a tool {fault}", f"tool {number}")
+            return Problem(codes.MALFORMED_TOOL, f"a tool {fault}", f"tool {number}")
         tools.append({"type": "function", "function": function})
     return tools
 
@@ -38,20 +39,20 @@ def read_calls(value: object, place: str) -> list[Call] | Problem:
     if value is None or value == []:
         return []
     if not isinstance(value, list):
-        return Problem(f"the 'tool_calls' of a turn is {type_name(value)}, not a list", place)
+        return Problem(codes.MALFORMED_TOOL, f"the 'tool_calls' of a turn is {type_name(value)}, not a list", place)
     calls = []
     for call in value:
         function = _function(call)
         if function is None or text_problem(function.get("name")) is not None:
-            return Problem("a tool call has no name", place)
+            return Problem(codes.MALFORMED_TOOL, "a tool call has no name", place)
         given = function.get("arguments")
         arguments = _parsed(given) if isinstance(given, str) and given else given
         if arguments in (None, ""):
             arguments = {}
         if not isinstance(arguments, dict):
-            return Problem("the arguments of a tool call are no JSON object", place)
+            return Problem(codes.MALFORMED_TOOL, "the arguments of a tool call are no JSON object", place)
         if (fault := _fault(arguments)) is not None:
-            return Problem(f"a tool call {fault}", place)
+            return Problem(codes.MALFORMED_TOOL, f"a tool call {fault}", place)
         id = {"id": call["id"]} if text_problem(call.get("id")) is None else {}
         calls.append({**id, "type": "function", "function": {"name": function["name"], "arguments": arguments}})
     return calls

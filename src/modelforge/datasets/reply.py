@@ -1,7 +1,7 @@
 """What a process that works on data says to the one that asked: JSON, a line a message.
 
-It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines ``{"progress": 0.4, "message": …}``
-may come before.
+It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines
+``{"progress": 0.4, "message": …}`` may come before.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from modelforge.errors import (
     InvalidRequest,
     ModelForgeError,
     NotFound,
+    TooLarge,
     UnsupportedMedia,
 )
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
-    kind.__name__: kind for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, UnsupportedMedia)
+    kind.__name__: kind
+    for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 }
 
 

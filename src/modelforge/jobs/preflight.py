@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ from modelforge.tasks.base import Head, Task
 
 Ref = TypeVar("Ref", bound=DatasetRef)
 
+_CONVERTED = ".dataset-"
+"""How files in the scratch folder begin that hold the rows of a CSV file, a workbook and the like."""
 COMPUTE_SPECS: dict[str, dict[str, Any]] = {
     # Four examples an optimizer step on every machine, so that the same request learns the same; a larger one takes
     # them in fewer passes.
@@ -110,7 +113,7 @@ async def check(
             resolved = resolved.model_copy(update={"lora_dropout": 0.0})
     _check_limits(resolved, model, described)
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, roots, database)
-    data, warnings = await _find_data(resolved, task, strategy, roots, database)
+    data, warnings = await _find_data(resolved, task, strategy, roots, database, settings)
     resolved = _with_versions(resolved, data)
     await _check_tools(resolved, model, data, settings)
     if described and provider.name == "huggingface":
@@ -349,13 +352,18 @@ def _longest_line(path: Path) -> int:
 
 
 async def _find_data(
-    config: TrainingConfig, task: Task, strategy: Strategy, roots: Sequence[Path], database: Database
+    config: TrainingConfig,
+    task: Task,
+    strategy: Strategy,
+    roots: Sequence[Path],
+    database: Database,
+    settings: Settings,
 ) -> tuple[Data, list[str]]:
     """The files that the request means, checked for the task; and what is worth knowing of them."""
     warnings: list[str] = []
 
     async def find(field: str, name: str, version: int | None, least: int = 1) -> DatasetRef:
-        found, noted = await _find_dataset(field, name, version, task, strategy, roots, database, least)
+        found, noted = await _find_dataset(field, name, version, task, strategy, roots, database, least, settings)
         warnings.extend(noted)
         return found
 
@@ -416,6 +424,7 @@ async def _find_dataset(
     roots: Sequence[Path],
     database: Database,
     least: int,
+    settings: Settings,
 ) -> tuple[DatasetRef, list[str]]:
     """The file that ``field`` of the request means, checked for the task, with at least so many usable examples; and
     what is worth knowing of it."""
@@ -430,8 +439,11 @@ async def _find_dataset(
             raise NotFound(f"dataset '{name}' is listed, but its file {path} is gone: upload it again")
     else:
         path = await to_thread.run_sync(_dataset_path, name, roots, field)
+        rows = settings.scratch / f"{_CONVERTED}{secrets.token_hex(8)}"
         # By its own name: what it links to may be called anything.
-        checked = await ingest.check_file(path, Path(name).name)
+        checked = await ingest.check_file(path, Path(name).name, rows=rows, limit=settings.max_upload_mb * 1_000_000)
+        if checked.converted:
+            path = rows
         digest, shape, count, bad, errors = (
             checked.sha256,
             checked.shape,
@@ -520,6 +532,12 @@ def check_name_free(name: str, settings: Settings, database: Database) -> None:
         raise Conflict(f"name: a model '{name}' exists already; choose another name, or delete that one first")
 
 
+def drop_converted(settings: Settings) -> None:
+    """Remove what ``check`` made of files that are no JSON Lines, where no run took it."""
+    for rows in settings.scratch.glob(f"{_CONVERTED}*"):
+        rows.unlink(missing_ok=True)
+
+
 def place_data(data: Data, run_dir: Path, settings: Settings) -> Data:
     """The same files as the run's own."""
     mix = [place_dataset(part, run_dir / f"mix-{number}.jsonl", settings) for number, part in enumerate(data.mix, 1)]
@@ -534,9 +552,13 @@ def place_data(data: Data, run_dir: Path, settings: Settings) -> Data:
 def place_dataset(dataset: Ref, target: Path, settings: Settings) -> Ref:
     """Give a run its own copy of its data, so that it can be resumed whatever becomes of the file.
 
-    An upload never changes, so a link to it is enough; any other file is copied, and must still be what was checked.
+    An upload never changes, so a link to it is enough; what was made of another kind of file is the run's alone; any
+    other file is copied, and must still be what was checked.
     """
     source = Path(dataset.path)
+    if source.name.startswith(_CONVERTED) and source.parent == settings.scratch:
+        shutil.move(source, target)
+        return dataset.model_copy(update={"path": str(target)})
     if source.is_relative_to(settings.datasets):
         with contextlib.suppress(OSError):
             os.link(source, target)

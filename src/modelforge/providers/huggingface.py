@@ -237,9 +237,7 @@ def _tokenizer(ref: ModelRef, *, trust_remote_code: bool) -> PreTrainedTokenizer
     return tokenizer
 
 
-def config_and_tokenizer(
-    ref: ModelRef, *, trust_remote_code: bool
-) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
+def config_and_tokenizer(ref: ModelRef, *, trust_remote_code: bool) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
     """What a model's files say of it, as training reads it, without its weights. Raises what ``load`` raises."""
     return (
         _config(ref, trust_remote_code=trust_remote_code),
