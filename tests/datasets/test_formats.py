@@ -63,7 +63,8 @@ def test_what_is_wanted_is_said_in_words() -> None:
     ],
 )
 def test_what_a_field_may_hold(value: object, problem: str | None) -> None:
-    assert text_problem(value) == problem
+    flaw = text_problem(value)
+    assert (None if flaw is None else str(flaw)) == problem
 
 
 def test_every_problem_of_a_row_is_named() -> None:
@@ -169,8 +170,8 @@ def test_places_of_an_answer_are_limited() -> None:
         ({"messages": [USER, turn("assistant", "")]}, "the 'content' of a turn is empty (turn 2)"),
         ({"messages": [USER, turn("assistant", None)]}, "the 'content' of a turn is null, not a string (turn 2)"),
         (
-            {"messages": [USER, turn("tool", "a")]},
-            "the 'role' of a turn is neither system, user nor assistant (turn 2: 'tool')",
+            {"messages": [USER, turn("narrator", "a")]},
+            "the 'role' of a turn is neither system, user, assistant nor tool (turn 2: 'narrator')",
         ),
         ({"messages": [{"role": 1, "content": "a"}]}, "the 'role' of a turn is a number, not a string (turn 1)"),
         ({"messages": [USER]}, "no turn is the assistant's, so there is nothing to learn"),

@@ -10,10 +10,20 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from modelforge.errors import DiskFull, InvalidDataset, InvalidRequest, ModelForgeError, NotFound, UnsupportedMedia
+from modelforge.errors import (
+    DiskFull,
+    Forbidden,
+    InvalidDataset,
+    InvalidRequest,
+    ModelForgeError,
+    NotFound,
+    TooLarge,
+    UnsupportedMedia,
+)
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
-    kind.__name__: kind for kind in (DiskFull, InvalidDataset, InvalidRequest, NotFound, UnsupportedMedia)
+    kind.__name__: kind
+    for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 }
 
 

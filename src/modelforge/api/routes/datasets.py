@@ -4,34 +4,38 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import threading
 from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
 
-from modelforge.api.deps import Here, Limit, Offset, State
+from modelforge.api.deps import Here, Limit, Offset
 from modelforge.api.errors import replies
+from modelforge.api.keep import keep
 from modelforge.api.upload import receive
-from modelforge.contracts.base import now
 from modelforge.contracts.dataset import (
+    Change,
     DatasetDeleted,
     DatasetDetail,
     DatasetList,
     DatasetUploaded,
+    ReadOptions,
     Validation,
 )
 from modelforge.datasets import ingest
 from modelforge.datasets.prepared import forget
-from modelforge.files import size_mb
-from modelforge.store.datasets import detail_of, get_dataset, list_datasets, next_version, summary_of, versions_of
-from modelforge.store.tables import DatasetRow
+from modelforge.store.datasets import detail_of, get_dataset, list_datasets, summary_of, versions_of
 
 router = APIRouter(prefix="/api", tags=["datasets"])
 
 Filename = Annotated[str, PathParameter(description="The name that it was uploaded under.", examples=["dataset.jsonl"])]
+
+MAX_VERSION = 2**31 - 1
+Version = Annotated[
+    int | None, Query(ge=1, le=MAX_VERSION, description="Which version; the newest when not given.", examples=[1])
+]
 
 _FORM = {
     "requestBody": {
@@ -41,7 +45,14 @@ _FORM = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": "JSON Lines, UTF-8."}},
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "JSON Lines, JSON, CSV, TSV, Parquet, Excel, text, or a zip or gzip of "
+                            "these. May come several times: the files make one dataset, in their order.",
+                        }
+                    },
                 }
             }
         },
@@ -49,19 +60,24 @@ _FORM = {
 }
 
 
-_NUMBERING = threading.Lock()
-"""Held from a version's number to its commit, so that no two uploads of one name get the same."""
-
-
 @router.post("/upload_dataset", summary="Upload a dataset", openapi_extra=_FORM, responses=replies(413, 415))
-async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
-    """JSON Lines with at least ten usable examples. A name that is taken gets its next version."""
-    received = await receive(request, here.settings.scratch, here.settings.max_upload_mb * 1_000_000)
+async def upload_dataset(here: Here, request: Request, options: Annotated[ReadOptions, Query()]) -> DatasetUploaded:
+    """A file, or several that make one dataset, with at least ten usable examples. A name that is taken gets its next
+    version."""
+    limit = here.settings.max_upload_mb * 1_000_000
+    filename = None if options.name is None else ingest.safe_filename(options.name)
+    received = await receive(request, here.settings.scratch, limit)
+    files = [(file.path, file.filename) for file in received]
+    rows = here.settings.scratch / f".rows-{secrets.token_hex(8)}.partial"
     try:
-        report = await ingest.admit(received.path, received.filename)
-        row = await to_thread.run_sync(_keep, here, received.path, received.filename, report)
+        report = await ingest.check_files(files, rows=rows, options=options, limit=limit)
+        ingest.require_examples(report)
+        names = [name for _, name in files]
+        change = Change(how="upload", summary=f"uploaded as {', '.join(names[:5])}", details={"files": names})
+        kept = rows if report.converted else files[0][0]
+        row = await to_thread.run_sync(keep, here, kept, filename or names[0], report, change)
     finally:
-        await to_thread.run_sync(_drop, received.path)
+        await to_thread.run_sync(_drop, [rows, *(path for path, _ in files)])
     return DatasetUploaded(
         filename=row.filename,
         num_examples=row.num_examples,
@@ -71,9 +87,10 @@ async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
     )
 
 
-def _drop(uploaded: Path) -> None:
+def _drop(paths: list[Path]) -> None:
     """In a thread: a file of gigabytes takes a while to go."""
-    uploaded.unlink(missing_ok=True)
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 @router.get("/datasets", summary="All datasets", responses=replies())
@@ -85,10 +102,10 @@ def datasets(here: Here, limit: Limit = None, offset: Offset = 0) -> DatasetList
 
 
 @router.get("/datasets/{filename}", summary="A dataset", responses=replies(404))
-def dataset(here: Here, filename: Filename) -> DatasetDetail:
-    """Its newest version, with what was found in it."""
+def dataset(here: Here, filename: Filename, version: Version = None) -> DatasetDetail:
+    """Its newest version, or another one, with what was found in it."""
     with here.database.session() as session:
-        return detail_of(get_dataset(session, filename))
+        return detail_of(get_dataset(session, filename, version))
 
 
 @router.delete("/datasets/{filename}", summary="Delete a dataset", responses=replies(404))
@@ -103,30 +120,3 @@ def delete(here: Here, filename: Filename) -> DatasetDeleted:
         shutil.rmtree(Path(row.path).parent, ignore_errors=True)
         forget(here.settings.home, row.sha256)
     return DatasetDeleted()
-
-
-def _keep(here: State, uploaded: Path, filename: str, report: ingest.Report) -> DatasetRow:
-    """Give the file its place and its row; both or neither."""
-    # Not the row's id: a folder that a killed server left without its row would be in the way of the next upload.
-    folder = here.settings.datasets / secrets.token_hex(8)
-    folder.mkdir(mode=0o700)
-    try:
-        uploaded.replace(folder / filename)
-        with _NUMBERING, here.database.session() as session:
-            row = DatasetRow(
-                filename=filename,
-                version=next_version(session, filename),
-                num_examples=report.num_examples,
-                size_mb=size_mb(folder / filename),
-                uploaded_at=now(),
-                path=str(folder / filename),
-                sha256=report.sha256,
-                shape=report.shape,
-                report=ingest.to_validation(report).model_dump(),
-                deleted=False,
-            )
-            session.add(row)
-        return row
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
