@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelforge.datasets.fixes import FIXES, Mender
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.rewrite import canonical, replace, rewrite, to_line
+from modelforge.datasets.formats import SHAPES, Shape
+from modelforge.datasets.rewrite import Outcome, canonical, replace, rewrite, to_line
 from modelforge.datasets.rows import MAX_LINE, BadLine, Row, open_regular, read_rows
 from modelforge.errors import DiskFull
 from tests.fuzz import fuzzed
@@ -53,6 +54,11 @@ def written(folder: Path, lines: list[bytes], name: str = "source") -> Path:
     return path
 
 
+def fixed(source: Path, target: Path, names: Collection[str], shape: Shape | None = None) -> Outcome:
+    mender = Mender(names, shape)
+    return rewrite(source, target, mender, nothing, mender.begin)
+
+
 @pytest.fixture
 def target(tmp_path: Path) -> Path:
     return tmp_path / "target"
@@ -90,20 +96,52 @@ def test_a_second_fix_finds_nothing_and_no_row_is_lost_uncounted(
     source, once, twice = written(folder, lines), folder / "once", folder / "twice"
     before = read(source)
     usable = {row for row, value in before.items() if isinstance(value, dict) and shape and shape.read(value)}
-    outcome = rewrite(source, once, Mender(names, shape), nothing)
+    outcome = fixed(source, once, names, shape)
     after = read(once)
     assert len(before) == len(after) + outcome.removed.count
     assert {row for row in usable if not shape.read(after.get(row, {}))} == set()
     for row, value in after.items():
         assert row in outcome.changed.rows or same(value, before[row])
-    again = rewrite(once, twice, Mender(names, shape), nothing)
+    again = fixed(once, twice, names, shape)
     assert not again.touched and twice.read_bytes() == once.read_bytes()
 
 
 def test_what_is_left_stays_as_it_is_written(tmp_path: Path, target: Path) -> None:
     lines = [b'{"input" :1,"a":2,  "a":3}', b"\xff\xfe", b"", b"   ", b'{"output": "x "}']
-    rewrite(written(tmp_path, lines), target, Mender(["trim_whitespace"], None), nothing)
+    fixed(written(tmp_path, lines), target, ["trim_whitespace"])
     assert target.read_bytes().split(b"\n") == [*lines[:4], b'{"output": "x"}', b""]
+
+
+@pytest.mark.parametrize(
+    ("fix", "before", "after"),
+    [
+        (
+            "redact_personal_data",
+            "write to bob@example.org, or call +49 170 1234567.",
+            "write to [EMAIL], or call [PHONE].",
+        ),
+        ("redact_personal_data", "card 4111 1111 1111 1111", "card [CARD]"),
+        ("redact_personal_data", "key hf_abcdefghijklmnopqrstuvwxyzABCDEFGH12 here", "key [SECRET] here"),
+        ("redact_personal_data", "-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\nx", "[SECRET]\nx"),
+        ("redact_personal_data", "-----BEGIN RSA PRIVATE KEY-----\nMIIE", "[SECRET]"),
+        ("redact_personal_data", "on 2024-01-15 at 10:30, 3.14159265358979", None),
+        ("repair_mojibake", "Caf\u00c3\u00a9 \u00e2\u20ac\u201c na\u00c3\u00afve", "Café – naïve"),
+        ("repair_mojibake", "Café – naïve, ÃRVÍZ", None),
+        ("remove_control_characters", "\ufeffa\x00b\x1b[0m\x85c\ud83d\n\td", "ab[0m\nc\n\td"),
+        ("remove_control_characters", "plain\ttext\r\n", None),
+        ("trim_whitespace", "\u00a0\n a b\t", "a b"),
+    ],
+)
+@pytest.mark.parametrize("escaped", [True, False])
+def test_texts_are_mended_wherever_they_stand(
+    tmp_path: Path, target: Path, fix: str, before: str, after: str | None, escaped: bool
+) -> None:
+    row = {"text": before, "deep": [{"x": [before, 1, None]}]}
+    line = json.dumps(row).replace("@", "\\u0040").encode() if escaped else to_line(row)
+    fixed(written(tmp_path, [line]), target, [fix])
+    expected = before if after is None else after
+    assert read(target)[1] == {"text": expected, "deep": [{"x": [expected, 1, None]}]}
+    assert after is not None or target.read_bytes() == line + b"\n"
 
 
 def test_a_line_that_nothing_reads_leaves_its_number(tmp_path: Path, target: Path) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from modelforge.datasets import codes
-from modelforge.datasets.content import private_spots
-from modelforge.datasets.formats import Shape
+from modelforge.datasets.content import private_spots, suspects
+from modelforge.datasets.formats import Form, Shape, look
 from modelforge.datasets.rewrite import Tally
 from modelforge.datasets.rows import BadLine, Row
 from modelforge.registry import Registry
@@ -29,6 +29,8 @@ _REDACTED = {
     codes.CARD_NUMBER.name: "CARD",
 }
 _KEY_END = re.compile("-----END [A-Z ]*PRIVATE KEY-----")
+_FORMS = 100
+"""Orders of fields for which their form is remembered (most files have one), and fields in such an order."""
 _BREAKS = re.compile("[\x0b\x0c\x85]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -41,6 +43,8 @@ class Fix:
     title: str
     mend: Mend | None = None
     """For each text of a row, wherever it stands in it; None for a fix that removes rows."""
+    suspects: bool = False
+    """Whether only lines need to be looked at that ``content.suspects`` names."""
     together: bool = False
     """Whether all rows are looked at together before one is removed."""
 
@@ -79,7 +83,12 @@ def redacted(text: str) -> str:
 
 FIXES = Registry(
     "fix",
-    Fix("repair_mojibake", "Put letters right that were read in the wrong encoding (Ã© becomes é)", repaired),
+    Fix(
+        "repair_mojibake",
+        "Put letters right that were read in the wrong encoding (Ã© becomes é)",
+        repaired,
+        suspects=True,
+    ),
     Fix(
         "remove_control_characters",
         "Remove what no text holds: NUL, escapes, halves of emoji",
@@ -90,6 +99,7 @@ FIXES = Registry(
         "redact_personal_data",
         "Replace e-mail addresses, phone and card numbers and keys by [EMAIL] and the like",
         redacted,
+        suspects=True,
     ),
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
     Fix("drop_exact_duplicates", "Remove rows that are the same as an earlier one", together=True),
@@ -107,6 +117,12 @@ class Mender:
         self._mends = [(fix, settled(fix.mend)) for fix in FIXES if fix.name in names and fix.mend is not None]
         self._drops = "drop_bad_rows" in names
         self._shape = shape
+        self._forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
+        self._first, self._odd = 1, frozenset[int]()
+
+    def begin(self, number: int, block: bytes) -> None:
+        """The rows of this block come next, the first of which has this number."""
+        self._first, self._odd = number, _odd(block)
 
     def __call__(self, number: int, row: Row | BadLine) -> Row | BadLine | None:
         if isinstance(row, dict):
@@ -118,10 +134,13 @@ class Mender:
 
     def _mended(self, number: int, row: Row) -> Row:
         touched: set[FixName] = set()
+        odd = number - self._first in self._odd
         # What one fix mends may give another something to do: a row is done when all have nothing left.
         for _ in range(_ROUNDS):
             before = row
             for fix, mend in self._mends:
+                if fix.suspects and not (odd or touched):
+                    continue
                 new = mended(row, mend)
                 if new is row:
                     continue
@@ -140,7 +159,24 @@ class Mender:
         return row
 
     def _usable(self, row: Row | BadLine) -> bool:
-        return isinstance(row, dict) and (self._shape is None or self._shape.read(row) is not None)
+        if not isinstance(row, dict) or self._shape is None:
+            return isinstance(row, dict)
+        # The same as ``Shape.read``, without asking for every row which form its fields fit.
+        keys = tuple(row)
+        form = self._forms.get(keys)
+        if form is None:
+            form = self._shape.form_of(keys)
+            if len(self._forms) < _FORMS and len(keys) < _FORMS:
+                self._forms[keys] = form
+        return isinstance(look(row, *form), dict)
+
+
+def _odd(block: bytes) -> frozenset[int]:
+    odd = suspects(block)
+    # An @ may be written as an escape, too.
+    if b"\\u00" in block:
+        odd |= {at for at, line in enumerate(block.split(b"\n")) if b"\\u00" in line}
+    return odd
 
 
 @dataclass(slots=True)
@@ -174,15 +210,15 @@ def settled(mend: Mend) -> Mend:
 
 def mended(value: Any, mend: Mend) -> Any:
     """The value with every text in it mended; the very same object where there is nothing to mend."""
-    if isinstance(value, str):
+    if type(value) is str:
         new = mend(value)
         return value if new == value else new
-    if isinstance(value, list):
+    if type(value) is dict:
+        changed = {name: new for name, each in value.items() if (new := mended(each, mend)) is not each}
+        return {**value, **changed} if changed else value
+    if type(value) is list:
         items = [mended(each, mend) for each in value]
         return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-    if isinstance(value, dict):
-        fields = {name: mended(each, mend) for name, each in value.items()}
-        return fields if any(fields[name] is not old for name, old in value.items()) else value
     return value
 
 

@@ -79,7 +79,7 @@ def _edit(plan: dict[str, Any], source: Path, target: Path) -> Revised:
 def _fix(plan: dict[str, Any], source: Path, target: Path) -> Revised:
     shape = None if plan["shape"] is None else SHAPES.get(plan["shape"])
     mender = Mender(plan["fixes"], shape)
-    outcome = rewrite(source, target, mender, _writing)
+    outcome = rewrite(source, target, mender, _writing, mender.begin)
     steps = [_fixed(name, done) for name, done in mender.done.items()]
     for name in ("drop_exact_duplicates", "drop_near_duplicates"):
         if name in plan["fixes"]:

@@ -96,8 +96,11 @@ def canonical(line: bytes) -> bytes:
     return line
 
 
-def rewrite(source: Path, target: Path, step: Step, progress: Progress) -> Outcome:
-    """Write every row of ``source`` to ``target`` as ``step`` gives it back."""
+def rewrite(
+    source: Path, target: Path, step: Step, progress: Progress, begin: Callable[[int, bytes], None] | None = None
+) -> Outcome:
+    """Write every row of ``source`` to ``target`` as ``step`` gives it back. ``begin`` is given each block of lines
+    before, with the number of the first."""
     outcome = Outcome()
     with _copying(source, target, progress) as (blocks, out):
         for number, block in blocks:
@@ -105,6 +108,8 @@ def rewrite(source: Path, target: Path, step: Step, progress: Progress) -> Outco
                 outcome.too_long.add(number)
                 out.write(b"\n")
                 continue
+            if begin is not None:
+                begin(number, block)
             lines = block.split(b"\n")
             for at, row in rows_of(number, block):
                 new = step(at, row)
