@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def read(files: dict[str, bytes], limit: int = MAX_BYTES, **reading: Any) -> tup
             paths.append([str(path), called])
         rows = folder / "rows"
         report = check(paths, str(rows), str(folder / "in between"), reading, limit)
-        lines = (rows if report.converted else folder / "0").read_text(encoding="utf-8").split("\n")
+        lines = (rows if report.converted else folder / "0").read_text(encoding="utf-8-sig").split("\n")
         assert sorted(path.name for path in (folder / "in between").iterdir()) == []
         return report, [json.loads(line) if line.strip() else None for line in lines[:-1]]
 
@@ -165,7 +166,7 @@ def test_cells_of_excel_are_text() -> None:
         {"a.xlsx": workbook(lambda book: [book.active.append(["input", value]) for value in ["output", *cells]])}
     )
     told = ["007", "7", "7", "0.3", "TRUE", "2024-02-01T09:30:00", "2024-02-01", "09:30:00", "a\nb"]
-    assert [row["output"] for row in rows][:9] == told[:3] + ["0.30000000000000004"] + told[4:]
+    assert [row["output"] for row in rows][:9] == told
 
 
 # Every row is accounted for.
@@ -176,7 +177,7 @@ PIECES = [b"a", b"b c", b'"', b'""', b",", b",", b"\n", b"\n", b"\r\n", b"\xff",
 @fuzzed(300)
 @given(st.lists(st.sampled_from(PIECES), max_size=40).map(b"".join))
 def test_accepted_and_refused_are_all_rows_of_csv(body: bytes) -> None:
-    content = jsonl([]) + b"input,output\n" + b"x,y\n" * 10 + body
+    content = b"input,output\n" + b"x,y\n" * 300 + body  # so that zeros don't make it binary
     report, rows = read({"a.csv": content}, delimiter=",", encoding="utf-8")
     assert report.source is not None
     assert len(rows) == report.source["parts"][0]["rows"]
@@ -187,7 +188,7 @@ def test_accepted_and_refused_are_all_rows_of_csv(body: bytes) -> None:
     assert report.num_rows == written + refused and refused <= blank
     # An open quote hides no row: each line that is nothing but text in two cells is there.
     plain = sum(line.strip() in (b"a,b c", b"a,a", b"b c,a") for line in body.split(b"\n") if b"\0" not in line)
-    assert written >= 10 and (b'"' in body or b"\r" in body or written >= 10 + plain)
+    assert written >= 300 and (b'"' in body or b"\r" in body or written >= 300 + plain)
 
 
 @fuzzed(300)
@@ -228,10 +229,8 @@ def test_no_bytes_break_the_readers(ending: str, content: bytes, cut: int) -> No
         at = cut % len(whole)
         bodies += [whole[:at], whole[:at] + content + whole[at + len(content) :]]
     for body in bodies:
-        try:
+        with suppress(ModelForgeError):
             read({f"a{ending}": body})
-        except ModelForgeError:
-            pass
 
 
 _WHOLE: dict[str, bytes] = {}
@@ -295,9 +294,9 @@ def test_a_quote_hides_no_row_and_is_told_of_in_its_own() -> None:
 
 
 def test_open_quotes_in_every_line_take_no_more_than_their_time() -> None:
-    content = b"input,output\n" + b'x,"y\n' * 40_000
+    content = b"input,output\n" + b"a,b\n" * 10 + b'x,"y\n' * 40_000
     report, rows = read({"a.csv": content})
-    assert len(rows) == 40_000 and report.num_bad + report.num_examples == 40_000
+    assert len(rows) == 40_010 and (report.num_bad, report.num_examples) == (40_000, 10)
 
 
 def test_several_files_are_one_dataset_and_rows_are_told_by_their_file() -> None:
@@ -336,7 +335,7 @@ def test_places() -> None:
 def test_what_an_archive_or_a_table_comes_to_is_limited() -> None:
     packed = zipped({"a.csv": table([HEAD, *CELLS])})
     for files in ({"a.zip": packed}, {"a.csv.gz": gzip.compress(table([HEAD, *CELLS]))}):
-        with pytest.raises(TooLarge, match="unpacks to more than 0.0001 MB"):
+        with pytest.raises(TooLarge, match=r"unpacks to more than 0\.0001 MB"):
             read(files, limit=100)
     # A short row under long names is a long line.
     wide = table([["n" * 99 + str(i) for i in range(1000)], *([["x"] + [""] * 999] * 50)])
