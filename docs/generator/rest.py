@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from generator.markdown import code, literal, page, pretty, prose, table
-from generator.schema import Schema, example_of, fields_table, name_of, openapi, rule_of, type_of
+from generator.schema import Schema, example_of, fields_table, name_of, openapi, reply_of, rule_of, type_of
 
 BASE = "http://localhost:8000"
 INTRO = f"""\
@@ -22,7 +22,7 @@ Responses may gain fields; they never lose any, and never change their types. Ti
 `size_mb` is in units of 1 000 000 bytes. Lists hold everything, oldest first, unless `limit` and `offset` are given.
 
 What the server sends by itself while it trains is on the page [WebSocket](websocket.md)."""
-USUAL = ("200", "400", "401", "403", "500")
+USUAL = ("200", "202", "400", "401", "403", "500")
 ERRORS = """\
 Every error of every route has this form, with the same HTTP status. Every route may answer 400 (a parameter that \
 cannot be), 401 (an API key is needed; all but `/api/health`), 403 (a foreign origin or host) and 500 (something of \
@@ -74,7 +74,7 @@ def _route(method: str, path: str, operation: Schema) -> Iterator[str]:
     body = operation.get("requestBody")
     if body:
         yield from _body(body)
-    reply = name_of(operation["responses"]["200"]["content"]["application/json"]["schema"]) or ""
+    reply = name_of(reply_of(operation)["content"]["application/json"]["schema"]) or ""
     yield f"Reply: [{reply}](responses.md#{reply.lower()})"
     yield fields_table(reply, "responses.md")
     own = [

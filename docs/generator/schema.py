@@ -38,6 +38,13 @@ def name_of(schema: Schema) -> str | None:
     return reference.rpartition("/")[2] if reference else None
 
 
+def reply_of(operation: Schema) -> Schema:
+    """What a route answers where all is well: at once, or that it has begun."""
+    responses: Schema = operation["responses"]
+    found: Schema = responses["200"] if "200" in responses else responses["202"]
+    return found
+
+
 def type_of(schema: Schema, link: str = "") -> str:
     """A schema in words; named types are links into the page ``link`` (empty: this page)."""
     name = name_of(schema)

@@ -22,7 +22,18 @@ from modelforge.api.keys import KeyRing
 from modelforge.api.limits import BodyLimit
 from modelforge.api.operations import Operations
 from modelforge.api.rootpath import RootPath
-from modelforge.api.routes import datasets, docs, info, jobs, models, operations, playground, training
+from modelforge.api.routes import (
+    datasets,
+    docs,
+    examination,
+    info,
+    jobs,
+    models,
+    operations,
+    playground,
+    training,
+    versions,
+)
 from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
@@ -32,7 +43,7 @@ from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
-ROUTERS = (info, training, jobs, models, datasets, operations, playground, stream, docs)
+ROUTERS = (info, training, jobs, models, datasets, versions, examination, operations, playground, stream, docs)
 
 
 def create_app(settings: Settings | None = None, *, supervise: bool = True, serves_queue: bool = True) -> FastAPI:

@@ -1,7 +1,7 @@
 """What a process that works on data says to the one that asked: JSON, a line a message.
 
-It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines ``{"progress": 0.4, "message": …}``
-may come before.
+It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines
+``{"progress": 0.4, "message": …}`` may come before.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from modelforge.errors import (
     DiskFull,
+    Forbidden,
     InvalidDataset,
     InvalidRequest,
     ModelForgeError,
@@ -21,7 +22,8 @@ from modelforge.errors import (
 )
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
-    kind.__name__: kind for kind in (DiskFull, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
+    kind.__name__: kind
+    for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 }
 
 
