@@ -24,7 +24,7 @@ from modelforge.datasets.similarity import BANDS, NEAR, Hashes, alike, grams, ke
 from modelforge.datasets.tally import LISTED
 from modelforge.worker.encoding import share
 
-_KEPT = 10_000
+_KEPT = 4000
 """Rows whose runs of characters are kept at hand."""
 _ENDS = 1 << 22
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -19,7 +18,7 @@ from xml.parsers import expat
 
 from modelforge.datasets.problems import shown
 from modelforge.datasets.rows import MAX_LINE
-from modelforge.datasets.sources.archive import check_directory
+from modelforge.datasets.sources.archive import check_directory, readable
 from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
 from modelforge.datasets.sources.grid import Cells, Grid, grid
@@ -48,11 +47,9 @@ class _Sheet(NamedTuple):
 def read(path: Path, reading: Reading) -> Iterator[Table]:
     """The sheets whose columns are those of the first that has rows, one after the other; or the one asked for."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with readable("workbook"), zipfile.ZipFile(path) as archive:
             check_directory(archive)
             yield from _tables(archive, reading)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise InvalidDataset("the workbook is cut off or damaged: open it in a spreadsheet and save it anew") from error
     except expat.ExpatError as error:
         raise InvalidDataset(f"the workbook cannot be read: its XML is broken ({error})") from error
     except KeyError as error:

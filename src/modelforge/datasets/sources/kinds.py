@@ -9,8 +9,9 @@ from pathlib import Path
 
 from modelforge.datasets.rows import open_regular
 from modelforge.datasets.sources import delimited, document, excel, jsonl, parquet, plain
+from modelforge.datasets.sources.archive import readable
 from modelforge.datasets.sources.base import Kind
-from modelforge.datasets.sources.encoding import open_text
+from modelforge.datasets.sources.encoding import known, open_text
 from modelforge.errors import InvalidDataset, UnsupportedMedia
 from modelforge.registry import Registry
 
@@ -69,11 +70,8 @@ def head_of(path: Path) -> bytes:
 
 def is_workbook(path: Path) -> bool:
     """Whether a zip archive is an Excel workbook. Raises InvalidDataset for half an archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InvalidDataset(f"the archive is cut off or damaged ({error}): send it again, or pack it anew") from error
+    with readable("archive"), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
     if "xl/workbook.bin" in names:
         raise UnsupportedMedia("the file is a binary Excel workbook (.xlsb); save it as .xlsx")
     if "mimetype" in names and "content.xml" in names:
@@ -105,7 +103,7 @@ def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
             if head
             else f"the file is empty. {READABLE}"
         )
-    text = _text(path, head, encoding or jsonl.encoding_of(head).name)
+    text = _text(path, head, known(encoding, head) if encoding else jsonl.encoding_of(head).name)
     _refuse_binary(text)
     start = text.lstrip(_BLANK)
     if start.startswith(("{", "[")):
