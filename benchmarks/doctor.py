@@ -5,8 +5,8 @@
     python -m benchmarks.doctor --size-mb 1000
     python -m benchmarks.doctor --rows 10000000 --only check,examine
 
-Makes one file of JSON Lines from a seed and reads it in processes of their own, one after the other: the product's check
-and its closer look as the server starts them, ``datasets.load_dataset("json")``, and ``pandas.read_json`` in chunks,
+Makes one file of JSON Lines from a seed and reads it in processes of their own, one after the other: the product's
+check and its closer look as the server starts them, ``datasets.load_dataset("json")``, and ``pandas.read_json`` in chunks,
 which only read. Prints the seconds, and the peak of memory above what the process had when its imports were done, all
 its own processes together. The targets for 1 GB on two cores: every row checked within 20 s and 150 MB; exact
 duplicates, near duplicates of a sample and token lengths within 90 s.
@@ -41,9 +41,9 @@ _READY = "ready"
 
 
 def make(path: Path, size_mb: int | None, rows: int | None, seed: int) -> int:
-    """Rows of English-looking text, all different but for one in 500, which says again what an earlier one said, and one
-    in 500 that says nearly the same; some hold what a doctor finds. Returns how many. With a number of rows they are
-    short."""
+    """Rows of English-looking text, all different but for one in 500, which says again what an earlier one said, and
+    one in 500 that says nearly the same; some hold what a doctor finds. Returns how many. With a number of rows they
+    are short."""
     chance = random.Random(seed)
     words = ["".join(chance.choices("etaoinshrdlucmfwyp", k=chance.randint(2, 9))) for _ in range(6000)]
     odd = ["naïve", "café", "2024", "$12.50", "https://example.org/a/b?c=d", "#1", "e.g.", "10,000", "don't", "“so”"]
@@ -96,7 +96,8 @@ def commands(path: Path, scratch: Path, near: str) -> dict[str, list[str]]:
         ],
         "datasets": [
             f"import datasets; {wait}; "
-            f"d = datasets.load_dataset('json', data_files={str(path)!r}, cache_dir={str(scratch)!r}); print(len(d['train']))"
+            f"d = datasets.load_dataset('json', data_files={str(path)!r}, cache_dir={str(scratch)!r}); "
+            "print(len(d['train']))"
         ],
         "pandas": [
             f"import pandas; {wait}; "

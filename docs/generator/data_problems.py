@@ -1,4 +1,4 @@
-"""``data-problems.md``: every kind of problem that is told of a dataset, and what is said of files as people have them."""
+"""``data-problems.md``: every kind of problem that is told of a dataset, and what is said of ugly files."""
 
 from __future__ import annotations
 

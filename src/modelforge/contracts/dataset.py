@@ -144,7 +144,7 @@ class ExaminationRequest(Request):
     """The version that is looked at; the newest if left out."""
     near_duplicates: Literal["sample", "all"] = "sample"
     """``sample`` looks for rows like those of a sample among all rows, ``all`` for rows like any other, which takes
-    longer and some 110 bytes of disk a row."""
+    longer and some 100 bytes of disk a row."""
     sample: int = Field(20_000, ge=100, le=200_000)
     """Rows of the sample. They are drawn by their content and the seed: rows that are added move few others."""
     against: str | None = Field(None, min_length=1)

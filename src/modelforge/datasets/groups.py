@@ -1,6 +1,6 @@
 """All rows that are nearly the same as another, over all of a dataset: groups of rows, each near one of the others.
 
-What is known of each row lies on the disk: 84 bytes of keys, and where its line begins.
+What is known of each row lies on the disk: 64 bytes of keys, and where its line begins.
 """
 
 from __future__ import annotations
