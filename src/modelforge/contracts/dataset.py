@@ -8,7 +8,6 @@ from pydantic import ConfigDict, Field
 
 from modelforge.contracts.base import Contract, UtcTime, example
 
-
 Severity = Literal["error", "warning", "note"]
 
 _FINDING: dict[str, Any] = {

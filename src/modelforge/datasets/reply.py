@@ -10,10 +10,21 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from modelforge.errors import DiskFull, InvalidDataset, InvalidRequest, ModelForgeError, NotFound, UnsupportedMedia
+from modelforge.errors import (
+    DiskFull,
+    Fault,
+    Forbidden,
+    InvalidDataset,
+    InvalidRequest,
+    ModelForgeError,
+    NotFound,
+    TooLarge,
+    UnsupportedMedia,
+)
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
-    kind.__name__: kind for kind in (DiskFull, InvalidDataset, InvalidRequest, NotFound, UnsupportedMedia)
+    kind.__name__: kind
+    for kind in (DiskFull, Fault, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 }
 
 
