@@ -7,6 +7,7 @@ code of a repository is ever run.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import shutil
@@ -119,16 +120,16 @@ def _require_room(wanted: Wanted, size: int) -> None:
 
 def _download(wanted: Wanted, commit: str, names: Sequence[str], sizes: dict[str, int]) -> list[str]:
     from huggingface_hub import hf_hub_download  # noqa: PLC0415
-    from huggingface_hub.utils import tqdm  # noqa: PLC0415
 
+    bar: Any = importlib.import_module("tqdm").tqdm
     total = sum(sizes[name] for name in names) or 1
     before = 0
 
-    class Told(tqdm):  # type: ignore[misc]
+    class Told(bar):  # type: ignore[misc]
         """The library's progress bar, told to who asked."""
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "file": sys.stderr, "disable": True})
+            super().__init__(*args, **{**kwargs, "disable": True})
             self.came = kwargs.get("initial", 0)
 
         def update(self, n: float | None = 1) -> None:
@@ -160,6 +161,7 @@ def _in_words(wanted: Wanted) -> Iterator[None]:
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
+        LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -177,8 +179,15 @@ def _in_words(wanted: Wanted) -> Iterator[None]:
         raise NotFound(f"the hub has no {what}, or it is private: then set HF_TOKEN where the server runs") from None
     except RevisionNotFoundError:
         raise NotFound(f"revision: {what} has no branch, tag or commit '{wanted.revision}'") from None
+    except LocalEntryNotFoundError:
+        raise _unreachable(what) from None
     except EntryNotFoundError:
         raise InvalidDataset(f"{what} lists a file that it does not have; try another revision") from None
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        raise Fault(f"the hub answered with status {status} when asked for {what}; try again later") from None
+    except transport_errors():
+        raise _unreachable(what) from None
     except HFValidationError:
         raise InvalidRequest(f"hub: '{wanted.id}' cannot be a name on the hub; it is owner/name") from None
     except OfflineModeIsEnabled:
@@ -186,14 +195,14 @@ def _in_words(wanted: Wanted) -> Iterator[None]:
             "the hub is not asked, because HF_HUB_OFFLINE is set where the server runs: start the server without it, "
             "or import files that lie on its machine"
         ) from None
-    except (HfHubHTTPError, *transport_errors()) as error:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        said = f"answered with status {status}" if status else f"cannot be reached ({type(error).__name__})"
-        raise Fault(f"the hub {said} when asked for {what}; try again later") from None
     except OSError as error:
         if is_disk_full(error):
             raise DiskFull("the disk filled up while the files were fetched; make room and start again") from None
         raise Fault(f"{what} could not be fetched: {error.strerror or type(error).__name__}") from None
+
+
+def _unreachable(what: str) -> Fault:
+    return Fault(f"the hub cannot be reached to fetch {what}: look at this machine's network, and try again")
 
 
 if __name__ == "__main__":
