@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from anyio import to_thread
 
 from modelforge.api.deps import State
 from modelforge.api.keep import keep
-from modelforge.contracts.dataset import Change, DatasetUploaded, Validation
+from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions, Validation
 from modelforge.datasets import ingest
 from modelforge.datasets.child import Progress
 
@@ -26,15 +26,22 @@ class File(NamedTuple):
 
 
 async def arrive(
-    here: State, files: Sequence[File], filename: str, change: Change, progress: Progress
+    here: State, files: Sequence[File], filename: str, change: Change, options: ReadOptions, progress: Progress
 ) -> DatasetUploaded:
-    """Make the files, in their order, a version of the dataset ``filename``. They are gone when that is done, and stay
-    where it is refused; raises what ``ingest.admit`` raises."""
-    progress(0.0, "checking every row")
-    file = files[0] if len(files) == 1 else await asyncio.to_thread(_join, files)
-    report = await ingest.admit(file.path, file.name)
-    progress(1.0, "keeping it")
-    row = await to_thread.run_sync(keep, here, file.path, filename, report, change)
+    """Make the files, in their order, a version of the dataset ``filename``. One that holds rows already is moved; the
+    others stay. Raises what ``ingest.check_files`` and ``ingest.require_examples`` raise, and then has moved none."""
+    progress(0.0, "reading and checking every row")
+    rows = here.settings.scratch / f".rows-{secrets.token_hex(8)}.partial"
+    limit = here.settings.max_upload_mb * 1_000_000
+    try:
+        report = await ingest.check_files(files, rows=rows, options=options, limit=limit)
+        ingest.require_examples(report)
+        progress(1.0, "keeping it")
+        kept = rows if report.converted else files[0].path
+        row = await to_thread.run_sync(keep, here, kept, filename, report, change)
+    finally:
+        # In a thread of its own, which goes on where this task is cancelled.
+        await asyncio.shield(asyncio.to_thread(rows.unlink, missing_ok=True))
     return DatasetUploaded(
         filename=row.filename,
         num_examples=row.num_examples,
@@ -42,14 +49,3 @@ async def arrive(
         id=row.id,
         version=row.version,
     )
-
-
-def _join(files: Sequence[File]) -> File:
-    """All of them in one."""
-    whole = files[0].path.with_name("rows.jsonl")
-    with whole.open("xb") as out:
-        for file in files:
-            with file.path.open("rb") as rows:
-                shutil.copyfileobj(rows, out, 1 << 20)
-            out.write(b"\n")
-    return File(whole, files[0].name)

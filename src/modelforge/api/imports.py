@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from modelforge.api.arrival import File, arrive
 from modelforge.api.deps import State
-from modelforge.contracts.dataset import Change, DatasetUploaded
+from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
 from modelforge.contracts.imports import ImportRequest
 from modelforge.datasets.child import Progress, ask
 from modelforge.datasets.ingest import check_ending, open_regular, safe_filename
@@ -60,7 +60,7 @@ def source_of(request: ImportRequest, roots: Sequence[Path], max_bytes: int) -> 
     return HubSplit(request.hub, request.config, request.split, request.revision, name, max_bytes)
 
 
-async def bring(here: State, source: Source, progress: Progress) -> DatasetUploaded:
+async def bring(here: State, source: Source, options: ReadOptions, progress: Progress) -> DatasetUploaded:
     """The whole way from the source to a dataset; what fails leaves nothing."""
     folder = here.settings.scratch / f"import-{secrets.token_hex(8)}"
 
@@ -73,7 +73,7 @@ async def bring(here: State, source: Source, progress: Progress) -> DatasetUploa
     try:
         await asyncio.to_thread(folder.mkdir, mode=0o700)
         files, filename, change = await source.bring(folder, fetching)
-        return await arrive(here, files, filename, change, reading)
+        return await arrive(here, files, filename, change, options, reading)
     finally:
         # In a thread of its own, which goes on where this task is cancelled.
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))

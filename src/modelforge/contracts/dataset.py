@@ -56,6 +56,23 @@ class Finding(Contract):
     """The fix on offer for it, by its name; None where only a person can tell."""
 
 
+class ReadOptions(Contract):
+    """How files are to be read, where that cannot be seen from them, or is seen wrongly."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    encoding: str | None = None
+    """Of text: ``utf-8``, ``cp1252``, ``utf-16``, ``shift_jis`` … By default found out."""
+    delimiter: str | None = None
+    """Between the cells of CSV: one sign, or ``tab``. By default found out."""
+    sheet: str | None = None
+    """Of a workbook. By default the first with rows, and those after it that have the same columns."""
+    header: bool | None = None
+    """Whether the first row of a table names its columns. By default it does, unless it looks like data."""
+    name: str | None = None
+    """What the dataset is called; by default as the first file."""
+
+
 class Part(Contract):
     """A file, or a sheet of a workbook, whose rows stand in the dataset."""
 

@@ -7,12 +7,13 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from modelforge.contracts.base import Contract, Request, example
+from modelforge.contracts.dataset import ReadOptions
 
 SOURCES = ("hub", "path", "sample")
 _HUB_ONLY = ("config", "split", "revision")
 
 
-class ImportRequest(Request):
+class ImportRequest(Request, ReadOptions):
     """Where a dataset comes from: exactly one of ``hub``, ``path`` and ``sample``."""
 
     model_config = example(hub="ada/faq", config="default", split="train")

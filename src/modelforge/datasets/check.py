@@ -1,25 +1,82 @@
-"""``python -m modelforge.datasets.check FILE``: what is in a file, as ``reply`` says it.
+"""``python -m modelforge.datasets.check REQUEST``: what is in files, as ``reply`` says it.
 
-The server checks files in this process, so that its own event loop and interpreter stay free. It imports the standard
-library and little else, to start at once.
+The server checks files in this process, so that its own event loop and interpreter stay free. What comes as JSON Lines
+is checked as it lies there, with the standard library alone; all else is converted into them first.
 """
 
 from __future__ import annotations
 
 import gc
+import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+from modelforge.datasets.convert import Converted, convert, is_kept
+from modelforge.datasets.places import Places
 from modelforge.datasets.reply import answer
-from modelforge.datasets.validate import validate
+from modelforge.datasets.sources.base import Reading
+from modelforge.datasets.validate import Report, validate
+from modelforge.errors import DiskFull, InvalidDataset
+from modelforge.files import is_disk_full
 
 
-def main(path: str) -> int:
-    """Exit status: 0 with a report, 2 for a file that cannot be read as a dataset."""
+def main(request: str) -> int:
+    """``request`` is an object of JSON: ``files`` (pairs of path and name), ``rows`` (the path for converted rows),
+    ``folder`` (a folder for what lies there in between), ``reading`` and ``limit``.
+
+    Exit status: 0 with a report, 2 for files that cannot be read as a dataset.
+    """
     # JSON holds no cycles: looking for them among millions of short-lived objects costs time and finds nothing.
     gc.disable()
-    return answer(lambda: asdict(validate(Path(path))))
+    return answer(lambda: asdict(check(**json.loads(request))))
+
+
+def check(files: list[list[str]], rows: str, folder: str, reading: dict[str, Any], limit: int) -> Report:
+    """The report on the files' rows; they are at ``rows`` where its ``converted`` says so, else in the one file."""
+    given = [(Path(path), name) for path, name in files]
+    how = Reading(**reading)
+    if is_kept(given, how):
+        path, _ = given[0]
+        return replace(
+            validate(path),
+            source={"format": "jsonl", "encoding": "utf-8", "delimiter": None, "parts": [], "notes": []},
+        )
+    try:
+        converted = convert(given, Path(rows), Path(folder), how, limit)
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull("the disk that rows are written to is full; make room and try again") from error
+        raise
+    if not converted.source["parts"] or not Path(rows).stat().st_size:
+        raise InvalidDataset(f"there is no row in it.{_notes(converted)}")
+    return _merged(validate(Path(rows)), converted)
+
+
+def _merged(report: Report, converted: Converted) -> Report:
+    """Rows that could not be read are rows, and bad ones."""
+    findings = sorted([*converted.findings, *report.findings], key=lambda found: found["rows"][:1] or [0])
+    places = Places(converted.source["parts"])
+    return replace(
+        report,
+        num_rows=report.num_rows + converted.num_bad,
+        num_bad=report.num_bad + converted.num_bad,
+        findings=findings,
+        errors=[_entry(found, places, report) for found in findings if found["severity"] == "error"],
+        source=converted.source,
+        converted=True,
+    )
+
+
+def _entry(found: dict[str, Any], places: Places, report: Report) -> str:
+    # That no shape is known is said of the whole, not of rows.
+    return found["message"] if found["message"] in report.errors else places.entry(found)
+
+
+def _notes(converted: Converted) -> str:
+    notes = converted.source["notes"]
+    return f" ({'; '.join(notes)})" if notes else ""
 
 
 if __name__ == "__main__":

@@ -17,9 +17,6 @@ from modelforge.registry import Registry
 MIN_EXAMPLES = 10
 """Usable rows that a dataset needs: with fewer, a held-out share says nothing."""
 
-ENDINGS = (".jsonl", ".ndjson", ".json")
-"""Names of files that are read; what is in them must be JSON Lines whatever the name says."""
-
 Row = Mapping[str, Any]
 Reader = Callable[[Row], dict[str, Any] | Problem]
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
+import shutil
+import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from modelforge.contracts.dataset import Validation
+from modelforge.contracts.dataset import Finding, ReadOptions, Source, Validation
 from modelforge.contracts.training import DEVICE_NAME
 from modelforge.datasets.child import ask
-from modelforge.datasets.formats import ENDINGS, MIN_EXAMPLES, Form, Shape, look
+from modelforge.datasets.formats import MIN_EXAMPLES, Form, Shape, look
 from modelforge.datasets.rows import open_regular, read_rows
-from modelforge.datasets.validate import READABLE, Report
-from modelforge.errors import InvalidDataset, InvalidRequest, UnsupportedMedia
+from modelforge.datasets.sources.kinds import check_ending
+from modelforge.datasets.validate import Report
+from modelforge.errors import InvalidDataset, InvalidRequest
 
 __all__ = [
     "Report",
     "admit",
     "check_ending",
     "check_file",
+    "check_files",
     "iter_rows",
     "open_regular",
     "require_examples",
@@ -29,6 +35,8 @@ __all__ = [
     "usable_rows",
 ]
 
+MAX_BYTES = 20_000_000_000
+"""That a file may unpack to, where nobody says otherwise."""
 _MAX_NAME = 255
 """Bytes of a file's name on nearly every file system."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
@@ -65,17 +73,16 @@ def safe_filename(raw: str) -> str:
     return name
 
 
-def check_ending(filename: str) -> None:
-    """Raises UnsupportedMedia for a name whose ending says that the file is no JSON Lines."""
-    ending = Path(filename).suffix
-    if ending.lower() not in ENDINGS:
-        what = f"files ending in '{ending}' cannot be read" if ending else f"'{filename}' has no ending"
-        raise UnsupportedMedia(f"{what}. {READABLE}")
-
-
-async def admit(path: Path, filename: str | None = None) -> Report:
+async def admit(
+    path: Path,
+    filename: str | None = None,
+    *,
+    rows: Path | None = None,
+    options: ReadOptions | None = None,
+    limit: int = MAX_BYTES,
+) -> Report:
     """Check a file that is to be kept or trained on; raises what ``check_file`` and ``require_examples`` raise."""
-    report = await check_file(path, filename)
+    report = await check_file(path, filename, rows=rows, options=options, limit=limit)
     require_examples(report)
     return report
 
@@ -99,18 +106,61 @@ def to_validation(report: Report) -> Validation:
         shape=report.shape,
         num_rows=report.num_rows,
         num_bad=report.num_bad,
+        findings=[Finding(**finding) for finding in report.findings],
+        source=None if report.source is None else Source(**report.source),
     )
 
 
-async def check_file(path: Path, filename: str | None = None) -> Report:
-    """What is in a file, however bad its rows are. Takes as long as it takes; a cancelled check ends at once.
+async def check_file(
+    path: Path,
+    filename: str | None = None,
+    *,
+    rows: Path | None = None,
+    options: ReadOptions | None = None,
+    limit: int = MAX_BYTES,
+) -> Report:
+    """``check_files`` of one. ``filename`` is the name that the file came under, where ``path`` has another."""
+    named = path.name if filename is None else filename
+    return await check_files([(path, named)], rows=rows, options=options, limit=limit)
 
-    ``filename`` is the name that the file came under, where ``path`` has another. Raises NotFound or InvalidRequest
-    where the path names no readable regular file, UnsupportedMedia for what is not JSON Lines, InvalidDataset for a
-    file without rows and for a JSON array, Fault when the checking process broke.
+
+async def check_files(
+    files: Sequence[tuple[Path, str]],
+    *,
+    rows: Path | None = None,
+    options: ReadOptions | None = None,
+    limit: int = MAX_BYTES,
+) -> Report:
+    """What is in files that make one dataset, in this order, however bad their rows are; each with the name that it
+    came under. Takes as long as it takes; a cancelled check ends at once.
+
+    The report is about the one file as it lies there; where it says ``converted``, about the rows that were written to
+    ``rows``, which must not be there yet (None: they are not kept). An archive may unpack to ``limit`` bytes.
+
+    Raises NotFound or InvalidRequest where a path names no readable regular file, and for options that don't fit;
+    UnsupportedMedia for what is of no kind that is read, InvalidDataset for what is broken, has no rows, or is not one
+    dataset; TooLarge above the limit, Fault when the checking process broke. Then nothing is left of ``rows``.
     """
-    check_ending(path.name if filename is None else filename)
-    return Report(**await ask("datasets.check", [str(path.absolute())]))
+    for _, name in files:
+        check_ending(name)
+    options = options or ReadOptions()
+    # Beside the rows, where there is room for them; what a process that was ended left in it goes with it.
+    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, ".partial", ".check-", rows and rows.parent))
+    request = {
+        "files": [(str(path.absolute()), name) for path, name in files],
+        "rows": str((rows or folder / "rows").absolute()),
+        "folder": str(folder.absolute()),
+        "reading": options.model_dump(exclude={"name"}),
+        "limit": limit,
+    }
+    try:
+        return Report(**await ask("datasets.check", [json.dumps(request)]))
+    except BaseException:
+        if rows is not None:
+            await asyncio.shield(asyncio.to_thread(rows.unlink, missing_ok=True))
+        raise
+    finally:
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
 
 def iter_rows(path: Path, shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES, Form, Shape, look, shapes_in_words
 from modelforge.datasets.problems import is_missing, shown, text_problem
@@ -62,6 +63,12 @@ class Report:
     """One entry per kind of problem with its lines, by the first of them."""
     sha256: str
     """Of the file's bytes, in hexadecimal."""
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    """The same as ``errors``, in parts: ``contracts.dataset.Finding``."""
+    source: dict[str, Any] | None = None
+    """What the rows were read from: ``contracts.dataset.Source``."""
+    converted: bool = False
+    """Whether the file was made into another, which is the one that this is about."""
 
     @property
     def valid(self) -> bool:
@@ -222,6 +229,29 @@ class _Census:
         return best if score[best.name][2] else None
 
     def errors(self, shape: Shape | None) -> list[str]:
+        entries = [tally.entry(problem) for problem, tally in self._faults(shape)]
+        if shape is None and self.objects:
+            entries.insert(0, self._no_shape())
+        return entries
+
+    def findings(self, shape: Shape | None) -> list[dict[str, Any]]:
+        found = [
+            {
+                "code": "",
+                "severity": "error",
+                "message": problem,
+                "count": tally.count,
+                "rows": tally.first,
+                "place": tally.place,
+            }
+            for problem, tally in self._faults(shape)
+        ]
+        if shape is None and self.objects:
+            whole = {"code": "unknown_columns", "severity": "error", "count": self.objects, "rows": [], "place": ""}
+            found.insert(0, {**whole, "message": self._no_shape()})
+        return found
+
+    def _faults(self, shape: Shape | None) -> list[tuple[str, _Tally]]:
         found = {problem: [tally] for problem, tally in self._lines.items()}
         if shape is not None:
             for layout in self._layouts.values():
@@ -231,10 +261,7 @@ class _Census:
             for problem, tally in self._problems[shape.name].items():
                 found.setdefault(problem, []).append(tally)
         merged = [(problem, _Tally.merged(tallies)) for problem, tallies in found.items()]
-        entries = [tally.entry(problem) for problem, tally in sorted(merged, key=lambda each: each[1].first[0])]
-        if shape is None and self.objects:
-            entries.insert(0, self._no_shape())
-        return entries
+        return sorted(merged, key=lambda each: each[1].first[0])
 
     def _no_shape(self) -> str:
         names = list(self.names)
@@ -274,6 +301,7 @@ def validate(path: Path) -> Report:
         num_bad=census.rows - usable,
         errors=census.errors(shape),
         sha256=digest.hexdigest(),
+        findings=census.findings(shape),
     )
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from modelforge.api.deps import Here, Roots
 from modelforge.api.errors import replies
 from modelforge.api.imports import bring, source_of
-from modelforge.contracts.dataset import DatasetUploaded
+from modelforge.contracts.dataset import DatasetUploaded, ReadOptions
 from modelforge.contracts.imports import ImportRequest
 from modelforge.contracts.operation import Operation
 from modelforge.datasets.child import Progress
@@ -23,7 +23,9 @@ async def import_dataset(here: Here, roots: Roots, request: ImportRequest) -> Op
     max_bytes = here.settings.max_upload_mb * 1_000_000
     source = await to_thread.run_sync(source_of, request, roots, max_bytes)
 
+    options = ReadOptions(**request.model_dump(include=set(ReadOptions.model_fields)))
+
     async def work(progress: Progress) -> DatasetUploaded:
-        return await bring(here, source, progress)
+        return await bring(here, source, options, progress)
 
     return here.operations.start("import", source.filename, work)

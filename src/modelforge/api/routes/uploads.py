@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi import Path as PathParameter
 
 from modelforge.api import tus
 from modelforge.api.arrival import File, arrive
 from modelforge.api.deps import Here
 from modelforge.api.errors import replies
-from modelforge.contracts.dataset import Change, DatasetUploaded
+from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
 from modelforge.contracts.operation import Operation
 from modelforge.contracts.upload import Upload, UploadList
 from modelforge.datasets.child import Progress
@@ -135,14 +135,15 @@ async def ask(here: Here) -> Response:
 
 
 @router.post("/{upload_id}/dataset", status_code=202, summary="Make it a dataset", responses=replies(404, 409, 412))
-async def make_dataset(here: Here, upload_id: UploadId) -> Operation:
+async def make_dataset(here: Here, upload_id: UploadId, options: Annotated[ReadOptions, Query()]) -> Operation:
     """When all of it has come. The result is that of a plain upload; then the upload is gone. One that is refused stays
-    until it expires, to be looked at again with other options."""
+    until it expires, to be read again with other options."""
     found = await here.uploads.whole(upload_id)
+    filename = found.filename if options.name is None else safe_filename(options.name)
+    change = Change(how="upload", summary=f"uploaded as {found.filename}", details={"files": [found.filename]})
 
     async def work(progress: Progress) -> DatasetUploaded:
         async with here.uploads.taken(upload_id) as path:
-            change = Change(how="upload", summary=f"uploaded as {found.filename}")
-            return await arrive(here, [File(path, found.filename)], found.filename, change, progress)
+            return await arrive(here, [File(path, found.filename)], filename, change, options, progress)
 
-    return here.operations.start("import", found.filename, work)
+    return here.operations.start("import", filename, work)

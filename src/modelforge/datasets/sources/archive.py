@@ -1,0 +1,124 @@
+"""Zip and gzip: the files in them, unpacked one at a time under names of ours, as far as they are no bombs."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from modelforge.datasets.problems import shown
+from modelforge.datasets.rows import open_regular
+from modelforge.errors import InvalidDataset, TooLarge
+
+NESTED = (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst")
+_DOCUMENTS = ("readme", "license", "licence", "notice", "changelog", "citation")
+"""What lies beside data and is none, by the name before its ending."""
+_RATIO = 200
+"""Times as large as it was packed: text comes to some 10, and a hundred where it repeats itself."""
+_HARMLESS = 100_000_000
+"""Bytes that may be as well packed as they like."""
+_FILES = 10_000
+"""In an archive."""
+_PIECE = 1 << 20
+
+
+def check_directory(archive: zipfile.ZipFile, limit: int | None = None) -> None:
+    """What an archive says of itself, before anything of it is unpacked; ``unpack`` counts for itself, too.
+
+    Raises InvalidDataset for a bomb, and for one that is locked by a password; TooLarge above the limit.
+    """
+    entries = archive.infolist()
+    if len(entries) > _FILES:
+        raise InvalidDataset(f"the archive holds {len(entries)} files; at most {_FILES} are read")
+    locked = next((entry for entry in entries if entry.flag_bits & 1), None)
+    if locked is not None:
+        raise InvalidDataset(f"the archive is locked by a password ({shown(locked.filename)}); pack it without one")
+    _check_size(sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries), limit)
+
+
+def unpack(path: Path, name: str, folder: Path, limit: int, notes: list[str]) -> Iterator[tuple[Path, str]]:
+    """The data files of a zip archive by the order of their names, each at a path of ours with the name that it has
+    there; it is removed when the next is asked for. Names lead nowhere: they are only shown."""
+    left_out: list[str] = []
+    with _readable("archive"), open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+        check_directory(archive, limit)
+        names = sorted({entry.filename for entry in archive.infolist() if not entry.is_dir()})
+        wanted = []
+        for inner in names:
+            parts = PurePosixPath(inner.replace("\\", "/")).parts
+            base = parts[-1] if parts else ""
+            if "__MACOSX" in parts or any(part.startswith(".") for part in parts) or not base:
+                left_out.append(inner)
+            elif base.lower().endswith(NESTED):
+                raise InvalidDataset(
+                    f"the archive holds an archive, {shown(inner)}; pack the files themselves into one archive"
+                )
+            elif base.partition(".")[0].lower() in _DOCUMENTS:
+                left_out.append(inner)
+            else:
+                wanted.append(inner)
+        yield from _members(archive, wanted, name, folder, limit)
+    if left_out:
+        more = f" and {len(left_out) - 5} more" if len(left_out) > 5 else ""
+        notes.append(f"left out of the archive: {', '.join(map(shown, left_out[:5]))}{more}")
+
+
+def _members(
+    archive: zipfile.ZipFile, wanted: list[str], name: str, folder: Path, limit: int
+) -> Iterator[tuple[Path, str]]:
+    total = 0
+    target = folder / "member"
+    for inner in wanted:
+        entry = archive.getinfo(inner)
+        try:
+            with archive.open(entry) as packed:
+                total += _copy(packed, target, entry.compress_size, limit - total)
+            yield target, f"{name}/{printable(inner)}"
+        finally:
+            target.unlink(missing_ok=True)
+
+
+def gunzip(path: Path, folder: Path, limit: int) -> Path:
+    """What is packed in a gzip file, in a file of ours."""
+    target = folder / "unpacked"
+    with _readable("gzip file"), open_regular(path) as stream, gzip.GzipFile(fileobj=stream) as packed:
+        _copy(packed, target, path.stat().st_size, limit)
+    return target
+
+
+def printable(name: str) -> str:
+    """A name out of an archive in one line of signs that can be shown."""
+    return shown(name[-200:])[1:-1] if not name.isprintable() else name[-200:]
+
+
+def _copy(packed: IO[bytes], target: Path, packed_size: int, limit: int) -> int:
+    size = 0
+    with target.open("wb") as out:
+        while piece := packed.read(_PIECE):
+            size += len(piece)
+            _check_size(size, packed_size, limit)
+            out.write(piece)
+    return size
+
+
+def _check_size(size: int, packed: int, limit: int | None) -> None:
+    if size > _HARMLESS and size > _RATIO * max(packed, 1):
+        raise InvalidDataset(
+            f"the archive is a bomb: {packed / 1e6:.1f} MB unpack to more than {_RATIO} times as much, which no data does"
+        )
+    if limit is not None and size > limit:
+        raise TooLarge(
+            f"the archive unpacks to more than {limit / 1e6:g} MB. Raise MODELFORGE_MAX_UPLOAD_MB, or send it in parts"
+        )
+
+
+@contextmanager
+def _readable(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise InvalidDataset(f"the {what} is cut off or damaged ({error}): send it again, or pack it anew") from error

@@ -1,0 +1,387 @@
+"""Excel workbooks (.xlsx), read event by event: a sheet of a million rows takes no more memory than one of ten.
+
+A library would give values; only the file itself tells a formula that was never calculated from an empty cell, and a
+date from a number.
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import repeat
+from pathlib import Path
+from typing import IO, NamedTuple
+from xml.parsers import expat
+
+from modelforge.datasets.problems import shown
+from modelforge.datasets.rows import MAX_LINE
+from modelforge.datasets.sources.archive import check_directory
+from modelforge.datasets.sources.base import Reading, Table
+from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
+from modelforge.datasets.sources.grid import Cells, Grid, grid
+from modelforge.datasets.sources.spool import Spool
+from modelforge.errors import InvalidDataset, InvalidRequest, did_you_mean
+
+_PIECE = 1 << 16
+_ROWS, _COLUMNS = 1_048_576, 16_384
+"""That a sheet can have."""
+_PART = 16_000_000
+"""Bytes of a part that is read whole: the list of sheets, the formats of cells."""
+_DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+"""Numbers of the built-in formats that show dates and times."""
+_LITERAL = re.compile(r'"[^"]*"|\[(?!h|m|s)[^\]]*\]|\\.|_.', re.IGNORECASE)
+"""In a format: quoted words, colours and places, escaped signs."""
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]+")
+
+
+class _Sheet(NamedTuple):
+    name: str
+    part: str
+    hidden: bool
+
+
+def read(path: Path, reading: Reading) -> Iterator[Table]:
+    """The sheets whose columns are those of the first that has rows, one after the other; or the one asked for."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_directory(archive)
+            yield from _tables(archive, reading)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise InvalidDataset("the workbook is cut off or damaged: open it in a spreadsheet and save it anew") from error
+    except expat.ExpatError as error:
+        raise InvalidDataset(f"the workbook cannot be read: its XML is broken ({error})") from error
+    except KeyError as error:
+        raise InvalidDataset(f"the workbook is not whole: {error.args[0]}") from error
+
+
+def _tables(archive: zipfile.ZipFile, reading: Reading) -> Iterator[Table]:
+    book = _Book(archive)
+    sheets = book.sheets
+    if reading.sheet is not None:
+        sheets = [sheet for sheet in sheets if sheet.name == reading.sheet]
+        if not sheets:
+            names = [sheet.name for sheet in book.sheets]
+            raise InvalidRequest(
+                f"sheet: the workbook has no sheet {shown(reading.sheet)}; it has {', '.join(map(shown, names[:20]))}."
+                f"{did_you_mean(reading.sheet, names)}"
+            )
+    texts = book.texts()
+    try:
+        columns: tuple[str, ...] | None = None
+        skipped: list[str] = []
+        for sheet in sheets:
+            if sheet.hidden and reading.sheet is None:
+                skipped.append(f"{shown(sheet.name)} (hidden)")
+                continue
+            with archive.open(sheet.part) as stream:
+                found = _grid(stream, book, texts, reading)
+                if found is None:
+                    skipped.append(f"{shown(sheet.name)} (empty)")
+                    continue
+                if columns is not None and found.columns != columns:
+                    skipped.append(f"{shown(sheet.name)} (other columns)")
+                    continue
+                notes = found.notes
+                if columns is None:
+                    columns, first_notes = found.columns, notes
+                yield Table(found.items, "row", found.first, sheet.name, notes=notes)
+        if skipped and columns is not None:
+            more = f" and {len(skipped) - 10} more" if len(skipped) > 10 else ""
+            first_notes.append(f"sheets left out: {', '.join(skipped[:10])}{more}")
+    finally:
+        texts.close()
+
+
+def _grid(stream: IO[bytes], book: _Book, texts: Spool, reading: Reading) -> Grid | None:
+    return grid(_Rows(book, texts).read(stream), reading.header, ragged=True)
+
+
+class _Book:
+    """What the cells of all sheets share."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self.from_1904 = False
+        self.dates: list[bool] = []
+        """Whether the n-th style shows a date."""
+        self.sheets: list[_Sheet] = []
+        parts: dict[str, str] = {}
+
+        def relation(name: str, given: dict[str, str]) -> None:
+            if name == "Relationship" and given.get("Type", "").endswith("/worksheet"):
+                target = given.get("Target", "")
+                parts[given.get("Id", "")] = target.lstrip("/") if target.startswith("/") else f"xl/{target}"
+
+        def sheet(name: str, given: dict[str, str]) -> None:
+            if name == "workbookPr":
+                self.from_1904 = given.get("date1904") in ("1", "true")
+            elif name == "sheet" and (part := parts.get(given.get("id", ""))) is not None:
+                self.sheets.append(_Sheet(given.get("name", ""), part, given.get("state", "visible") != "visible"))
+
+        _elements(self._part("xl/_rels/workbook.xml.rels"), relation)
+        _elements(self._part("xl/workbook.xml"), sheet)
+        with suppress(KeyError):  # a workbook needs no styles
+            self._read_styles(self._part("xl/styles.xml"))
+
+    def texts(self) -> Spool:
+        """The texts that cells name by number."""
+        spool = Spool()
+        try:
+            if "xl/sharedStrings.xml" in self._archive.namelist():
+                with self._archive.open("xl/sharedStrings.xml") as stream:
+                    for text in _Texts().read(stream):
+                        spool.add(text.encode("utf-8", "surrogatepass"))
+        except BaseException:
+            spool.close()
+            raise
+        return spool
+
+    def _part(self, name: str) -> bytes:
+        with self._archive.open(name) as stream:
+            content = stream.read(_PART + 1)
+        if len(content) > _PART:
+            raise InvalidDataset(f"the workbook's part {name} is too large")
+        return content
+
+    def _read_styles(self, content: bytes) -> None:
+        formats: dict[str, str] = {}
+        inside = False
+
+        def style(name: str, given: dict[str, str]) -> None:
+            nonlocal inside
+            if name == "numFmt":
+                formats[given.get("numFmtId", "")] = given.get("formatCode", "")
+            elif name in ("cellXfs", "cellStyleXfs", "cellStyles"):
+                inside = name == "cellXfs"
+            elif name == "xf" and inside:
+                self.dates.append(_shows_date(given.get("numFmtId", "0"), formats))
+
+        _elements(content, style)
+
+
+def _shows_date(number: str, formats: dict[str, str]) -> bool:
+    code = formats.get(number)
+    if code is None:
+        return number.isdecimal() and int(number) in _DATES
+    return re.search("[ymdhs]", _LITERAL.sub("", code).lower().replace("general", "")) is not None
+
+
+def _parser() -> expat.XMLParserType:
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+
+    def refuse(*_: object) -> None:
+        raise InvalidDataset("the workbook's XML declares a document type, which no spreadsheet does")
+
+    parser.StartDoctypeDeclHandler = refuse
+    return parser
+
+
+def _local(name: str) -> str:
+    return name.rpartition(":")[2]
+
+
+def _elements(content: bytes, each: Callable[[str, dict[str, str]], None]) -> None:
+    parser = _parser()
+    parser.StartElementHandler = lambda name, given: each(
+        _local(name), {_local(key): value for key, value in given.items()}
+    )
+    parser.Parse(content, True)
+
+
+class _Texts:
+    """sharedStrings.xml: each ``si`` is a text, in one ``t`` or in several with formats of their own."""
+
+    def __init__(self) -> None:
+        self._done: list[str] = []
+        self._pieces: list[str] = []
+        self._size = 0
+        self._inside = self._spoken = False
+
+    def read(self, stream: IO[bytes]) -> Iterator[str]:
+        parser = _parser()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._data
+        while piece := stream.read(_PIECE):
+            parser.Parse(piece, False)
+            yield from self._done
+            self._done.clear()
+        parser.Parse(b"", True)
+        yield from self._done
+
+    def _start(self, name: str, _: dict[str, str]) -> None:
+        name = _local(name)
+        if name == "rPh":  # how it is pronounced
+            self._spoken = True
+        self._inside = name == "t" and not self._spoken
+
+    def _end(self, name: str) -> None:
+        name = _local(name)
+        self._inside = False
+        if name == "rPh":
+            self._spoken = False
+        elif name == "si":
+            self._done.append(_unescaped("".join(self._pieces)))
+            self._pieces.clear()
+            self._size = 0
+
+    def _data(self, data: str) -> None:
+        self._size += len(data)
+        if self._inside and self._size <= MAX_LINE:
+            self._pieces.append(data)
+
+
+class _Rows:
+    """A sheet's XML: rows of cells."""
+
+    def __init__(self, book: _Book, texts: Spool) -> None:
+        self._book = book
+        self._texts = texts
+        self._done: list[Cells | Fault | int | None] = []
+        """Rows that were read, and how many were left out between them."""
+        self._next = 1
+        self._number = 0
+        self._cells: Cells = []
+        self._fault: Fault | None = None
+        self._column = 0
+        self._place = ""
+        self._kind = self._style = ""
+        self._formula = self._inside = self._spoken = False
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def read(self, stream: IO[bytes]) -> Iterator[Cells | Fault | None]:
+        """Rows that the sheet leaves out come as None, so that the n-th is row n."""
+        parser = _parser()
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._data
+        while piece := stream.read(_PIECE):
+            parser.Parse(piece, False)
+            yield from self._take()
+        parser.Parse(b"", True)
+        yield from self._take()
+
+    def _take(self) -> Iterator[Cells | Fault | None]:
+        for entry in self._done:
+            if isinstance(entry, int):
+                yield from repeat(None, entry)
+            else:
+                yield entry
+        self._done.clear()
+
+    def _start(self, name: str, given: dict[str, str]) -> None:
+        name = _local(name)
+        if name == "c":
+            self._place = given.get("r", "")
+            found = _REFERENCE.match(self._place)
+            self._column = _column(found[1]) if found else self._column + 1
+            self._kind, self._style = given.get("t", "n"), given.get("s", "0")
+            self._formula = False
+            self._pieces.clear()
+        elif name == "row":
+            number = given.get("r", "")
+            self._number = int(number) if number.isdecimal() and len(number) < 8 else self._next
+            self._cells, self._column, self._fault, self._size = [], 0, None, 0
+        elif name == "f":
+            self._formula = True
+        elif name == "rPh":
+            self._spoken = True
+        self._inside = name in ("v", "t") and not self._spoken
+
+    def _data(self, data: str) -> None:
+        if self._inside:
+            self._size += len(data)
+            if self._size <= MAX_LINE:
+                self._pieces.append(data)
+
+    def _end(self, name: str) -> None:
+        name = _local(name)
+        self._inside = False
+        if name == "c":
+            self._end_cell()
+        elif name == "row":
+            self._end_row()
+        elif name == "rPh":
+            self._spoken = False
+
+    def _end_cell(self) -> None:
+        text = "".join(self._pieces)
+        if self._column > _COLUMNS or self._fault is not None:
+            return
+        if self._formula and not text and self._kind != "str":
+            self._fault = NO_VALUE._replace(place=f"cell {self._place}" if self._place else "")
+            return
+        if self._kind == "e":
+            self._fault = CELL_ERROR._replace(place=f"{text[:20]} in cell {self._place}")
+            return
+        if text:
+            told = self._told(text)
+            self._size += len(told)
+            if self._size > MAX_LINE:
+                self._fault = TOO_LONG
+                return
+            self._cells += [""] * (self._column - 1 - len(self._cells))
+            self._cells[self._column - 1 :] = [told]
+
+    def _end_row(self) -> None:
+        if not self._next <= self._number <= _ROWS:
+            self._number = self._next
+        if self._number > self._next:
+            self._done.append(self._number - self._next)
+        self._next = self._number + 1
+        self._done.append(self._fault or self._cells or None)
+
+    def _told(self, text: str) -> str:
+        if self._kind == "s":
+            number = int(text) if text.isdecimal() and len(text) < 10 else -1
+            if not 0 <= number < len(self._texts):
+                raise InvalidDataset(f"the workbook is not whole: cell {self._place} names a text that is not there")
+            return self._texts[number].decode("utf-8", "surrogatepass")
+        if self._kind == "b":
+            return "TRUE" if text == "1" else "FALSE"
+        if self._kind == "n":
+            style = int(self._style) if self._style.isdecimal() and len(self._style) < 7 else 0
+            dated = style < len(self._book.dates) and self._book.dates[style]
+            return _number(text, dated, self._book.from_1904)
+        return _unescaped(text)
+
+
+def _column(letters: str) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number
+
+
+def _number(text: str, dated: bool, from_1904: bool) -> str:
+    """As short as it can be written: Excel stores 0.1 + 0.2 with 17 digits, and 42 as 42.0 at times."""
+    try:
+        value = float(text)
+    except ValueError:
+        return text
+    if dated and 0 <= value < 2_958_466:  # up to the year 9999
+        return _date(value, from_1904)
+    if value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return repr(value)
+
+
+def _date(value: float, from_1904: bool) -> str:
+    # Excel holds 1900 for a leap year: from March 1900 on, days count from 30 December 1899.
+    start = datetime(1904, 1, 1) if from_1904 else datetime(1899, 12, 30 if value >= 60 else 31)
+    moment = start + timedelta(seconds=round(value * 86_400))
+    if value < 1:
+        return moment.time().isoformat()
+    return moment.date().isoformat() if moment.time() == datetime.min.time() else moment.isoformat()
+
+
+def _unescaped(text: str) -> str:
+    """Signs that XML cannot hold are written ``_x000D_``."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
