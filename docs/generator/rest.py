@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from generator.markdown import code, literal, page, pretty, prose, table
-from generator.schema import Schema, example_of, fields_table, name_of, openapi, rule_of, type_of
+from generator.schema import Schema, example_of, fields_table, name_of, openapi, reply_of, rule_of, type_of
 
 BASE = "http://localhost:8000"
 INTRO = f"""\
@@ -22,7 +22,7 @@ Responses may gain fields; they never lose any, and never change their types. Ti
 `size_mb` is in units of 1 000 000 bytes. Lists hold everything, oldest first, unless `limit` and `offset` are given.
 
 What the server sends by itself while it trains is on the page [WebSocket](websocket.md)."""
-USUAL = ("200", "400", "401", "403", "500")
+USUAL = ("200", "201", "202", "204", "400", "401", "403", "500")
 ERRORS = """\
 Every error of every route has this form, with the same HTTP status. Every route may answer 400 (a parameter that \
 cannot be), 401 (an API key is needed; all but `/api/health`), 403 (a foreign origin or host) and 500 (something of \
@@ -74,15 +74,23 @@ def _route(method: str, path: str, operation: Schema) -> Iterator[str]:
     body = operation.get("requestBody")
     if body:
         yield from _body(body)
-    reply = name_of(operation["responses"]["200"]["content"]["application/json"]["schema"]) or ""
-    yield f"Reply: [{reply}](responses.md#{reply.lower()})"
-    yield fields_table(reply, "responses.md")
+    answered = reply_of(operation)
+    reply = name_of(answered.get("content", {}).get("application/json", {}).get("schema", {})) or ""
+    if reply:
+        yield f"Reply: [{reply}](responses.md#{reply.lower()})"
+        yield fields_table(reply, "responses.md")
+    else:
+        yield "Reply: 204, without a body."
+    if "headers" in answered:
+        told = [(f"`{name}`", each["description"]) for name, each in answered["headers"].items()]
+        yield table(("header of the reply", "meaning"), told)
     own = [
         f"{each} {text['description'].lower()}; " for each, text in operation["responses"].items() if each not in USUAL
     ]
     yield f"Errors: {''.join(own)}{'and ' if own else ''}those of [every route](#errors)."
     yield code(_curl(method, path, operation), "bash")
-    yield code(pretty(example_of(reply)), "json")
+    if reply:
+        yield code(pretty(example_of(reply)), "json")
 
 
 def _parameter(parameter: Schema) -> tuple[str, str, str, str, str, str]:
@@ -101,6 +109,9 @@ def _body(body: Schema) -> Iterator[str]:
         return
     yield f"Request (`{kind}`):" if name is None else "Request:"
     schema = content["schema"] if name is None else openapi()["components"]["schemas"][name]
+    if "properties" not in schema:
+        yield "The body is the bytes themselves."
+        return
     rows = []
     for field, each in schema["properties"].items():
         required = field in schema.get("required", [])
@@ -112,6 +123,7 @@ def _body(body: Schema) -> Iterator[str]:
 
 def _curl(method: str, path: str, operation: Schema) -> str:
     query: dict[str, Any] = {}
+    headers = []
     for parameter in operation.get("parameters", []):
         examples = parameter.get("examples") or parameter["schema"].get("examples") or []
         if parameter["in"] == "path":
@@ -120,6 +132,8 @@ def _curl(method: str, path: str, operation: Schema) -> str:
             query["limit"] = 10
         elif parameter["in"] == "query" and parameter["required"]:
             query[parameter["name"]] = examples[0]
+        elif parameter["in"] == "header" and parameter["required"]:
+            headers += ["-H", shlex.quote(f"{parameter['name']}: {examples[0]}")]
     url = f"{BASE}{path}" + (f"?{urlencode(query)}" if query else "")
     words = ["curl"] if method == "get" else ["curl", "-X", method.upper()]
     content = operation.get("requestBody", {}).get("content", {})
@@ -128,4 +142,7 @@ def _curl(method: str, path: str, operation: Schema) -> str:
     if "application/json" in content:
         example = json.dumps(example_of(name_of(content["application/json"]["schema"]) or ""), ensure_ascii=False)
         return f"curl {url} \\\n  -H 'Content-Type: application/json' \\\n  -d {shlex.quote(example)}"
-    return " ".join([*words, shlex.quote(url)])
+    (kind, *_) = content or [None]
+    if kind is not None:
+        headers += ["-H", shlex.quote(f"Content-Type: {kind}"), "--data-binary", "@piece"]
+    return " ".join([*words, *headers, shlex.quote(url)])

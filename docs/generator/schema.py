@@ -38,6 +38,12 @@ def name_of(schema: Schema) -> str | None:
     return reference.rpartition("/")[2] if reference else None
 
 
+def reply_of(operation: Schema) -> Schema:
+    """What a route answers where all is well: at once, or that it has begun."""
+    found: Schema = next(reply for status, reply in operation["responses"].items() if status.startswith("2"))
+    return found
+
+
 def type_of(schema: Schema, link: str = "") -> str:
     """A schema in words; named types are links into the page ``link`` (empty: this page)."""
     name = name_of(schema)

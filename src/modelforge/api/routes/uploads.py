@@ -23,8 +23,12 @@ router = APIRouter(prefix="/api/uploads", tags=["uploads"])
 UploadId = Annotated[
     str, PathParameter(description="The upload's id.", examples=["0c9f2f6a7d3e4b518a6f0d2e1b3c5a79"], max_length=100)
 ]
-Bytes = Annotated[int, Header(alias="Upload-Length", ge=0, le=2**53, description="Bytes of the whole file.")]
-Start = Annotated[int, Header(alias="Upload-Offset", ge=0, le=2**53, description="Where in the file the piece begins.")]
+Bytes = Annotated[
+    int, Header(alias="Upload-Length", ge=0, le=2**53, description="Bytes of the whole file.", examples=[1_048_576])
+]
+Start = Annotated[
+    int, Header(alias="Upload-Offset", ge=0, le=2**53, description="Where the piece begins.", examples=[524_288])
+]
 About = Annotated[
     str,
     Header(
