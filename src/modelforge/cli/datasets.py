@@ -9,13 +9,16 @@ from urllib.parse import quote
 
 import typer
 
+from modelforge.cli import imports
 from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
+from modelforge.cli.operations import result_of
 from modelforge.cli.session import Json, client_of
 from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, Validation
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import check_file, to_validation
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
+app.add_typer(imports.app)
 
 File = Annotated[Path, typer.Argument(help="A file of examples, one JSON object a line.", exists=True, dir_okay=False)]
 Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
@@ -23,9 +26,14 @@ Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 
 @app.command()
 def add(ctx: typer.Context, file: File, json: Json = False) -> None:
-    """Copy a file into ModelForge and check it."""
+    """Copy a file into ModelForge and check it. A large one goes on where it stopped when it is added again."""
+    from modelforge.cli import pieces  # noqa: PLC0415 - what it takes to send is not needed to show help
+
     with client_of(ctx) as client:
-        uploaded = client.upload("/api/upload_dataset", file, DatasetUploaded)
+        if client.url is not None and pieces.is_large(file):
+            uploaded = result_of(client, pieces.send(client, file), DatasetUploaded)
+        else:
+            uploaded = client.upload("/api/upload_dataset", file, DatasetUploaded)
     if json:
         print_json(uploaded)
         return
