@@ -124,6 +124,26 @@ def test_what_can_be_chosen(server: LiveServer, request_: dict[str, str], filena
     assert (operation["result"]["filename"], operation["result"]["num_examples"]) == (filename, count)
 
 
+def test_files_of_other_kinds_are_read_as_any_that_come(
+    server: LiveServer, repositories: dict[str, Path], tmp_path: Path
+) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    (tmp_path / "data").mkdir()
+    for number, part in enumerate((rows(25)[:15], rows(25)[15:])):
+        parquet.write_table(pyarrow.Table.from_pylist(part), tmp_path / f"data/train-0000{number}-of-00002.parquet")
+    repositories["ada/parquet"] = tmp_path
+    operation = bring(server, hub="ada/parquet")
+    assert operation["status"] == "completed", operation["error"]
+    result = operation["result"]
+    assert (result["filename"], result["num_examples"]) == ("parquet-train.jsonl", 25)
+    told = result["validation"]["source"]
+    assert (told["format"], [part["rows"] for part in told["parts"]]) == ("parquet", [15, 10])
+    path = Path(server.get("/api/datasets/parquet-train.jsonl")["path"])
+    assert [json.loads(line) for line in path.read_text().splitlines()] == rows(25)
+
+
 @pytest.mark.parametrize(
     ("request_", "said"),
     [
