@@ -46,9 +46,10 @@ class ModelForge:
     ) -> None:
         self._stack.close()
 
-    def upload(self, path: str | Path) -> DatasetUploaded:
-        """Check a file of rows and keep it; its ``filename`` is what a training names."""
-        return self._client.upload("/api/upload_dataset", Path(path), DatasetUploaded)
+    def upload(self, *paths: str | Path, **options: Any) -> DatasetUploaded:
+        """Check a file of rows, or several that make one dataset, and keep it; its ``filename`` is what a training
+        names. ``options`` are those of ``ReadOptions``."""
+        return self._client.upload("/api/upload_dataset", [Path(path) for path in paths], DatasetUploaded, **options)
 
     def train(self, *, progress: Callable[[JobDetail], object] | None = None, **config: Any) -> JobDetail:
         """Train by the fields of the training configuration, to the end; ``progress`` is called when something changed.

@@ -14,7 +14,7 @@ from modelforge.api.deps import State
 from modelforge.api.keep import keep
 from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions, Validation
 from modelforge.datasets import ingest
-from modelforge.datasets.child import Progress
+from modelforge.datasets.child import Progress, no_progress
 
 
 class File(NamedTuple):
@@ -26,7 +26,12 @@ class File(NamedTuple):
 
 
 async def arrive(
-    here: State, files: Sequence[File], filename: str, change: Change, options: ReadOptions, progress: Progress
+    here: State,
+    files: Sequence[File],
+    filename: str,
+    change: Change,
+    options: ReadOptions,
+    progress: Progress = no_progress,
 ) -> DatasetUploaded:
     """Make the files, in their order, a version of the dataset ``filename``. One that holds rows already is moved; the
     others stay. Raises what ``ingest.check_files`` and ``ingest.require_examples`` raise, and then has moved none."""

@@ -1,4 +1,4 @@
-"""A file that comes in a multipart form, streamed to disk in constant memory while the event loop stays free."""
+"""Files that come in a multipart form, streamed to disk in constant memory while the event loop stays free."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ FIELD = "file"
 _PIECE = 1 << 20
 """Bytes that are gathered before they are written."""
 _ENVELOPE = 1 << 20
-"""Bytes that a form may hold beside the file: boundaries, headers, other fields."""
+"""Bytes that a form may hold beside the files: boundaries, headers, other fields."""
+_FILES = 1000
+"""In a form."""
 _HOW = "Send the file as multipart/form-data in the field 'file': curl -F file=@data.jsonl …"
 _QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')
 _EXTENDED_NAME = re.compile(rb";\s*filename\*\s*=\s*([^\s;]+)", re.IGNORECASE)
@@ -45,16 +47,16 @@ class Received:
     """In bytes."""
 
 
-async def receive(request: Request, folder: Path, max_bytes: int) -> Received:
-    """Stream the form's file into ``folder``; on any failure, a client that went away included, nothing stays there.
+async def receive(request: Request, folder: Path, max_bytes: int) -> list[Received]:
+    """Stream the form's files into ``folder``; on any failure, a client that went away included, nothing stays there.
 
-    Raises UnsupportedMedia (no multipart form, or a file whose name says that it can't be read), TooLarge (a file of
-    more than ``max_bytes``), InvalidRequest (a form that is malformed, cut short, or without exactly one file) and
+    Raises UnsupportedMedia (no multipart form, or a file whose name says that it can't be read), TooLarge (files of
+    more than ``max_bytes`` together), InvalidRequest (a form that is malformed, cut short, or without a file) and
     Fault when the disk refuses. Fields other than ``file`` are skipped.
     """
     form = _Form(_boundary(request))
     _refuse_announced(request, max_bytes)
-    target = _Target(folder)
+    targets = _Targets(folder)
     size = body = 0
     try:
         async for chunk in request.stream():
@@ -65,19 +67,18 @@ async def receive(request: Request, folder: Path, max_bytes: int) -> Received:
                 raise _too_large(max_bytes)
             if form.waiting >= _PIECE:
                 size += form.waiting
-                await asyncio.to_thread(target.write, form.take())
-        filename = form.finish()
-        size += form.waiting
-        await asyncio.to_thread(target.complete, form.take())
+                await asyncio.to_thread(targets.write, form.take())
+        filenames = form.finish()
+        await asyncio.to_thread(targets.complete, form.take(), len(filenames))
     except BaseException as error:
         # In a thread of its own, which goes on where this task is cancelled once more.
-        await asyncio.shield(asyncio.to_thread(target.discard))
+        await asyncio.shield(asyncio.to_thread(targets.discard))
         if isinstance(error, ClientDisconnect):
             raise InvalidRequest("the connection ended before the whole file had come") from None
         if isinstance(error, OSError):
             raise _disk_fault(error) from error
         raise
-    return Received(filename, target.path, size)
+    return [Received(*each) for each in zip(filenames, targets.paths, targets.sizes, strict=True)]
 
 
 def _boundary(request: Request) -> bytes:
@@ -114,27 +115,37 @@ def _disk_fault(error: OSError) -> Fault:
     return Fault(f"the upload could not be written: {error.strerror or type(error).__name__}")
 
 
-class _Target:
-    """The file on disk. Its methods run in threads; a cancelled request discards it while another may still write."""
+Pieces = list[tuple[int, bytes]]
+"""Bytes of files, each with the number of its file in the form, from 0."""
+
+
+class _Targets:
+    """The files on disk. Its methods run in threads; a cancelled request discards them while one may still write."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / f".upload-{secrets.token_hex(8)}.partial"
+        self.paths: list[Path] = []
+        self.sizes: list[int] = []
+        self._folder = folder
         self._stream: IO[bytes] | None = None
         self._discarded = False
         self._lock = threading.Lock()
 
-    def write(self, data: bytes) -> None:
+    def write(self, pieces: Pieces) -> None:
+        with self._lock:
+            if self._discarded:
+                return
+            for number, data in pieces:
+                self._reach(number)
+                assert self._stream is not None
+                self._stream.write(data)
+                self.sizes[number] += len(data)
+
+    def complete(self, pieces: Pieces, files: int) -> None:
+        self.write(pieces)
         with self._lock:
             if not self._discarded:
-                self._open().write(data)
-
-    def complete(self, data: bytes) -> None:
-        self.write(data)
-        with self._lock:
-            if self._stream is not None:
-                self._stream.flush()
-                os.fsync(self._stream.fileno())
-                self._stream.close()
+                self._reach(files - 1)
+                self._close()
 
     def discard(self) -> None:
         with self._lock:
@@ -142,23 +153,34 @@ class _Target:
             if self._stream is not None:
                 with suppress(OSError):  # what is still buffered has no room, either
                     self._stream.close()
-                self.path.unlink(missing_ok=True)
+            for path in self.paths:
+                path.unlink(missing_ok=True)
 
-    def _open(self) -> IO[bytes]:
-        if self._stream is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self.path.open("xb")
-        return self._stream
+    def _reach(self, number: int) -> None:
+        """Open the file of this number; those before it are whole, and may be empty."""
+        while len(self.paths) <= number:
+            self._close()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            path = self._folder / f".upload-{secrets.token_hex(8)}.partial"
+            self._stream = path.open("xb")
+            self.paths.append(path)
+            self.sizes.append(0)
+
+    def _close(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+            self._stream.close()
 
 
 class _Form:
-    """The parser's callbacks: gathers the bytes of the one part that is wanted, and skips the others."""
+    """The parser's callbacks: gathers the bytes of the parts that are wanted, and skips the others."""
 
     def __init__(self, boundary: bytes) -> None:
         self.waiting = 0
-        """Bytes of the file that were not taken yet."""
-        self._pieces: list[bytes] = []
-        self._filename: str | None = None
+        """Bytes of files that were not taken yet."""
+        self._pieces: Pieces = []
+        self._filenames: list[str] = []
         self._in_file = self._ended = False
         self._name = self._value = b""
         self._headers: dict[bytes, bytes] = {}
@@ -184,20 +206,19 @@ class _Form:
         except FormParserError as error:
             raise _malformed(error) from None
 
-    def take(self) -> bytes:
-        """The bytes that came since the last time."""
-        data = b"".join(self._pieces)
-        self._pieces.clear()
+    def take(self) -> Pieces:
+        """What came since the last time."""
+        pieces, self._pieces = self._pieces, []
         self.waiting = 0
-        return data
+        return pieces
 
-    def finish(self) -> str:
-        """The file's name, now that the body has ended."""
+    def finish(self) -> list[str]:
+        """The files' names, now that the body has ended."""
         if not self._ended:
             raise InvalidRequest("the form was cut short: its last boundary is missing. Send the file again")
-        if self._filename is None:
+        if not self._filenames:
             raise InvalidRequest(f"the form has no field 'file'. {_HOW}")
-        return self._filename
+        return self._filenames
 
     def _begin_part(self) -> None:
         self._headers = {}
@@ -220,18 +241,19 @@ class _Form:
             raise InvalidRequest(f"a part of the form has no name. {_HOW}")
         if options[b"name"] != FIELD.encode():
             return
-        if self._filename is not None:
-            raise InvalidRequest("the form holds more than one file; send one at a time")
+        if len(self._filenames) == _FILES:
+            raise InvalidRequest(f"the form holds more than {_FILES} files; pack them into a .zip")
         encoding = self._headers.get(b"content-transfer-encoding", b"binary").strip().lower()
         if encoding not in (b"binary", b"8bit", b"7bit"):
             raise InvalidRequest(f"the file comes in the encoding {ascii(encoding)[2:-1]}; send its bytes as they are")
-        self._filename = safe_filename(_raw_filename(disposition, options))
-        check_ending(self._filename)
+        filename = safe_filename(_raw_filename(disposition, options))
+        check_ending(filename)
+        self._filenames.append(filename)
         self._in_file = True
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._in_file:
-            self._pieces.append(data[start:end])
+            self._pieces.append((len(self._filenames) - 1, data[start:end]))
             self.waiting += end - start
 
     def _end(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -73,10 +73,14 @@ class Client:
     def delete(self, path: str, reply: type[T]) -> T:
         return self._send("DELETE", path, reply)
 
-    def upload(self, path: str, file: Path, reply: type[T]) -> T:
-        """Send a file as the form's field ``file``, read as it goes."""
-        with file.open("rb") as stream:
-            return self._send("POST", path, reply, files={"file": (file.name, stream, "application/octet-stream")})
+    def upload(self, path: str, files: Sequence[Path], reply: type[T], **query: Any) -> T:
+        """Send files as the form's field ``file``, read as they go."""
+        with ExitStack() as stack:
+            form = [
+                ("file", (file.name, stack.enter_context(file.open("rb")), "application/octet-stream"))
+                for file in files
+            ]
+            return self._send("POST", path, reply, files=form, params=_given(query))
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A good answer, whatever is in it."""

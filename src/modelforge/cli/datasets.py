@@ -4,42 +4,54 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
 from modelforge.cli import imports
-from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
+from modelforge.cli.console import print_fields, print_json, print_table, say, size
+from modelforge.cli.findings import print_found
+from modelforge.cli.flags import given, with_flags
 from modelforge.cli.operations import result_of
 from modelforge.cli.session import Json, client_of
-from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, Validation
+from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, ReadOptions
 from modelforge.datasets.formats import MIN_EXAMPLES
-from modelforge.datasets.ingest import check_file, to_validation
+from modelforge.datasets.ingest import check_files, to_validation
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
 app.add_typer(imports.app)
 
-File = Annotated[Path, typer.Argument(help="A file of examples, one JSON object a line.", exists=True, dir_okay=False)]
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Files of examples that make one dataset: JSON Lines, JSON, CSV, TSV, Parquet, Excel, text, or a zip or "
+        "gzip of these.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
 Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 
 
 @app.command()
-def add(ctx: typer.Context, file: File, json: Json = False) -> None:
-    """Copy a file into ModelForge and check it. A large one goes on where it stopped when it is added again."""
+@with_flags(ReadOptions)
+def add(ctx: typer.Context, files: Files, json: Json = False, **flags: Any) -> None:
+    """Copy files into ModelForge and check them. A large one that is added again goes on where it stopped."""
     from modelforge.cli import pieces  # noqa: PLC0415 - what it takes to send is not needed to show help
 
+    options = given(ReadOptions, flags)
     with client_of(ctx) as client:
-        if client.url is not None and pieces.is_large(file):
-            uploaded = result_of(client, pieces.send(client, file), DatasetUploaded)
+        if client.url is not None and len(files) == 1 and pieces.is_large(files[0]):
+            uploaded = result_of(client, pieces.send(client, files[0], **options), DatasetUploaded)
         else:
-            uploaded = client.upload("/api/upload_dataset", file, DatasetUploaded)
+            uploaded = client.upload("/api/upload_dataset", files, DatasetUploaded, **options)
     if json:
         print_json(uploaded)
         return
     version = f", version {uploaded.version}" if uploaded.version > 1 else ""
     say(f"Added {uploaded.filename}{version}: {uploaded.num_examples} usable examples.")
-    _print_problems(uploaded.validation)
+    print_found(uploaded.validation)
 
 
 @app.command("list")
@@ -60,9 +72,11 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 
 
 @app.command()
-def check(file: File, json: Json = False) -> None:
-    """Check a file without adding it. The exit code is 1 where something is wrong."""
-    found = to_validation(asyncio.run(check_file(file)))
+@with_flags(ReadOptions, skip=["name"])
+def check(files: Files, json: Json = False, **flags: Any) -> None:
+    """Check files without adding them. The exit code is 1 where something is wrong."""
+    options = ReadOptions(**given(ReadOptions, flags))
+    found = to_validation(asyncio.run(check_files([(file, file.name) for file in files], options=options)))
     usable = found.num_rows - found.num_bad
     if usable < MIN_EXAMPLES:
         few = f"{usable} usable examples, at least {MIN_EXAMPLES} are needed"
@@ -71,9 +85,15 @@ def check(file: File, json: Json = False) -> None:
         print_json(found)
     else:
         print_fields(
-            {"File": file, "Rows": found.num_rows, "Usable": usable, "Fields": found.shape, "Valid": found.valid}
+            {
+                "File": ", ".join(map(str, files)),
+                "Rows": found.num_rows,
+                "Usable": usable,
+                "Fields": found.shape,
+                "Valid": found.valid,
+            }
         )
-        _print_problems(found)
+        print_found(found)
     if not found.valid:
         raise typer.Exit(1)
 
@@ -92,8 +112,3 @@ def rm(ctx: typer.Context, filename: Name, json: Json = False) -> None:
 def quoted(name: str) -> str:
     """A name as one part of a path."""
     return quote(name, safe="")
-
-
-def _print_problems(validation: Validation) -> None:
-    for problem in validation.errors:
-        note(problem, "yellow")

@@ -158,7 +158,7 @@ def _dataset(client: Client) -> str:
     try:
         known = client.get(f"/api/datasets/{name}", DatasetDetail)
     except NotFound:
-        return client.upload("/api/upload_dataset", DEMO_DATASET, DatasetUploaded).filename
+        return client.upload("/api/upload_dataset", [DEMO_DATASET], DatasetUploaded).filename
     return name if known.sha256 == sha256(DEMO_DATASET) else str(DEMO_DATASET)
 
 

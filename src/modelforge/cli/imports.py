@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from modelforge.cli.console import note, print_json, print_table, say
+from modelforge.cli.console import print_json, print_table, say
+from modelforge.cli.findings import print_found
 from modelforge.cli.flags import given, with_flags
 from modelforge.cli.operations import result_of
 from modelforge.cli.session import Json, client_of
@@ -41,10 +42,7 @@ def import_(ctx: typer.Context, source: Source = None, json: Json = False, **fla
         return
     version = f", version {brought.version}" if brought.version > 1 else ""
     say(f"Imported {brought.filename}{version}: {brought.num_examples} usable examples.")
-    for choice in brought.validation.source.notes if brought.validation.source else []:
-        note(choice)
-    for problem in brought.validation.errors:
-        note(problem, "yellow")
+    print_found(brought.validation)
 
 
 @app.command()

@@ -49,8 +49,11 @@ def check(files: list[list[str]], rows: str, folder: str, reading: dict[str, Any
         if is_disk_full(error):
             raise DiskFull("the disk that rows are written to is full; make room and try again") from error
         raise
-    if not converted.source["parts"] or not Path(rows).stat().st_size:
-        raise InvalidDataset(f"there is no row in it.{_notes(converted)}")
+    if converted.empty:
+        places = Places(converted.source["parts"])
+        why = [*map(places.entry, converted.findings), *converted.source["notes"]]
+        none = "there is no row in it that can be read" if converted.num_bad else "there is no row in it"
+        raise InvalidDataset(". ".join([none, *why]))
     return _merged(validate(Path(rows)), converted)
 
 
@@ -72,11 +75,6 @@ def _merged(report: Report, converted: Converted) -> Report:
 def _entry(found: dict[str, Any], places: Places, report: Report) -> str:
     # That no shape is known is said of the whole, not of rows.
     return found["message"] if found["message"] in report.errors else places.entry(found)
-
-
-def _notes(converted: Converted) -> str:
-    notes = converted.source["notes"]
-    return f" ({'; '.join(notes)})" if notes else ""
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from modelforge.datasets.rows import MAX_LINE, Row
 from modelforge.datasets.sources import archive
 from modelforge.datasets.sources.base import Item, Reading, Table
 from modelforge.datasets.sources.faults import TOO_DEEP, TOO_LONG, Fault
+from modelforge.datasets.sources.jsonl import encoding_of
 from modelforge.datasets.sources.kinds import ENDINGS, head_of, is_gzip, is_workbook, is_zip, kind_of
 from modelforge.errors import InvalidDataset, TooLarge, UnsupportedMedia
 
@@ -50,6 +51,8 @@ class Converted:
     """As the contract's ``Finding``."""
     num_bad: int
     """Rows that could not be read."""
+    empty: bool
+    """Whether no row could."""
 
 
 def is_kept(files: Files, reading: Reading) -> bool:
@@ -60,9 +63,7 @@ def is_kept(files: Files, reading: Reading) -> bool:
     head = head_of(path)
     if is_gzip(head) or is_zip(head):
         return False
-    if head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")):
-        return False
-    return kind_of(path, name, None).name == "jsonl"
+    return kind_of(path, name, None).name == "jsonl" and encoding_of(head).name == "utf-8"
 
 
 def convert(files: Files, target: Path, folder: Path, reading: Reading, limit: int) -> Converted:
@@ -126,6 +127,7 @@ class _Writer:
         self._out = out
         self._limit = limit
         self._size = self._line = self._bad = 0
+        self._empty = True
         self._parts: list[dict[str, Any]] = []
         self._kinds: dict[str, None] = {}
         self._tables: list[Table] = []
@@ -139,7 +141,7 @@ class _Writer:
         for item in table.items:
             if fields is None and (fields := _fields(item)) is not None:
                 self._require_kin(called, fields)
-            if type(item) is dict:
+            if isinstance(item, dict):
                 self._add(item)
             elif isinstance(item, bytes):
                 self._line += item.count(b"\n") + 1
@@ -148,9 +150,7 @@ class _Writer:
                 self._refuse(item)
         self._kinds.setdefault(kind)
         self._tables.append(table)
-        self._parts.append(
-            {"name": called, "unit": table.unit, "first": table.first, "rows": self._line - before}
-        )
+        self._parts.append({"name": called, "unit": table.unit, "first": table.first, "rows": self._line - before})
 
     def done(self) -> Converted:
         first = self._tables[0] if self._tables else None
@@ -162,7 +162,7 @@ class _Writer:
             "parts": self._parts,
             "notes": list(dict.fromkeys(notes)),
         }
-        return Converted(source, [_finding(tally) for tally in self._tallies.values()], self._bad)
+        return Converted(source, [_finding(tally) for tally in self._tallies.values()], self._bad, self._empty)
 
     def _add(self, row: Row) -> None:
         try:
@@ -193,9 +193,10 @@ class _Writer:
         self._size += len(line) + 1
         if self._size > self._limit:
             raise TooLarge(
-                f"the rows take more than {self._limit / 1e6:g} MB as JSON Lines, in which each names its columns. Raise "
-                "MODELFORGE_MAX_UPLOAD_MB, or leave columns out"
+                f"the rows take more than {self._limit / 1e6:g} MB as JSON Lines, in which each names its columns. "
+                "Raise MODELFORGE_MAX_UPLOAD_MB, or leave columns out"
             )
+        self._empty = self._empty and not line.strip()
         self._out.write(line)
         self._out.write(b"\n")
 
@@ -207,8 +208,8 @@ class _Writer:
         first, others = self._kin
         if fields != others and (_shape(fields) is None or _shape(fields) != _shape(others)):
             raise InvalidDataset(
-                f"{shown(name)} has the columns {_listed(fields)}, and {shown(first)} has {_listed(others)}: they are no "
-                "one dataset. Send them one by one, or give them the same columns"
+                f"{shown(name)} has the columns {_listed(fields)}, and {shown(first)} has {_listed(others)}: they are "
+                "no one dataset. Send them one by one, or give them the same columns"
             )
 
 

@@ -30,7 +30,9 @@ class Places:
         """``rows 3, 7 and 12``, ``faq.csv row 3; more.csv rows 7, 12 and 95 more``: the first of so many."""
         numbers = [self.of(line) for line in lines][:LISTED]
         more = count - len(numbers)
-        groups = [(unit, [str(number) for _, number in found]) for unit, found in groupby(numbers, lambda each: each[0])]
+        groups = [
+            (unit, [str(number) for _, number in found]) for unit, found in groupby(numbers, lambda each: each[0])
+        ]
         words = []
         for at, (unit, shown) in enumerate(groups, 1):
             last = at == len(groups)

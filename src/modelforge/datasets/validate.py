@@ -11,12 +11,8 @@ from typing import Any
 from modelforge.datasets.formats import MIN_EXAMPLES, SHAPES, Form, Shape, look, shapes_in_words
 from modelforge.datasets.problems import is_missing, shown, text_problem
 from modelforge.datasets.rows import BadLine, Row, open_regular, read_rows
+from modelforge.datasets.sources.kinds import READABLE
 from modelforge.errors import InvalidDataset, UnsupportedMedia
-
-READABLE = (
-    "This version reads JSON Lines: UTF-8 text with one JSON object per line, in a file that ends in .jsonl, "
-    ".ndjson or .json."
-)
 
 _MAGIC = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",

@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,8 @@ from modelforge.strategies.base import Strategy
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head, Task
 
+_CONVERTED = ".dataset-"
+"""How files in the scratch folder begin that hold the rows of a CSV file, a workbook and the like."""
 COMPUTE_SPECS: dict[str, dict[str, Any]] = {
     # Four examples an optimizer step on every machine, so that the same request learns the same; a larger one takes
     # them in fewer passes.
@@ -96,7 +99,7 @@ async def check(
             resolved = resolved.model_copy(update={"lora_dropout": 0.0})
     _check_limits(resolved, model, described)
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, roots, database)
-    dataset, warnings = await _find_dataset(resolved, task, strategy, roots, database)
+    dataset, warnings = await _find_dataset(resolved, task, strategy, roots, database, settings)
     if described and provider.name == "huggingface":
         head = task.head(described, config.model_name)
         warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, dataset)
@@ -318,7 +321,12 @@ def _longest_line(path: Path) -> int:
 
 
 async def _find_dataset(
-    config: TrainingConfig, task: Task, strategy: Strategy, roots: Sequence[Path], database: Database
+    config: TrainingConfig,
+    task: Task,
+    strategy: Strategy,
+    roots: Sequence[Path],
+    database: Database,
+    settings: Settings,
 ) -> tuple[DatasetRef, list[str]]:
     """The file that the request means, checked for the task; and what is worth knowing of it."""
     name = config.dataset
@@ -333,8 +341,11 @@ async def _find_dataset(
             raise NotFound(f"dataset '{name}' is listed, but its file {path} is gone: upload it again")
     else:
         path = await to_thread.run_sync(_dataset_path, name, roots)
+        rows = settings.scratch / f"{_CONVERTED}{secrets.token_hex(8)}"
         # By its own name: what it links to may be called anything.
-        checked = await ingest.check_file(path, Path(name).name)
+        checked = await ingest.check_file(path, Path(name).name, rows=rows, limit=settings.max_upload_mb * 1_000_000)
+        if checked.converted:
+            path = rows
         digest, shape, count, bad, errors = (
             checked.sha256,
             checked.shape,
@@ -411,12 +422,22 @@ def check_name_free(name: str, settings: Settings, database: Database) -> None:
         raise Conflict(f"name: a model '{name}' exists already; choose another name, or delete that one first")
 
 
+def drop_converted(settings: Settings) -> None:
+    """Remove what ``check`` made of files that are no JSON Lines, where no run took it."""
+    for rows in settings.scratch.glob(f"{_CONVERTED}*"):
+        rows.unlink(missing_ok=True)
+
+
 def place_dataset(dataset: DatasetRef, target: Path, settings: Settings) -> DatasetRef:
     """Give a run its own copy of its data, so that it can be resumed whatever becomes of the file.
 
-    An upload never changes, so a link to it is enough; any other file is copied, and must still be what was checked.
+    An upload never changes, so a link to it is enough; what was made of another kind of file is the run's alone; any
+    other file is copied, and must still be what was checked.
     """
     source = Path(dataset.path)
+    if source.name.startswith(_CONVERTED) and source.parent == settings.scratch:
+        shutil.move(source, target)
+        return dataset.model_copy(update={"path": str(target)})
     if source.is_relative_to(settings.datasets):
         with contextlib.suppress(OSError):
             os.link(source, target)

@@ -7,8 +7,8 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -275,7 +275,7 @@ class Supervisor:
     ) -> tuple[R, str, TrainingStatus]:
         """Check the request, make its run folder and its row. The reply, made of the job's id, its place in the queue
         and warnings; its token; and how it stands."""
-        async with self._accepting:
+        async with self._accepting, self._conversions():
             plan = await preflight.check(config, self._settings, self._database, self._hardware, roots)
             job_id = f"train_{secrets.token_hex(6)}"
             run_dir = self._settings.runs / job_id
@@ -300,6 +300,14 @@ class Supervisor:
                     shutil.rmtree(run_dir, ignore_errors=True)
                 raise
             return reply_of(job_id, position, plan.warnings), token, status
+
+    @asynccontextmanager
+    async def _conversions(self) -> AsyncIterator[None]:
+        """Rows that were made of another kind of file and no run took are removed at its end."""
+        try:
+            yield
+        finally:
+            await asyncio.shield(to_thread.run_sync(preflight.drop_converted, self._settings))
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id

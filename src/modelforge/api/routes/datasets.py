@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
 
+from modelforge.api.arrival import File, arrive
 from modelforge.api.deps import Here, Limit, Offset
 from modelforge.api.errors import replies
-from modelforge.api.keep import keep
 from modelforge.api.upload import receive
 from modelforge.contracts.dataset import (
     Change,
@@ -20,7 +20,7 @@ from modelforge.contracts.dataset import (
     DatasetDetail,
     DatasetList,
     DatasetUploaded,
-    Validation,
+    ReadOptions,
 )
 from modelforge.datasets import ingest
 from modelforge.datasets.prepared import forget
@@ -38,7 +38,14 @@ _FORM = {
                 "schema": {
                     "type": "object",
                     "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary", "description": "JSON Lines, UTF-8."}},
+                    "properties": {
+                        "file": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "JSON Lines, JSON, CSV, TSV, Parquet, Excel, text, or a zip or gzip of "
+                            "these. May come several times: the files make one dataset, in their order.",
+                        }
+                    },
                 }
             }
         },
@@ -47,27 +54,25 @@ _FORM = {
 
 
 @router.post("/upload_dataset", summary="Upload a dataset", openapi_extra=_FORM, responses=replies(413, 415))
-async def upload_dataset(here: Here, request: Request) -> DatasetUploaded:
-    """JSON Lines with at least ten usable examples. A name that is taken gets its next version."""
-    received = await receive(request, here.settings.scratch, here.settings.max_upload_mb * 1_000_000)
+async def upload_dataset(here: Here, request: Request, options: Annotated[ReadOptions, Query()]) -> DatasetUploaded:
+    """A file, or several that make one dataset, with at least ten usable examples. A name that is taken gets its next
+    version."""
+    limit = here.settings.max_upload_mb * 1_000_000
+    filename = None if options.name is None else ingest.safe_filename(options.name)
+    received = await receive(request, here.settings.scratch, limit)
+    files = [File(file.path, file.filename) for file in received]
+    names = [file.name for file in files]
+    change = Change(how="upload", summary=f"uploaded as {', '.join(names[:5])}", details={"files": names})
     try:
-        report = await ingest.admit(received.path, received.filename)
-        change = Change(how="upload", summary=f"uploaded as {received.filename}")
-        row = await to_thread.run_sync(keep, here, received.path, received.filename, report, change)
+        return await arrive(here, files, filename or names[0], change, options)
     finally:
-        await to_thread.run_sync(_drop, received.path)
-    return DatasetUploaded(
-        filename=row.filename,
-        num_examples=row.num_examples,
-        validation=Validation(**row.report),
-        id=row.id,
-        version=row.version,
-    )
+        await to_thread.run_sync(_drop, [file.path for file in files])
 
 
-def _drop(uploaded: Path) -> None:
+def _drop(paths: list[Path]) -> None:
     """In a thread: a file of gigabytes takes a while to go."""
-    uploaded.unlink(missing_ok=True)
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 @router.get("/datasets", summary="All datasets", responses=replies())

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from modelforge.datasets.problems import shown
 from modelforge.datasets.rows import open_regular
@@ -51,7 +51,7 @@ def unpack(path: Path, name: str, folder: Path, limit: int, notes: list[str]) ->
         for inner in names:
             parts = PurePosixPath(inner.replace("\\", "/")).parts
             base = parts[-1] if parts else ""
-            if "__MACOSX" in parts or any(part.startswith(".") for part in parts) or not base:
+            if "__MACOSX" in parts or any(part.startswith(".") and part != ".." for part in parts) or not base:
                 left_out.append(inner)
             elif base.lower().endswith(NESTED):
                 raise InvalidDataset(
@@ -86,7 +86,7 @@ def gunzip(path: Path, folder: Path, limit: int) -> Path:
     """What is packed in a gzip file, in a file of ours."""
     target = folder / "unpacked"
     with _readable("gzip file"), open_regular(path) as stream, gzip.GzipFile(fileobj=stream) as packed:
-        _copy(packed, target, path.stat().st_size, limit)
+        _copy(cast(IO[bytes], packed), target, path.stat().st_size, limit)
     return target
 
 
@@ -108,7 +108,7 @@ def _copy(packed: IO[bytes], target: Path, packed_size: int, limit: int) -> int:
 def _check_size(size: int, packed: int, limit: int | None) -> None:
     if size > _HARMLESS and size > _RATIO * max(packed, 1):
         raise InvalidDataset(
-            f"the archive is a bomb: {packed / 1e6:.1f} MB unpack to more than {_RATIO} times as much, which no data does"
+            f"the archive is a bomb: {packed / 1e6:.1f} MB unpack to more than {_RATIO} times as much, as no data does"
         )
     if limit is not None and size > limit:
         raise TooLarge(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections import Counter, deque
 from collections.abc import Iterator
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
@@ -17,7 +15,7 @@ from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.encoding import MARK, detect, open_text
 from modelforge.datasets.sources.faults import EXCERPT, STRAY_QUOTE, TOO_LONG, UNCLOSED_QUOTE, Fault, undecodable
 from modelforge.datasets.sources.grid import KNOWN, Cells, grid
-from modelforge.errors import InvalidDataset, InvalidRequest
+from modelforge.errors import InvalidRequest
 
 DELIMITERS = ",;\t|"
 _NONE = "\x1f"

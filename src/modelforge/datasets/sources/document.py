@@ -1,4 +1,4 @@
-"""JSON that is no JSON Lines: a list of objects, an object of columns, SQuAD's nested form, objects one after the other.
+"""JSON that is no JSON Lines: a list of objects, an object of columns, SQuAD's nested form, objects one after another.
 
 Read value by value with the decoder that reads lines, over text that comes in pieces. Nothing longer than the longest
 line is ever held; a value that cannot be read is skipped by its brackets, and told of by its number.
@@ -89,7 +89,7 @@ class _Document:
             yield from self._large()
         elif isinstance(value, Fault):
             yield value
-        elif (rows := next((value[name] for name in WRAPPERS if _is_rows(value.get(name))), None)) is not None:
+        elif (rows := next((value[name] for name in WRAPPERS if is_rows(value.get(name))), None)) is not None:
             self._notes.append("the rows are those of the list in it")
             for row in rows:
                 yield from self._unfold(row)
@@ -263,14 +263,20 @@ class _Document:
         self._at = passed
 
 
-def _is_rows(value: object) -> bool:
+def is_rows(value: object) -> bool:
+    """Whether it is a list that begins with an object."""
     return type(value) is list and bool(value) and type(value[0]) is dict
+
+
+def holds_rows(value: dict[str, Any]) -> bool:
+    """Whether an object is a whole dataset: it has a list of rows in it, or consists of columns."""
+    return any(is_rows(value.get(name)) for name in WRAPPERS) or _columns(value) is not None
 
 
 def _columns(value: dict[str, Any]) -> dict[str, list[Any]] | None:
     """Columns as lists, or as pandas writes them: objects from a row's label to its value."""
     values = list(value.values())
-    if values and all(type(column) is list for column in values) and not any(map(_is_rows, values)):
+    if values and all(type(column) is list for column in values) and not any(map(is_rows, values)):
         return value
     labels = [str(label) for label in range(len(values[0]))] if values and type(values[0]) is dict else []
     if labels and all(type(column) is dict and list(column) == labels for column in values):

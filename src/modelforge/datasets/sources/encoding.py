@@ -14,6 +14,7 @@ from modelforge.datasets.rows import open_regular
 from modelforge.errors import InvalidRequest
 
 _BLOCK = 1 << 20
+_HEAD = 4096
 _LOOKED_AT = 4
 """Blocks with other letters than ASCII's that are looked at; a file is read no further for them."""
 _SAMPLE = 50_000
@@ -69,20 +70,28 @@ def detect(path: Path, asked: str | None) -> Encoding:
     Raises InvalidRequest where Python knows no such encoding.
     """
     with open_regular(path) as stream:
-        head = stream.read(_BLOCK)
-        bom = next((name for mark, name in _BOMS if head.startswith(mark)), None)
+        head = stream.read(_HEAD)
         if asked is not None:
-            return Encoding(_known(asked, bom))
-        if bom is not None:
-            return Encoding(bom)
-        wide = _wide(head)
-        if wide is not None:
-            return Encoding(wide, f"read as {wide.upper()}, which has no mark here, by its zero bytes")
+            return Encoding(_known(asked, head))
+        marked = by_mark(head)
+        if marked is not None:
+            return marked
         stream.seek(0)
         return _by_letters(list(_blocks_of_letters(stream)))
 
 
-def _known(asked: str, bom: str | None) -> str:
+def by_mark(head: bytes) -> Encoding | None:
+    """The encoding that a file's first bytes give away: by a byte order mark, or by every other byte being zero."""
+    bom = next((name for mark, name in _BOMS if head.startswith(mark)), None)
+    if bom is not None:
+        return Encoding(bom)
+    wide = _wide(head)
+    if wide is not None:
+        return Encoding(wide, f"read as {wide.upper()}, which has no mark here, by its zero bytes")
+    return None
+
+
+def _known(asked: str, head: bytes) -> str:
     try:
         info = codecs.lookup(asked)
         # Whether it is one of text; rot13 turns text into text, so bytes are tried.
@@ -91,17 +100,15 @@ def _known(asked: str, bom: str | None) -> str:
         known = False
     if not known:
         raise InvalidRequest(
-            f"encoding: {shown(asked)} is none that is known. Common ones are utf-8, cp1252 (Western European Windows), "
-            "latin-1, utf-16, shift_jis and gb18030"
+            f"encoding: {shown(asked)} is none that is known. Common ones are utf-8, cp1252 (Western European "
+            "Windows), latin-1, utf-16, shift_jis and gb18030"
         )
-    if bom == "utf-8-sig" and info.name == "utf-8":
-        return bom
-    return info.name
+    return "utf-8-sig" if info.name == "utf-8" and head.startswith(codecs.BOM_UTF8) else info.name
 
 
 def _wide(head: bytes) -> str | None:
     """UTF-16 without its mark: every other byte of most text in it is zero."""
-    pairs = len(head[:4096]) // 2
+    pairs = len(head) // 2
     if pairs < 4:
         return None
     even, odd = head[: pairs * 2 : 2].count(0), head[1 : pairs * 2 : 2].count(0)

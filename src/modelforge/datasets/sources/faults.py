@@ -31,7 +31,7 @@ STRAY_QUOTE = Fault("stray_quote", 'a quote within a quoted cell is not doubled 
 NO_VALUE = Fault("formula_without_value", "a formula has no value")
 CELL_ERROR = Fault("cell_error", "a cell holds an error of the spreadsheet")
 TORN = Fault("torn_document", "the file breaks off here")
-NOT_SQUAD = Fault("torn_article", "an article without a list of paragraphs, or a paragraph without context or questions")
+NOT_SQUAD = Fault("torn_article", "an article without paragraphs, or a paragraph without context or questions")
 
 
 def too_many(cells: int, columns: int) -> Fault:

@@ -9,20 +9,21 @@ from typing import BinaryIO, TextIO, cast
 
 from modelforge.datasets.rows import open_regular, read_blocks
 from modelforge.datasets.sources.base import Item, Reading, Table
-from modelforge.datasets.sources.encoding import Encoding, detect, open_text
+from modelforge.datasets.sources.encoding import Encoding, by_mark, detect, open_text
 from modelforge.datasets.sources.faults import TOO_LONG
 
 
-def encoding_of(path: Path, asked: str | None) -> Encoding:
-    """UTF-8 is what the lines are in, unless a mark or somebody says otherwise: a line in it that is not UTF-8 is a bad
-    line, not a reason to take all others for something else."""
-    found = detect(path, asked)
-    wide = found.name.startswith(("utf-16", "utf-32"))
-    return found if asked is not None or wide else Encoding("utf-8")
+def encoding_of(head: bytes) -> Encoding:
+    """UTF-8 is what the lines are in, unless a mark says otherwise: a line in it that is not UTF-8 is a bad line, not a
+    reason to take all others for something else."""
+    marked = by_mark(head[:4096])
+    return marked if marked is not None and marked.name != "utf-8-sig" else Encoding("utf-8")
 
 
 def read(path: Path, reading: Reading) -> Iterator[Table]:
-    encoding = encoding_of(path, reading.encoding)
+    with open_regular(path) as stream:
+        head = stream.read(4096)
+    encoding = encoding_of(head) if reading.encoding is None else detect(path, reading.encoding)
     notes = [encoding.note] if encoding.note else []
     if encoding.name.startswith("utf-8"):
         with open_regular(path) as stream:

@@ -29,8 +29,8 @@ PACKED = (".zip", ".gz")
 ENDINGS = tuple(ending for kind in KINDS for ending in kind.endings)
 
 READABLE = (
-    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx) and plain text (.txt), and "
-    "these in a .zip or .gz"
+    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx) and plain text (.txt), "
+    "and these in a .zip or .gz"
 )
 _OTHERS = {
     b"ARROW1": "an Arrow file; write it as Parquet",
@@ -39,7 +39,7 @@ _OTHERS = {
     b"\x28\xb5\x2f\xfd": "a Zstandard archive; pack it as .zip or .gz",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive; pack it as .zip or .gz",
     b"Rar!": "a RAR archive; pack it as .zip or .gz",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel or Word file, or one with a password; save it as .xlsx without one",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel or Word file, or has a password; save it as .xlsx without one",
     b"SQLite format 3\x00": "an SQLite database",
     b"%PDF-": "a PDF",
     b"\x89PNG\r\n": "a PNG picture",
@@ -49,7 +49,7 @@ _OTHERS = {
 }
 _TAR = (b"ustar", 257)
 _HEAD = 1 << 18
-_BOMS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_BLANK = "\ufeff \t\r\n"
 _TABLES = ("csv", "tsv", "text")
 
 
@@ -105,12 +105,11 @@ def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
             if head
             else f"the file is empty. {READABLE}"
         )
-    text = _text(path, head, encoding or jsonl.encoding_of(path, None).name)
-    _refuse_binary(head, text)
-    begins = text.lstrip("\ufeff \t\r\n")[:1]
-    if begins in ("{", "[") and begins:
-        told = _json(text.lstrip("\ufeff \t\r\n"), named.name, whole=len(head) < _HEAD)
-        # A table's first cell may begin with a bracket; only what is JSON is taken for it.
+    text = _text(path, head, encoding or jsonl.encoding_of(head).name)
+    _refuse_binary(text)
+    start = text.lstrip(_BLANK)
+    if start.startswith(("{", "[")):
+        told = _json(start, named.name, whole=len(head) < _HEAD)
         if told is not None:
             return KINDS.get(told)
     return KINDS.get("jsonl") if named.name == "json" else named
@@ -134,45 +133,44 @@ def _text(path: Path, head: bytes, encoding: str) -> str:
         return stream.read(_HEAD // 2)
 
 
-def _refuse_binary(head: bytes, text: str) -> None:
-    """A row that lost bytes to a crash holds zeros too: that is one bad row. A file that begins with them is no text."""
+def _refuse_binary(text: str) -> None:
+    """A row that lost bytes to a crash holds zeros, too: that is one bad row. Text has none at its start."""
     start = text[:1000]
-    if "\0" in start and not start.lstrip("\ufeff \t\r\n").startswith(("{", "[")) and start.count("\0") * 20 > len(start):
+    if start.count("\0") * 20 > len(start) and not start.lstrip(_BLANK).startswith(("{", "[")):
         raise UnsupportedMedia(f"the file is binary, not text. {READABLE}")
 
 
 def _json(text: str, named: str, *, whole: bool) -> str | None:
-    """``jsonl`` or ``json`` for what begins with a bracket; None where it may be a table's first cell.
+    """``jsonl`` or ``json`` for what begins with a bracket; None where that is only how a table's first cell begins.
 
-    JSON Lines have a whole value in the first line and something in the second. What reaches over several lines is a
-    document, and so is a list, unless it is the first of many lines.
+    JSON Lines have a value in the first line and go on in the second. What reaches over several lines is a document,
+    and so is a list or an object of columns that is all there is.
     """
     line, _, more = text.partition("\n")
     try:
         value, end = json.JSONDecoder().raw_decode(text)
-    except RecursionError:
-        return "json" if text.startswith("[") else "jsonl"
     except json.JSONDecodeError as error:
         cut = not whole and (error.msg.startswith("Unterminated string") or error.pos > len(text) - 12)
-        if cut and "\n" not in text.rstrip("\n"):  # one line, longer than what was read of it
-            return "jsonl" if named == "jsonl" else "json"
-        if cut or (named == "json" and (text[0] == "[" or not line.rstrip().endswith("}"))):
-            return "json" if text[0] == "[" or cut or not line.strip("{ \t\r") else "jsonl"
-        if named in _TABLES:
+        if named in _TABLES and not cut:
             return None
-        return "json" if text[0] == "[" and "{" in text[:1000] else "jsonl"
-    except ValueError:  # a number with too many digits
-        return "jsonl"
-    if type(value) is not dict and named in _TABLES and type(value) is list and not (value and type(value[0]) is dict):
+        if text[0] == "[":
+            return "json"
+        if cut and not more:  # one line, longer than what was read of it
+            return "jsonl" if named == "jsonl" else "json"
+        return "json" if cut or (error.pos > len(line) and not _is_row(more.partition("\n")[0])) else "jsonl"
+    except (RecursionError, ValueError):  # too deep; a number with too many digits
+        return "jsonl" if text[0] == "{" else "json"
+    if named in _TABLES and not (type(value) is dict or document.is_rows(value)):
         return None
-    if end > len(line):
+    if end > len(line) or line[end:].strip() == ",":
         return "json"
-    rest = line[end:].strip()
-    if rest == ",":
-        return "json"
-    if more.strip() or rest:
+    if line[end:].strip() or more.strip():
         return "jsonl"
-    if type(value) is list:
-        return "json"
-    columns = all(type(inner) is list for inner in value.values()) and len(value) > 0
-    return "json" if columns or any(name in value for name in document.WRAPPERS) else "jsonl"
+    return "json" if type(value) is list or document.holds_rows(value) else "jsonl"
+
+
+def _is_row(line: str) -> bool:
+    try:
+        return type(json.loads(line)) is dict
+    except (ValueError, RecursionError):
+        return False

@@ -31,7 +31,9 @@ def read(path: Path, reading: Reading) -> Iterator[Table]:
     try:
         file = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise InvalidDataset(f"the Parquet file cannot be read: {_words(error)}. Send it again, or write it anew") from error
+        raise InvalidDataset(
+            f"the Parquet file cannot be read: {_words(error)}. Send it again, or write it anew"
+        ) from error
     with file:
         schema = file.schema_arrow
         if len(set(schema.names)) < len(schema.names):
