@@ -115,6 +115,10 @@ def test_the_whole_way_as_a_browsers_client_goes_it(client: TestClient, settings
     assert detail["sha256"] == hashlib.sha256(ROWS).hexdigest()
     assert client.head(where).status_code == 404
     assert list(settings.uploads.iterdir()) == []
+    # Of one whose server was killed between its dataset and its end, nothing is told.
+    where = begin(client, len(ROWS)).headers["location"]
+    (settings.uploads / where.rpartition("/")[2] / "data").unlink()
+    assert client.head(where).status_code == 404 and client.get("/api/uploads").json()["total"] == 0
 
 
 @pytest.mark.parametrize(
@@ -243,6 +247,16 @@ def test_the_sweep_at_the_start(settings: Settings) -> None:
     with TestClient(create_app(settings), base_url="http://localhost") as client:
         until(lambda: not (settings.uploads / names[0]).exists(), 10)
         assert [each["id"] for each in client.get("/api/uploads").json()["uploads"]] == [names[1]]
+
+
+def test_the_sweep_goes_on_while_the_server_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resumable, "SWEEP_SECONDS", 0.05)
+    short = settings.model_copy(update={"upload_expiry_hours": 0.5 / 3600})
+    with TestClient(create_app(short), base_url="http://localhost", client=("127.0.0.1", 5)) as client:
+        where = begin(client, 100).headers["location"]
+        assert client.head(where).status_code == 200
+        until(lambda: client.head(where).status_code == 404, 10)
+        assert list(settings.uploads.iterdir()) == []
 
 
 def test_no_more_at_once_than_may(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

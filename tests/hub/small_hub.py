@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -21,6 +22,7 @@ class _Handler(BaseHTTPRequestHandler):
     datasets: dict[str, Path]
     private: set[str]
     broken: set[str]
+    slow: set[str]
     gated: set[str]
     asked: list[str]
 
@@ -63,6 +65,8 @@ class _Handler(BaseHTTPRequestHandler):
         )
         revision, _, file = rest.partition("/") if "/resolve/" in path else (rest, "", "")
         known = self.headers.get("authorization") == f"Bearer {TOKEN}"
+        if name in self.slow:
+            time.sleep(60)
         if name in self.broken:
             self._send(503, b"{}")
         elif name not in self.datasets or (name in self.private and not known):
@@ -104,11 +108,12 @@ def small_hub(
     datasets: dict[str, Path] | None = None,
     private: Set[str] = frozenset(),
     broken: Set[str] = frozenset(),
+    slow: Set[str] = frozenset(),
 ) -> Iterator[tuple[str, list[str]]]:
     """A hub with these models and datasets by id; yields its address and the list of paths that it was asked for."""
     asked: list[str] = []
     has = {"models": models or {}, "datasets": datasets or {}, "asked": asked}
-    kept = {"gated": set(gated), "private": set(private), "broken": set(broken)}
+    kept = {"gated": set(gated), "private": set(private), "broken": set(broken), "slow": set(slow)}
     handler = type("Handler", (_Handler,), {**has, **kept})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import yaml
 
+from modelforge.hub.splits import CONVERTED
 from tests.hub.small_hub import COMMIT, TOKEN, small_hub
-from tests.live import LiveServer, jsonl, rows
+from tests.live import LiveServer, jsonl, rows, until
 
 CARD = {
     "configs": [
@@ -51,12 +57,15 @@ def repositories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "ada/script": made("script", script_py=b"print('never run')"),
         "ada/broken": made("broken", train_jsonl=jsonl(rows(20))),
         "ada/few": made("few", train_jsonl=jsonl(rows(3))),
+        "ada/slow": made("slow", train_jsonl=jsonl(rows(20))),
+        "ada/converted": made("converted", one__train__0000_jsonl=jsonl(rows(14)), two__test__0000_jsonl=b""),
     }
 
 
 @pytest.fixture(scope="module")
 def hub(repositories: dict[str, Path]) -> Iterator[tuple[str, list[str]]]:
-    with small_hub(datasets=repositories, gated={"ada/locked"}, private={"ada/private"}, broken={"ada/broken"}) as hub:
+    closed = {"gated": {"ada/locked"}, "private": {"ada/private"}, "broken": {"ada/broken"}, "slow": {"ada/slow"}}
+    with small_hub(datasets=repositories, **closed) as hub:
         yield hub
 
 
@@ -85,8 +94,6 @@ def bring(server: LiveServer, **request: Any) -> dict[str, Any]:
 
 def change_of(server: LiveServer, filename: str) -> dict[str, Any]:
     """How the dataset's newest version was made, as the database has it."""
-    import sqlite3
-
     with sqlite3.connect(server.home / "modelforge.db") as connection:
         query = "SELECT change FROM datasets WHERE filename = ? ORDER BY version DESC LIMIT 1"
         (text,) = connection.execute(query, (filename,)).fetchone()
@@ -115,6 +122,7 @@ def test_a_split_is_fetched_at_a_commit(server: LiveServer) -> None:
         ({"hub": "ada/plain"}, "plain-train.jsonl", 20),
         ({"hub": "ada/faq", "config": "other"}, "faq-other-train.jsonl", 11),
         ({"hub": "ada/faq", "split": "test", "revision": "v1"}, "faq-plain-test.jsonl", 12),
+        ({"hub": "ada/converted", "config": "one", "revision": CONVERTED}, "converted-one-train.jsonl", 14),
         ({"hub": "ada/faq", "name": "my questions.jsonl"}, "my questions.jsonl", 50),
     ],
 )
@@ -209,6 +217,31 @@ def test_a_server_that_may_ask_no_hub_says_so(hub: tuple[str, list[str]], tmp_pa
     server = serve(tmp_path / "home", "http://127.0.0.1:9")
     assert "the hub cannot be reached" in bring(server, hub="ada/faq")["error"]
     server.close()
+
+
+def test_how_much_has_come_is_told(hub: tuple[str, list[str]], tmp_path: Path) -> None:
+    wanted = {"id": "ada/faq", "config": None, "split": None, "revision": None, "folder": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "modelforge.hub.datasets", json.dumps({**wanted, "max_bytes": 10**9})],
+        env={**os.environ, "HF_ENDPOINT": hub[0], "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "0", "HF_TOKEN": ""},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    *progress, end = [json.loads(line) for line in done.stdout.splitlines()]
+    shares = [each["progress"] for each in progress]
+    assert shares == sorted(shares) and shares[-1] == 1.0
+    assert any(each["message"].startswith("downloading") and 0 < each["progress"] < 1 for each in progress)
+    assert [Path(path).read_bytes() for path in end["result"]["paths"]] == [jsonl(rows(30)), jsonl(rows(50)[30:])]
+
+
+def test_one_that_is_cancelled_ends_at_once_and_leaves_nothing(server: LiveServer) -> None:
+    assert server.process is not None
+    operation = server.post("/api/datasets/import", {"hub": "ada/slow"}, status=202)
+    at = f"/api/operations/{operation['id']}"
+    until(lambda: server.get(at)["message"] == "asking the hub", 20)
+    assert server.call("DELETE", at)["status"] == "cancelled"
+    assert list((server.home / "scratch").iterdir()) == []
+    lines = [" ".join(each.cmdline()) for each in psutil.Process(server.process.pid).children(recursive=True)]
+    assert not [line for line in lines if "hub.datasets" in line]
 
 
 def test_no_more_comes_than_may(hub: tuple[str, list[str]], repositories: dict[str, Path], tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from modelforge.datasets.sources.kinds import ENDINGS
 from modelforge.errors import InvalidDataset, InvalidRequest
 from modelforge.hub.splits import CONVERTED, choose, configurations
 
@@ -69,6 +70,11 @@ def test_splits_are_those_of_the_datasets_library(
     for config, splits in found.items():
         expected = by_the_library(tmp_path, config if configs else None)
         assert {split: sorted(files) for split, files in splits.items()} == expected
+
+
+def test_every_kind_of_file_that_is_read_counts() -> None:
+    for ending in ENDINGS:
+        assert configurations([f"rows{ending}", "picture.png"], {}) == {"default": {"train": [f"rows{ending}"]}}
 
 
 def test_the_hubs_own_parquet_has_a_folder_for_each() -> None:

@@ -236,7 +236,8 @@ class Uploads:
         """The same, looked at while a request may be writing."""
         folder = self._folder / id
         about = read_json_or_none(folder / _ABOUT) if _ID.fullmatch(id) else None
-        if not isinstance(about, dict):
+        # One without data was made a dataset by a server that was killed before it had said so.
+        if not isinstance(about, dict) or not (folder / _DATA).is_file():
             raise NotFound(f"there is no upload '{id[:40]}': it was finished or removed, or it has expired. Begin anew")
         status = (folder / _DATA).stat()
         begun = read_text_or_none(folder / _UNCHECKED)

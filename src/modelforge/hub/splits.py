@@ -36,8 +36,8 @@ _ABOUT = {
 }
 """Files that tell of the data."""
 _FORMATS = {
-    ".parquet": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv", ".tsv": "csv",
-    ".txt": "text", ".xlsx": "excel", ".zip": "zip",
+    ".parquet": "parquet", ".pq": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv",
+    ".tsv": "csv", ".tab": "csv", ".txt": "text", ".text": "text", ".xlsx": "excel", ".xlsm": "excel", ".zip": "zip",
 }  # fmt: skip
 """By endings, the favourite of two that are as common first."""
 
