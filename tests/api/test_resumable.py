@@ -314,7 +314,13 @@ def test_a_killed_server_goes_on_where_it_stopped(tmp_path: Path) -> None:
         with httpx.Client(base_url=server.url) as client:
             before, offset = offset, offset_of(client, where)
             assert offset == size_of(server, where) > before
+    # Nor is anything lost while it is made a dataset.
+    server.post(f"{where}/dataset", status=202)
+    server.kill()
+    server.start()
     with httpx.Client(base_url=server.url, timeout=60) as client:
+        assert client.get("/api/datasets").json()["total"] == 0
+        assert offset_of(client, where) == len(content)
         assert finish(client, where)["num_examples"] == 200_000
         path = Path(client.get("/api/datasets/large.jsonl").json()["path"])
         assert path.read_bytes() == content

@@ -219,6 +219,13 @@ def test_a_server_that_may_ask_no_hub_says_so(hub: tuple[str, list[str]], tmp_pa
     server.close()
 
 
+def test_a_hub_that_lies_about_names_gets_nowhere() -> None:
+    from modelforge.hub.datasets import _is_plain
+
+    told = ("train.jsonl", "data/a..b.jsonl", "../up.jsonl", "a/../../up.jsonl", "/etc/up.jsonl", "a\\..\\up.jsonl")
+    assert [name for name in told if _is_plain(name)] == ["train.jsonl", "data/a..b.jsonl"]
+
+
 def test_how_much_has_come_is_told(hub: tuple[str, list[str]], tmp_path: Path) -> None:
     wanted = {"id": "ada/faq", "config": None, "split": None, "revision": None, "folder": str(tmp_path)}
     done = subprocess.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,11 @@ LAYOUTS: list[tuple[list[str], Any]] = [
     (["x/1.jsonl", "y/2.jsonl"], [{"config_name": "x", "data_dir": "x"}, {"config_name": "y", "data_dir": "y"}]),
     (["d/train.jsonl", "d/test.jsonl", "other.jsonl"], [{"config_name": "default", "data_dir": "d"}]),
     (["a.jsonl", "b.jsonl"], [{"config_name": "default", "data_files": "a.jsonl"}]),
+    (
+        ["d/x/1.jsonl", "d/2.jsonl", "d/x/y/z/3.jsonl", "3.jsonl"],
+        [{"config_name": "default", "data_files": "d/**/[!2].*"}],
+    ),
+    (["d/x/1.jsonl", "d/2.jsonl", "d/x/y/3.jsonl"], [{"config_name": "default", "data_files": "*/*/*"}]),
     (["a.jsonl", "b.jsonl", "c/d.jsonl"], [{"config_name": "default", "data_files": ["a.jsonl", "c/**"]}]),
 ]
 
@@ -108,6 +114,16 @@ def test_where_there_is_nothing_it_is_said_what_there_is(names: list[str], said:
 def test_a_malformed_card_breaks_nothing(configs: Any) -> None:
     with contextlib.suppress(InvalidDataset):
         configurations(["train.jsonl"], {"configs": configs})
+
+
+def test_a_card_that_is_made_to_be_slow_is_not() -> None:
+    name = f"{'a' * 200}.jsonl"
+    began = time.monotonic()
+    for pattern in ("*a" * 60 + "*b", "/".join(["**", "*a*"] * 40) + "/b"):
+        card = {"configs": [{"config_name": "default", "data_files": pattern}]}
+        with pytest.raises(InvalidDataset):
+            configurations([name, "/".join(["a"] * 100)], card)
+    assert time.monotonic() - began < 5
 
 
 def test_what_is_chosen() -> None:

@@ -73,7 +73,7 @@ def fetch(wanted: Wanted) -> Fetched:
     say(0.0, "asking the hub")
     with _in_words(wanted):
         info = _look(wanted)
-        sizes = {file.rfilename: file.size or 0 for file in info.siblings or []}
+        sizes = {file.rfilename: file.size or 0 for file in info.siblings or [] if _is_plain(file.rfilename)}
         card = _card(wanted, info) if CARD in sizes else {}
         found = configurations(list(sizes), card, wanted.revision)
         config, split, names = choose(found, card, wanted.config, wanted.split)
@@ -90,6 +90,11 @@ def _look(wanted: Wanted) -> DatasetInfo:
     return HfApi(token=hub_token()).dataset_info(
         wanted.id, revision=wanted.revision, files_metadata=True, timeout=TIMEOUT
     )
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a file of that name lies in the folder that it is put in. The hub's all do."""
+    return not name.startswith("/") and "\\" not in name and ".." not in name.split("/")
 
 
 def _card(wanted: Wanted, info: DatasetInfo) -> dict[str, Any]:

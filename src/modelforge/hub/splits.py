@@ -6,6 +6,7 @@ The hub's own rules (https://huggingface.co/docs/hub/datasets-data-files-configu
 
 from __future__ import annotations
 
+import fnmatch
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -151,18 +152,37 @@ def _by_folders(names: Sequence[str]) -> dict[str, Splits]:
 
 def _matching(pattern: str, names: Sequence[str]) -> list[str]:
     """The names that a pattern means, without hidden ones and those that tell of the data, unless it names them."""
-    from fsspec.utils import glob_translate  # noqa: PLC0415 - the hub's own way to read patterns
-
-    try:
-        matches = re.compile(glob_translate(pattern)).fullmatch
-    except (ValueError, re.error):
-        raise InvalidDataset(f"the card's pattern '{pattern[:100]}' for data files cannot be understood") from None
-    about = _ABOUT - {PurePosixPath(pattern).name}
+    parts = pattern.split("/")
+    if any("**" in part and part != "**" for part in parts):
+        raise InvalidDataset(f"the card's pattern '{pattern[:100]}' for data files cannot be understood")
+    wanted = [None if part == "**" else re.compile(fnmatch.translate(part)) for part in parts]
+    about = _ABOUT - {parts[-1]}
     return [
         name
         for name in names
-        if matches(name) and PurePosixPath(name).name not in about and _hidden(name) == _hidden(pattern)
+        if _fits(wanted, name.split("/"))
+        and PurePosixPath(name).name not in about
+        and _hidden(name) == _hidden(pattern)
     ]
+
+
+def _fits(wanted: Sequence[re.Pattern[str] | None], parts: Sequence[str]) -> bool:
+    """Whether a path matches, None standing for any folders. Step by step: a card may be written to make one regular
+    expression for all of it take for ever."""
+    at = here = 0
+    any_at, any_here = -1, 0
+    while here < len(parts):
+        part = wanted[at] if at < len(wanted) else None
+        if at < len(wanted) and part is None:
+            any_at, any_here, at = at, here, at + 1
+        elif part is not None and part.match(parts[here]):
+            at, here = at + 1, here + 1
+        elif any_at >= 0:  # the folders go one further
+            any_here += 1
+            at, here = any_at + 1, any_here
+        else:
+            return False
+    return at == len(wanted)
 
 
 def _hidden(path: str) -> tuple[int, int]:
