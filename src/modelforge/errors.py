@@ -10,8 +10,10 @@
     ├── NotFound               404  no such model, dataset, job or path
     ├── MethodNotAllowed       405  the path is there, but does not take this method
     ├── Conflict               409  in progress already, nothing to stop, a name that is taken
+    ├── PreconditionFailed     412  a version of the upload's protocol that is not spoken here
     ├── TooLarge               413  an upload above the limit
     ├── UnsupportedMedia       415  not a kind of file that can be read
+    ├── ChecksumMismatch       460  a piece of an upload was changed on its way
     └── Fault                  500  something of ours broke; says which part and what to do
         ├── DiskFull           500  there is no room to write on
         ├── InferenceFault     500  the playground's process failed
@@ -74,6 +76,11 @@ class Conflict(ModelForgeError):
     error = "Conflict"
 
 
+class PreconditionFailed(ModelForgeError):
+    status_code = 412
+    error = "Precondition failed"
+
+
 class TooLarge(ModelForgeError):
     status_code = 413
     error = "Too large"
@@ -82,6 +89,11 @@ class TooLarge(ModelForgeError):
 class UnsupportedMedia(ModelForgeError):
     status_code = 415
     error = "Unsupported media type"
+
+
+class ChecksumMismatch(ModelForgeError):
+    status_code = 460
+    error = "Checksum mismatch"
 
 
 class Fault(ModelForgeError):

@@ -39,6 +39,8 @@ class Settings(BaseSettings):
     the environment or the file: what a command line holds, every user of the machine can read."""
     max_upload_mb: int = Field(20_000, ge=1)
     """Largest upload, in units of 1 000 000 bytes."""
+    upload_expiry_hours: float = Field(24.0, gt=0)
+    """Hours after which an upload in pieces is removed that nothing came of, and that was not made a dataset."""
     data_roots: Annotated[list[Path], NoDecode] = Field(default_factory=list)
     """Folders that datasets and models given by path must lie in, separated as in PATH, besides the home folder. When
     not given, a user of this machine may also name what lies in the home of the server's user, where the server is on
@@ -134,6 +136,11 @@ class Settings(BaseSettings):
         return self.home / "scratch"
 
     @property
+    def uploads(self) -> Path:
+        """A folder per upload in pieces; they outlive the server."""
+        return self.home / "uploads"
+
+    @property
     def on_loopback(self) -> bool:
         """Whether this machine alone can reach the server."""
         try:
@@ -143,7 +150,7 @@ class Settings(BaseSettings):
 
     def make_folders(self) -> None:
         """Create the home folder and its rooms, for its owner's eyes only."""
-        for folder in (self.home, self.runs, self.models, self.datasets, self.scratch):
+        for folder in (self.home, self.runs, self.models, self.datasets, self.scratch, self.uploads):
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:

@@ -7,6 +7,7 @@ tried is how requests are read and answered.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,7 @@ def run(url: str, report: Path, seed: int) -> int:
             *([*phases, "--max-examples", "100"] if CASES else little),
         ],
         capture_output=True, text=True, check=False, cwd=report.parent,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": "schemathesis_hooks", "PYTHONPATH": str(CONFIG.parent)},
     )  # fmt: skip
     said = json.loads(report.read_text())
     assert done.returncode == 0 and not said["errors"] and not said["failures"], done.stdout[-20_000:]

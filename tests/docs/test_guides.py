@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ from modelforge.datasets.validate import validate
 from modelforge.registry import Registry
 from modelforge.strategies import STRATEGIES
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks
-from tests.live import LiveServer, jsonl, rows
+from tests.live import LiveServer, jsonl, rows, until
 
 GUIDES = [page for page in PAGES if "reference" not in page.parts]
 
@@ -69,6 +70,24 @@ def test_the_whole_way_by_http_in_python(server: LiveServer, tiny_model: Path, t
     assert "left out: line 13: field 'output' is missing" in told
     assert re.search(r"^step \d+: loss \d", told, re.MULTILINE)
     assert re.search(r"^final loss \d", told, re.MULTILINE)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="there is no curl here")
+def test_an_upload_in_pieces_by_curl(server: LiveServer, tmp_path: Path) -> None:
+    """Begun, broken off, gone on with, and made a dataset."""
+    (script,) = [code for code in blocks(DOCS / "guide" / "http.md", "bash") if "PATCH" in code]
+    begin, send, make = script.replace("http://localhost:8000", server.url).split("\n\n")
+    content = jsonl(rows(300))
+    (tmp_path / "faq.jsonl").write_bytes(content)
+    part = send.replace("faq.jsonl |", "faq.jsonl | head -c 1000 |")
+    assert part != send
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join([begin, part, send, make])],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    until(lambda: server.get("/api/operations")["operations"][0]["status"] == "completed", 30)
+    assert Path(server.get("/api/datasets/faq.jsonl")["path"]).read_bytes() == content
 
 
 def test_training_from_python(tiny_model: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from modelforge.files import size_mb
@@ -68,6 +70,35 @@ def test_an_upload_leaves_nothing(disk: Path) -> None:
         assert server.get("/api/datasets")["datasets"] == []
         make_room(disk)
         assert server.upload("large.jsonl", jsonl(rows(60_000)))["num_examples"] == 60_000
+    finally:
+        server.close()
+
+
+@pytest.mark.fault("disk full")
+def test_an_upload_in_pieces_keeps_what_came_and_goes_on(disk: Path) -> None:
+    content = jsonl(rows(60_000))
+    server = LiveServer(disk / "home").start()
+    metadata = f"filename {base64.b64encode(b'large.jsonl').decode()}"
+    piece = {"Content-Type": "application/offset+octet-stream"}
+    try:
+        headers = {"Upload-Length": str(len(content)), "Upload-Metadata": metadata}
+        where = f"/api/uploads/{server.call('POST', '/api/uploads', status=201, headers=headers)['id']}"
+        fill(disk, leave=1 << 20)
+        refused = server.call("PATCH", where, status=500, headers={**piece, "Upload-Offset": "0"}, content=content)
+        assert refused["error"] == "Disk full" and "What came is kept" in refused["detail"]
+        offset = server.get(where)["offset"]
+        kept = (server.home / "uploads" / where.rpartition("/")[2] / "data").read_bytes()
+        assert 0 < offset == len(kept) and content.startswith(kept)
+        # Nor is it told before anything is sent that there is room where there is none.
+        refused = server.call("POST", "/api/uploads", status=500, headers=headers)
+        assert refused["error"] == "Disk full"
+        make_room(disk)
+        rest = {**piece, "Upload-Offset": str(offset)}
+        reply = httpx.patch(f"{server.url}{where}", headers=rest, content=content[offset:], timeout=60)
+        assert reply.status_code == 204, reply.text
+        operation = server.post(f"{where}/dataset", status=202)
+        until(lambda: server.get(f"/api/operations/{operation['id']}")["status"] == "completed", 60)
+        assert Path(server.get("/api/datasets/large.jsonl")["path"]).read_bytes() == content
     finally:
         server.close()
 

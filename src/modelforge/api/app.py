@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from datetime import timedelta
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
@@ -21,20 +23,25 @@ from modelforge.api.headers import SecurityHeaders
 from modelforge.api.keys import KeyRing
 from modelforge.api.limits import BodyLimit
 from modelforge.api.operations import Operations
+from modelforge.api.resumable import Uploads
 from modelforge.api.rootpath import RootPath
 from modelforge.api.routes import (
     datasets,
     docs,
     examination,
+    imports,
     info,
     jobs,
     models,
     operations,
     playground,
     preview,
+    samples,
     training,
+    uploads,
     versions,
 )
+from modelforge.api.tus import Tus
 from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
@@ -44,7 +51,10 @@ from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
-ROUTERS = (info, training, jobs, models, datasets, versions, examination, preview, operations, playground, stream, docs)
+ROUTERS = (
+    *(info, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads, operations),
+    *(playground, stream, docs),
+)
 
 
 def create_app(settings: Settings | None = None, *, supervise: bool = True, serves_queue: bool = True) -> FastAPI:
@@ -74,6 +84,7 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True, serv
     )
     # The last is the first that a request comes to.
     app.add_middleware(BodyLimit)
+    app.add_middleware(Tus)
     app.add_middleware(Access)
     if settings.allowed_origins:
         app.add_middleware(Cors, origins=settings.allowed_origins)
@@ -98,14 +109,19 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     inference = InferenceClient(settings.home / "inference.log", lease, settings.inference_memory_mb)
     supervisor = Supervisor(settings, database, machine, lease, serves_queue=serves_queue)
     works = Operations()
+    expiry = timedelta(hours=settings.upload_expiry_hours)
+    pieces = Uploads(settings.uploads, settings.max_upload_mb * 1_000_000, expiry)
+    sweeping = asyncio.create_task(pieces.sweep_for_ever()) if supervise else None
     if supervise:
         shutil.rmtree(settings.scratch, ignore_errors=True)
         settings.scratch.mkdir(mode=0o700)
         await supervisor.start()
     try:
         ring = KeyRing(database)
-        yield State(settings, database, machine, supervisor, inference, ring, works, supervises=supervise)
+        yield State(settings, database, machine, supervisor, inference, ring, works, pieces, supervises=supervise)
     finally:
+        if sweeping is not None:
+            sweeping.cancel()
         await works.close()
         await supervisor.close()
         await inference.close()

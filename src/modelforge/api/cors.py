@@ -7,6 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from modelforge.api import tus
 from modelforge.api.errors import answer
 from modelforge.api.guard import UNSAFE
 from modelforge.errors import InvalidRequest
@@ -16,7 +17,13 @@ class Cors(CORSMiddleware):
     """Starlette's, which refuses in plain text, with its refusals in the contract's form."""
 
     def __init__(self, app: ASGIApp, origins: list[str]) -> None:
-        super().__init__(app, allow_origins=origins, allow_methods=["GET", *UNSAFE], allow_headers=["*"])
+        super().__init__(
+            app,
+            allow_origins=origins,
+            allow_methods=["GET", "HEAD", *UNSAFE],
+            allow_headers=["*"],
+            expose_headers=list(tus.HEADERS),
+        )
 
     def preflight_response(self, request_headers: Headers) -> Response:
         response = super().preflight_response(request_headers)

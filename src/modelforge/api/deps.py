@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Query, Request, WebSocket
 from modelforge.api.caller import Caller
 from modelforge.api.keys import KeyRing
 from modelforge.api.operations import Operations
+from modelforge.api.resumable import Uploads
 from modelforge.catalogue import ASSETS
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict
@@ -34,6 +35,7 @@ class State:
     inference: InferenceClient
     keys: KeyRing
     operations: Operations
+    uploads: Uploads
     supervises: bool
     """Whether this is the home folder's one server."""
     listeners: set[WebSocket] = field(default_factory=set)

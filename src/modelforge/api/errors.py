@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from modelforge.api.headers import HEADERS
 from modelforge.contracts.dataset import EditRequest, ExaminationRequest, FixRequest, MappingRequest
+from modelforge.contracts.imports import ImportRequest
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.preview import PreviewRequest
@@ -46,6 +47,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/datasets/{filename}/edits": EditRequest,
     "/api/datasets/{filename}/fixes": FixRequest,
     "/api/datasets/{filename}/mapping": MappingRequest,
+    "/api/datasets/import": ImportRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
 
@@ -62,8 +64,10 @@ _SHORT = {
     403: "A foreign origin or host, or a gated model",
     404: "No such model, dataset, job or path",
     409: "In progress already, nothing to stop, or a name that is taken",
+    412: "A version of the upload's protocol that is not spoken here",
     413: "Too large",
     415: "Not a kind of file or body that can be read",
+    460: "A piece of an upload was changed on its way",
     500: "Internal error",
 }
 

@@ -18,8 +18,8 @@ MAX_DEPTH = 100
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
 _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-STREAMED = "/api/upload_dataset"
-"""Goes to the disk piece by piece, with a bound of its own."""
+PLAIN_UPLOAD = "/api/upload_dataset"
+PIECES = "/api/uploads/"
 
 
 class BodyLimit:
@@ -29,7 +29,7 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) == STREAMED:
+        if scope["type"] != "http" or _is_streamed(scope):
             await self._app(scope, receive, send)
             return
         announced = Headers(scope=scope).get("content-length", "")
@@ -37,7 +37,9 @@ class BodyLimit:
         large = announced.isdecimal() and (len(announced) > 18 or int(announced) > MAX_BODY)
         first = None if large else await _gather(receive)
         if first is None:
-            refusal = TooLarge(f"the request's body has more than {MAX_BODY / 1e6:g} MB; data goes to POST {STREAMED}")
+            refusal = TooLarge(
+                f"the request's body has more than {MAX_BODY / 1e6:g} MB; data goes to POST {PLAIN_UPLOAD}"
+            )
             await answer(refusal, {"Connection": "close"})(scope, receive, send)
             return
         fault = _fault(first.get("body", b""))
@@ -50,6 +52,12 @@ class BodyLimit:
             return waiting.pop() if waiting else await receive()
 
         await self._app(scope, gathered, send)
+
+
+def _is_streamed(scope: Scope) -> bool:
+    """Whether the body goes to the disk as it comes, with a bound of its own."""
+    path: str = scope["path"].removeprefix(scope.get("root_path", ""))
+    return path == PLAIN_UPLOAD or (scope["method"] == "PATCH" and path.startswith(PIECES))
 
 
 async def _gather(receive: Receive) -> Message | None:

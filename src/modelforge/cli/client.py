@@ -82,7 +82,8 @@ class Client:
             ]
             return self._send("POST", path, reply, files=form, params=_given(query))
 
-    def _send(self, method: str, path: str, reply: type[T], **options: Any) -> T:
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """A good answer, whatever is in it."""
         try:
             response = self._portal.call(partial(self._http.request, method, path, **options))
         except httpx.TransportError as error:
@@ -93,6 +94,10 @@ class Client:
             ) from error
         if not response.is_success:
             raise error_of(response)
+        return response
+
+    def _send(self, method: str, path: str, reply: type[T], **options: Any) -> T:
+        response = self.request(method, path, **options)
         try:
             return reply.model_validate_json(response.content)
         except ValidationError as error:

@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 import typer
 
-from modelforge.cli import versions
-from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
-from modelforge.cli.examination import FOR_DATASETS, examine_file, print_examination, print_findings
+from modelforge.cli import imports, versions
+from modelforge.cli.console import print_fields, print_json, print_table, say, size
+from modelforge.cli.examination import FOR_DATASETS, examine_file, print_examination
+from modelforge.cli.findings import print_found
 from modelforge.cli.flags import flag_of, given, with_flags
 from modelforge.cli.operations import result_of
 from modelforge.cli.preview import preview
@@ -26,7 +27,6 @@ from modelforge.contracts.dataset import (
     Examination,
     ExaminationRequest,
     ReadOptions,
-    Validation,
 )
 from modelforge.contracts.operation import Operation
 from modelforge.datasets.formats import MIN_EXAMPLES
@@ -34,6 +34,7 @@ from modelforge.datasets.ingest import check_files, to_validation
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
 app.add_typer(versions.app)
+app.add_typer(imports.app)
 
 Files = Annotated[
     list[Path],
@@ -51,15 +52,21 @@ Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 @app.command()
 @with_flags(ReadOptions)
 def add(ctx: typer.Context, files: Files, json: Json = False, **flags: Any) -> None:
-    """Copy files into ModelForge and check them."""
+    """Copy files into ModelForge and check them. A large one that is added again goes on where it stopped."""
+    from modelforge.cli import pieces  # noqa: PLC0415 - what it takes to send is not needed to show help
+
+    options = given(ReadOptions, flags)
     with client_of(ctx) as client:
-        uploaded = client.upload("/api/upload_dataset", files, DatasetUploaded, **given(ReadOptions, flags))
+        if client.url is not None and len(files) == 1 and pieces.is_large(files[0]):
+            uploaded = result_of(client, pieces.send(client, files[0], **options), DatasetUploaded)
+        else:
+            uploaded = client.upload("/api/upload_dataset", files, DatasetUploaded, **options)
     if json:
         print_json(uploaded)
         return
     version = f", version {uploaded.version}" if uploaded.version > 1 else ""
     say(f"Added {uploaded.filename}{version}: {uploaded.num_examples} usable examples.")
-    _print_found(uploaded.validation)
+    print_found(uploaded.validation)
 
 
 @app.command("list")
@@ -121,7 +128,7 @@ def check(ctx: typer.Context, files: Checked, json: Json = False, **flags: Any) 
                 "Valid": found.valid,
             }
         )
-        _print_found(found)
+        print_found(found)
         if looked is not None:
             print_examination(looked)
     if not found.valid:
@@ -140,7 +147,7 @@ def _check_dataset(ctx: typer.Context, name: str, request: dict[str, Any], *, js
         print_json(Checkup(**found.validation.model_dump(), examination=looked))
     else:
         print_fields({"Dataset": name, "Usable": found.num_examples, "Fields": found.shape, "Valid": found.valid})
-        _print_found(found.validation)
+        print_found(found.validation)
         if looked is not None:
             print_examination(looked)
     if not found.valid:
@@ -164,12 +171,3 @@ app.command()(preview)
 def quoted(name: str) -> str:
     """A name as one part of a path."""
     return quote(name, safe="")
-
-
-def _print_found(validation: Validation) -> None:
-    """How the files were read, where that was not plain to see, and what is wrong with them."""
-    for choice in validation.source.notes if validation.source else []:
-        note(choice)
-    for problem in validation.errors:
-        note(problem, "yellow")
-    print_findings(finding for finding in validation.findings if finding.severity != "error")

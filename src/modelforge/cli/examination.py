@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modelforge.cli.console import err, note, percent, print_fields, print_table
-from modelforge.contracts.dataset import Estimate, Examination, ExaminationRequest, Finding
+from modelforge.cli.console import err, percent, print_fields, print_table
+from modelforge.cli.findings import print_findings
+from modelforge.contracts.dataset import Estimate, Examination, ExaminationRequest
 from modelforge.datasets.child import ask
 from modelforge.datasets.inquiry import Inquiry, written_out
 
@@ -80,16 +80,6 @@ def print_examination(found: Examination) -> None:
             numbers=["Tokens up to", "Rows"],
         )
     print_findings(found.findings)
-
-
-def print_findings(findings: Iterable[Finding]) -> None:
-    """What is wrong with rows that are learnt from all the same."""
-    for finding in findings:
-        lines = ", ".join(map(str, finding.rows))
-        lines += f" and {finding.count - len(finding.rows)} more" if finding.count > len(finding.rows) else ""
-        place = f" ({finding.place})" if finding.place else ""
-        lines = f"line{'s' if finding.count > 1 else ''} {lines}"
-        note(f"{lines}: {finding.message}{place}. {finding.advice}", "yellow")
 
 
 def in_words(share: Estimate) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from modelforge.errors import (
     DiskFull,
+    Fault,
     Forbidden,
     InvalidDataset,
     InvalidRequest,
@@ -23,7 +24,7 @@ from modelforge.errors import (
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
     kind.__name__: kind
-    for kind in (DiskFull, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
+    for kind in (DiskFull, Fault, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 }
 
 

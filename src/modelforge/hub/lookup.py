@@ -39,7 +39,7 @@ def find_revision(model_id: str) -> str:
     what = f"model '{model_id}'"
     nowhere = f"{what} is no model of this registry, no bundled model, and no folder of this machine"
     try:
-        found = get_hf_file_metadata(hf_hub_url(model_id, "config.json"), token=_token(), timeout=TIMEOUT)
+        found = get_hf_file_metadata(hf_hub_url(model_id, "config.json"), token=hub_token(), timeout=TIMEOUT)
         if found.commit_hash:
             return found.commit_hash
         why = "the hub did not say which revision it is"
@@ -56,7 +56,7 @@ def find_revision(model_id: str) -> str:
         raise NotFound(f"{nowhere}, and its name cannot be one of the hub") from error
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError) as error:
         why = f"the hub cannot be reached ({type(error).__name__})"
-    except _transport_errors() as error:
+    except transport_errors() as error:
         why = f"the hub cannot be reached ({type(error).__name__})"
     cached = try_to_load_from_cache(model_id, "config.json")
     if isinstance(cached, str):
@@ -70,22 +70,22 @@ def find_config(model_id: str, revision: str) -> dict[str, Any]:
     from huggingface_hub import hf_hub_download  # noqa: PLC0415
 
     try:
-        path = hf_hub_download(model_id, "config.json", revision=revision, token=_token(), etag_timeout=TIMEOUT)
+        path = hf_hub_download(model_id, "config.json", revision=revision, token=hub_token(), etag_timeout=TIMEOUT)
     except OSError:  # of which the hub's own errors are
         return {}
-    except _transport_errors():
+    except transport_errors():
         return {}
     config = read_json_or_none(Path(path))
     return config if isinstance(config, dict) else {}
 
 
-def _token() -> str | None:
+def hub_token() -> str | None:
     """HUGGINGFACE_TOKEN, which the hub's own library does not know; None leaves it to that library to find HF_TOKEN or
     a stored login."""
     return None if "HF_TOKEN" in os.environ else os.environ.get("HUGGINGFACE_TOKEN")
 
 
-def _transport_errors() -> tuple[type[Exception], ...]:
+def transport_errors() -> tuple[type[Exception], ...]:
     """What the hub's HTTP library raises when nobody answers: httpx, or the successor that newer hub clients use."""
     return tuple(
         importlib.import_module(library).HTTPError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,9 @@ from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as PathParameter
 
+from modelforge.api.arrival import File, arrive
 from modelforge.api.deps import Here, Limit, Offset
 from modelforge.api.errors import replies
-from modelforge.api.keep import keep
 from modelforge.api.upload import receive
 from modelforge.contracts.dataset import (
     Change,
@@ -22,7 +21,6 @@ from modelforge.contracts.dataset import (
     DatasetList,
     DatasetUploaded,
     ReadOptions,
-    Validation,
 )
 from modelforge.datasets import ingest
 from modelforge.datasets.prepared import forget
@@ -67,24 +65,13 @@ async def upload_dataset(here: Here, request: Request, options: Annotated[ReadOp
     limit = here.settings.max_upload_mb * 1_000_000
     filename = None if options.name is None else ingest.safe_filename(options.name)
     received = await receive(request, here.settings.scratch, limit)
-    files = [(file.path, file.filename) for file in received]
-    rows = here.settings.scratch / f".rows-{secrets.token_hex(8)}.partial"
+    files = [File(file.path, file.filename) for file in received]
+    names = [file.name for file in files]
+    change = Change(how="upload", summary=f"uploaded as {', '.join(names[:5])}", details={"files": names})
     try:
-        report = await ingest.check_files(files, rows=rows, options=options, limit=limit)
-        ingest.require_examples(report)
-        names = [name for _, name in files]
-        change = Change(how="upload", summary=f"uploaded as {', '.join(names[:5])}", details={"files": names})
-        kept = rows if report.converted else files[0][0]
-        row = await to_thread.run_sync(keep, here, kept, filename or names[0], report, change)
+        return await arrive(here, files, filename or names[0], change, options)
     finally:
-        await to_thread.run_sync(_drop, [rows, *(path for path, _ in files)])
-    return DatasetUploaded(
-        filename=row.filename,
-        num_examples=row.num_examples,
-        validation=Validation(**row.report),
-        id=row.id,
-        version=row.version,
-    )
+        await to_thread.run_sync(_drop, [file.path for file in files])
 
 
 def _drop(paths: list[Path]) -> None:

@@ -1,0 +1,196 @@
+"""Data that lies elsewhere, brought here: from the hub, from files of the server's machine, from the package."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from modelforge.api.arrival import File, arrive
+from modelforge.api.deps import State
+from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
+from modelforge.contracts.imports import ImportRequest
+from modelforge.datasets.child import Progress, ask
+from modelforge.datasets.ingest import check_ending, open_regular, safe_filename
+from modelforge.errors import DiskFull, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia
+from modelforge.files import local_path
+from modelforge.hub.lookup import HUB_ID
+from modelforge.jobs.origin import check_root
+from modelforge.samples import file_of, sample_named
+
+MAX_FILES = 1000
+"""Of one folder."""
+FETCHING = 0.6
+"""The share of the work that bringing the files is, roughly; the rest is reading them."""
+_BLOCK = 1 << 24
+"""Bytes that are copied at once."""
+
+
+class Source(Protocol):
+    """Where files come from."""
+
+    @property
+    def filename(self) -> str:
+        """What the dataset will be called, as far as that is known before it is here."""
+
+    async def bring(self, folder: Path, progress: Progress) -> tuple[list[File], str, Change]:
+        """Put the files into ``folder``; also what the dataset is called, and what is noted of where it came from."""
+
+
+def source_of(request: ImportRequest, roots: Sequence[Path], max_bytes: int) -> Source:
+    """The source that a request names, looked at as far as that goes at once.
+
+    Raises NotFound, InvalidRequest (outside of the roots), InvalidDataset, UnsupportedMedia and TooLarge.
+    """
+    name = safe_filename(request.name) if request.name is not None else None
+    if request.sample is not None:
+        sample = sample_named(request.sample)
+        change = Change(how="sample", summary=f"the sample '{sample.name}'", details={"sample": sample.name})
+        return LocalFiles([file_of(sample)], name or sample.filename, change)
+    if request.path is not None:
+        return _local(request.path, name, roots, max_bytes)
+    assert request.hub is not None
+    if not HUB_ID.fullmatch(request.hub):
+        raise InvalidRequest(f"hub: {request.hub!r} cannot be a name on the hub; it is owner/name")
+    return HubSplit(request.hub, request.config, request.split, request.revision, name, max_bytes)
+
+
+async def bring(here: State, source: Source, options: ReadOptions, progress: Progress) -> DatasetUploaded:
+    """The whole way from the source to a dataset; what fails leaves nothing."""
+    folder = here.settings.scratch / f"import-{secrets.token_hex(8)}"
+
+    def fetching(share: float, message: str) -> None:
+        progress(share * FETCHING, message)
+
+    def reading(share: float, message: str) -> None:
+        progress(FETCHING + share * (1 - FETCHING), message)
+
+    try:
+        await asyncio.to_thread(folder.mkdir, mode=0o700)
+        files, filename, change = await source.bring(folder, fetching)
+        return await arrive(here, files, filename, change, options, reading)
+    finally:
+        # In a thread of its own, which goes on where this task is cancelled.
+        await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFiles:
+    """Files of this machine. They are copied: what is theirs stays as it is, and what was checked is what is kept."""
+
+    paths: list[Path]
+    filename: str
+    change: Change
+
+    async def bring(self, folder: Path, progress: Progress) -> tuple[list[File], str, Change]:
+        total = sum(path.stat().st_size for path in self.paths)
+        if shutil.disk_usage(folder).free < 2 * total:
+            raise DiskFull(f"the files have {total / 1e6:,.0f} MB and take twice that while they are read; make room")
+        done = 0
+        files = []
+        for number, path in enumerate(self.paths):
+            target = folder / f"{number}{path.suffix}"
+            with open_regular(path) as source, target.open("xb") as out:
+                while block := await asyncio.to_thread(source.read, _BLOCK):
+                    await asyncio.to_thread(out.write, block)
+                    done += len(block)
+                    progress(min(1.0, done / (total or 1)), f"copying {path.name[:60]}")
+            files.append(File(target, path.name))
+        return files, self.filename, self.change
+
+
+@dataclass(frozen=True, slots=True)
+class HubSplit:
+    """A split of a dataset on the hub."""
+
+    id: str
+    config: str | None
+    split: str | None
+    revision: str | None
+    name: str | None
+    max_bytes: int
+    filename: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "filename", self.name or self.id)
+
+    async def bring(self, folder: Path, progress: Progress) -> tuple[list[File], str, Change]:
+        wanted: dict[str, Any] = {
+            "id": self.id,
+            "config": self.config,
+            "split": self.split,
+            "revision": self.revision,
+            "folder": str(folder),
+            "max_bytes": self.max_bytes,
+        }
+        came = await ask("hub.datasets", [json.dumps(wanted)], progress)
+        files = [File(Path(path), name) for path, name in zip(came["paths"], came["files"], strict=True)]
+        whole = "" if came["config"] == "default" else f" {came['config']}"
+        change = Change(
+            how="import",
+            summary=f"{self.id}{whole}, split {came['split']}, at {came['commit'][:12]}",
+            details={
+                "hub": self.id,
+                "config": came["config"],
+                "split": came["split"],
+                "revision": came["commit"],
+                "files": came["files"],
+            },
+        )
+        parts = [self.id.rpartition("/")[2], *whole.split(), came["split"]]
+        return files, self.name or safe_filename(f"{'-'.join(parts)}.jsonl"), change
+
+
+def _local(text: str, name: str | None, roots: Sequence[Path], max_bytes: int) -> LocalFiles:
+    path = check_root(local_path(text, "path"), roots, "path")
+    if not path.exists():
+        raise NotFound(f"path: there is no file or folder {text[:200]} on the server's machine")
+    if path.is_dir():
+        paths, left_out = _inside(path, roots)
+        filename = name or safe_filename(f"{path.name or 'folder'}.jsonl")
+        summary = f"{len(paths)} file{'s' if len(paths) > 1 else ''} of the folder {path}"
+    else:
+        open_regular(path).close()
+        check_ending(path.name)
+        paths, left_out = [path], []
+        filename = name or safe_filename(path.name)
+        summary = f"the file {path}"
+    size = sum(each.stat().st_size for each in paths)
+    if size > max_bytes:
+        raise TooLarge(
+            f"path: the files have {size / 1e6:,.0f} MB, and at most {max_bytes / 1e6:g} may come. Raise "
+            "MODELFORGE_MAX_UPLOAD_MB, or name the file's path in the training request"
+        )
+    details = {"path": str(path), "files": [each.name for each in paths], "left_out": left_out}
+    return LocalFiles(paths, filename, Change(how="import", summary=summary, details=details))
+
+
+def _inside(folder: Path, roots: Sequence[Path]) -> tuple[list[Path], list[str]]:
+    """The files of a folder that can be read, in the order of their names, and the names of what else is in it."""
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        raise InvalidRequest(f"path: {folder} cannot be read: {error.strerror}") from error
+    paths, left_out = [], []
+    for entry in entries:
+        real = check_root(entry, roots, "path")
+        try:
+            check_ending(entry.name)
+            readable = real.is_file() and not entry.name.startswith(".")
+        except UnsupportedMedia:
+            readable = False
+        if readable:
+            open_regular(real).close()
+            paths.append(entry)
+        else:
+            left_out.append(entry.name)
+    if not paths:
+        raise InvalidDataset(f"path: the folder {folder} holds no file that can be read as rows")
+    if len(paths) > MAX_FILES:
+        raise InvalidRequest(f"path: the folder {folder} holds {len(paths)} files, and at most {MAX_FILES} are taken")
+    return paths, left_out[:MAX_FILES]

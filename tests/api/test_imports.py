@@ -1,0 +1,198 @@
+"""Files and folders of the server's machine, and the samples, become datasets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from modelforge.api.app import create_app
+from modelforge.datasets.formats import SHAPES
+from modelforge.datasets.validate import validate
+from modelforge.samples import FOLDER, SAMPLES, file_of, readme
+from modelforge.settings import Settings, load_settings
+from modelforge.store.tables import DatasetRow
+from modelforge.strategies import STRATEGIES
+from modelforge.tasks import TASKS
+from tests.live import jsonl, rows
+
+PROXIED = {"X-Forwarded-For": "10.0.0.7"}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    (tmp_path / "user").mkdir()
+    return load_settings(home=tmp_path / "home", data_roots=[])
+
+
+@pytest.fixture
+def user(settings: Settings, tmp_path: Path) -> Path:
+    return tmp_path / "user"
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    with TestClient(create_app(settings), base_url="http://localhost", client=("127.0.0.1", 5)) as client:
+        yield client
+
+
+def bring(client: TestClient, **request: Any) -> dict[str, Any]:
+    """The operation, when it has ended."""
+    reply = client.post("/api/datasets/import", json=request)
+    assert reply.status_code == 202, reply.text
+    operation: dict[str, Any] = reply.json()
+    end = time.monotonic() + 60
+    while operation["status"] == "running":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+        operation = client.get(f"/api/operations/{operation['id']}").json()
+    return operation
+
+
+def refusal(client: TestClient, status: int = 400, headers: dict[str, str] | None = None, **request: Any) -> str:
+    reply = client.post("/api/datasets/import", json=request, headers=headers or {})
+    assert reply.status_code == status, reply.text
+    return str(reply.json()["detail"])
+
+
+def row_of(client: TestClient, filename: str) -> DatasetRow:
+    from modelforge.store.datasets import get_dataset
+
+    with client.app.state.modelforge.database.session() as session:  # type: ignore[attr-defined]
+        return get_dataset(session, filename)
+
+
+def test_a_file_is_copied_and_stays(client: TestClient, settings: Settings, user: Path) -> None:
+    path = user / "faq.jsonl"
+    path.write_bytes(jsonl(rows(20)))
+    operation = bring(client, path="~/faq.jsonl")
+    assert operation["status"] == "completed", operation["error"]
+    assert (operation["result"]["filename"], operation["result"]["num_examples"]) == ("faq.jsonl", 20)
+    kept = row_of(client, "faq.jsonl")
+    assert Path(kept.path).read_bytes() == path.read_bytes() == jsonl(rows(20))
+    assert kept.change["how"] == "import" and kept.change["details"]["path"] == str(path.resolve())
+    assert list(settings.scratch.iterdir()) == []
+
+
+def test_all_of_a_folder_that_can_be_read_is_one_dataset(client: TestClient, user: Path) -> None:
+    """In the order of names, whatever kind each is of; what is left out is told."""
+    folder = user / "faq"
+    folder.mkdir()
+    (folder / "3.jsonl.gz").write_bytes(gzip.compress(jsonl(rows(30)[20:])))
+    (folder / "1.jsonl").write_bytes(jsonl(rows(10)).rstrip(b"\n"))
+    lines = [f"{row['input']},{row['output']}" for row in rows(20)[10:]]
+    (folder / "2.csv").write_text("\n".join(["input,output", *lines]))
+    (folder / "notes.md").write_text("# Notes")
+    (folder / ".hidden.jsonl").write_bytes(jsonl(rows(5)))
+    (folder / "inner").mkdir()
+    operation = bring(client, path=str(folder), name="all of it.jsonl")
+    assert operation["status"] == "completed", operation["error"]
+    assert operation["result"]["num_examples"] == 30
+    kept = row_of(client, "all of it.jsonl")
+    assert [json.loads(line) for line in Path(kept.path).read_text().splitlines()] == rows(30)
+    assert kept.change["details"]["left_out"] == [".hidden.jsonl", "inner", "notes.md"]
+    parts = operation["result"]["validation"]["source"]["parts"]
+    assert [(part["name"], part["rows"]) for part in parts] == [("1.jsonl", 10), ("2.csv", 10), ("3.jsonl", 10)]
+
+
+def test_how_it_is_read_can_be_said(client: TestClient, user: Path) -> None:
+    lines = ["input;output", *(f"wie groß ist {i}?;größer als {i - 1}" for i in range(12))]
+    (user / "fragen.csv").write_bytes("\n".join(lines).encode("cp1252"))
+    operation = bring(client, path="~/fragen.csv", encoding="cp1252", delimiter=";")
+    assert operation["status"] == "completed", operation["error"]
+    assert (operation["result"]["filename"], operation["result"]["num_examples"]) == ("fragen.csv", 12)
+    assert json.loads(Path(row_of(client, "fragen.csv").path).read_text().splitlines()[0])["input"] == "wie groß ist 0?"
+
+
+def test_only_what_the_server_reads_for_one(client: TestClient, settings: Settings, user: Path, tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_bytes(jsonl(rows(20)))
+    (user / "rows.jsonl").write_bytes(jsonl(rows(20)))
+    assert "MODELFORGE_DATA_ROOTS" in refusal(client, path=str(tmp_path / "rows.jsonl"))
+    assert "MODELFORGE_DATA_ROOTS" in refusal(client, path=str(tmp_path / "nobody-knows-whether-this-is-there"))
+    assert "MODELFORGE_DATA_ROOTS" in refusal(client, headers=PROXIED, path="~/rows.jsonl")
+    folder = user / "folder"
+    folder.mkdir()
+    (folder / "a.jsonl").write_bytes(jsonl(rows(20)))
+    (folder / "out.jsonl").symlink_to(tmp_path / "rows.jsonl")
+    assert "out.jsonl lies outside" in refusal(client, path=str(folder))
+    (folder / "out.jsonl").unlink()
+    (folder / "b.jsonl").symlink_to(user / "rows.jsonl")
+    assert bring(client, path=str(folder))["result"]["num_examples"] == 40
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
+def test_pipes_hang_nothing(client: TestClient, user: Path) -> None:
+    os.mkfifo(user / "pipe.jsonl")
+    assert "a device or a pipe" in refusal(client, path="~/pipe.jsonl")
+    (user / "folder").mkdir()
+    os.mkfifo(user / "folder" / "pipe.jsonl")
+    assert "no file that can be read" in refusal(client, path="~/folder")
+
+
+def test_what_is_not_there_or_is_no_data(client: TestClient, settings: Settings, user: Path) -> None:
+    assert "no file or folder" in refusal(client, 404, path="~/none.jsonl")
+    (user / "picture.png").write_bytes(b"x")
+    assert "'.png'" in refusal(client, 415, path="~/picture.png")
+    (user / "empty").mkdir()
+    assert "no file that can be read" in refusal(client, path="~/empty")
+    (user / "few.jsonl").write_bytes(jsonl(rows(3)))
+    assert "3 usable examples" in bring(client, path="~/few.jsonl")["error"]
+    assert client.get("/api/datasets").json()["total"] == 0
+    assert list(settings.datasets.iterdir()) == list(settings.scratch.iterdir()) == []
+
+
+def test_no_more_comes_than_may(settings: Settings, user: Path) -> None:
+    (user / "large.jsonl").write_bytes(jsonl(rows(40_000)))
+    small = settings.model_copy(update={"max_upload_mb": 1})
+    with TestClient(create_app(small), base_url="http://localhost", client=("127.0.0.1", 5)) as client:
+        assert "MODELFORGE_MAX_UPLOAD_MB" in refusal(client, 413, path="~/large.jsonl")
+
+
+def test_every_sample_is_imported_by_its_name(client: TestClient) -> None:
+    told = client.get("/api/samples").json()
+    assert [each["name"] for each in told["samples"]] == [sample.name for sample in SAMPLES]
+    for sample in told["samples"]:
+        operation = bring(client, sample=sample["name"])
+        assert operation["status"] == "completed", operation["error"]
+        assert operation["result"]["filename"] == sample["filename"]
+        assert operation["result"]["num_examples"] == sample["rows"]
+        assert operation["result"]["validation"]["valid"]
+        assert row_of(client, sample["filename"]).change["details"] == {"sample": sample["name"]}
+    assert "Did you mean 'demo'?" in refusal(client, 404, sample="demoo")
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_every_sample_can_be_trained_on_as_its_card_says(sample: Any) -> None:
+    report = validate(file_of(sample))
+    assert (report.valid, report.num_examples, report.num_rows) == (True, sample.rows, sample.rows)
+    assert report.num_examples >= 10 and report.shape is not None
+    assert set(sample.fields) <= {field for form in SHAPES.get(report.shape).forms for field in form.fields}
+    assert sample.strategies
+    for strategy in sample.strategies:
+        assert report.shape in STRATEGIES.get(strategy).shapes(TASKS.get(sample.task))
+
+
+def test_there_is_a_sample_for_each_task_and_strategy() -> None:
+    assert {sample.task for sample in SAMPLES} == set(TASKS.names())
+    assert {strategy for sample in SAMPLES for strategy in sample.strategies} == set(STRATEGIES.names())
+    assert {path.name for path in FOLDER.glob("*.jsonl")} == {sample.filename for sample in SAMPLES}
+    assert len({sample.name for sample in SAMPLES}) == len(SAMPLES)
+
+
+def test_the_folders_readme_is_made_of_the_cards() -> None:
+    assert (FOLDER / "README.md").read_text(encoding="utf-8") == readme()
+
+
+def test_the_chats_are_those_that_are_made() -> None:
+    from starter.chats import chats
+
+    lines = (FOLDER / "chats.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["messages"] for line in lines] == list(chats())
