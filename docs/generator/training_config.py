@@ -50,6 +50,7 @@ more epochs.
 - `max_answer_length`: {ANSWER_LENGTH} tokens, or the longest answer in the data. `source_prefix`: by the model's own \
 `config.json`.
 - `name`: `my-<base model>-finetuned`, with a number where that is taken.
+- `dataset_version`, `eval_dataset_version` and `version` in `mix`: the newest, where the dataset was uploaded.
 - `warmup_steps` stays null: `warmup_ratio` counts."""
 PACKAGE = Path(modelforge.__file__).parent
 READ = ("memory.py", "worker/choices.py", "worker/callback.py")

@@ -39,6 +39,6 @@ def test_tokens_and_machines(server: LiveServer, tmp_path: Path) -> None:
 def test_a_mixture_is_asked_for_by_flags(server: LiveServer) -> None:
     words = ["train", *ASKED[2:], "--dataset", "rows.jsonl", "--mix", "dataset=rows.jsonl,weight=0.5"]
     done = CliRunner().invoke(app, ["--home", str(server.home), *words])
-    assert done.exit_code == 1 and "mix: the rows of 'rows.jsonl' are there already" in " ".join(done.output.split())
+    assert done.exit_code == 1 and "mix: the rows of 'rows.jsonl' are there already" in str(done.exception)
     done = CliRunner().invoke(app, ["--home", str(server.home), *words, "--mix", "weight=0.5,share=1"])
     assert done.exit_code == 2 and "there is no field 'share'" in " ".join(done.output.split())

@@ -91,7 +91,7 @@ def test_rows_of_their_own_measure_it(server: LiveServer, tiny_model: Path, tmp_
         ({"mix": [{"dataset": "mor.jsonl"}]}, 404, "more.jsonl"),
         ({"mix": [{"dataset": "more.jsonl", "weight": 0}]}, 400, "mix.0.weight: must be"),
         ({"mix": []}, 400, "mix"),
-        ({"mix": ["more.jsonl"]}, 400, "mix.0: must be an object"),
+        ({"mix": ["more.jsonl"]}, 400, "mix.0: must be a JSON object"),
         ({"mix": [{"dataset": "more.jsonl", "share": 1}]}, 400, "share"),
         ({"mix": [{"dataset": "own.jsonl"}]}, 400, "are there already"),
         ({"mix": [{"dataset": "more.jsonl"}, {"dataset": "more.jsonl"}]}, 400, "are there already"),
