@@ -731,7 +731,8 @@ class RowDifference(Contract):
     fields: list[str]
     """The names of the fields that differ, of a row that changed."""
     before: dict[str, Any] | str | None
-    """What stands in it in the first; the text of a line that cannot be read."""
+    """What stands in it in the first; of a line that cannot be read, and of rows too large for a page, the beginning of
+    its text."""
     after: dict[str, Any] | str | None
     """And in the second."""
 
