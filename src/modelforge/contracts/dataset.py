@@ -197,7 +197,8 @@ class NearDuplicates(Contract):
     shared: Estimate | None = None
     """Rows of the dataset named by ``against`` that stand in this one, too, or nearly so."""
     unsure: int = 0
-    """Rows of the sample with so many that looked like them in vain that the search was given up."""
+    """Rows of the sample with so many that looked like them in vain that the search was given up; with ``all``, pairs
+    of rows that for the same reason were not compared."""
 
 
 class Bin(Contract):
