@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from modelforge.datasets import parts
 from modelforge.datasets.codes import CODES
 from modelforge.datasets.content import masked, spots, suspects
+from modelforge.datasets.sources import faults
 from modelforge.datasets.tally import EXCERPT, shortened
 from modelforge.datasets.validate import validate
 
@@ -170,7 +171,8 @@ def _die(*_: object) -> None:
 
 
 def test_every_code_says_what_to_do() -> None:
-    assert len(CODES.names()) >= 40
+    assert len(CODES.names()) >= 50
+    assert {fault.code for fault in vars(faults).values() if isinstance(fault, faults.Fault)} <= set(CODES.names())
     for code in CODES:
         assert code.says and code.advice.endswith(".")
         assert (code.severity == "error") == (code.group not in ("content", "together")) or code.name == "cut_rows"

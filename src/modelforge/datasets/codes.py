@@ -11,7 +11,7 @@ from typing import Literal
 from modelforge.registry import Registry
 
 Severity = Literal["error", "warning", "note"]
-Group = Literal["lines", "columns", "fields", "answers", "conversations", "content", "together", "lengths"]
+Group = Literal["lines", "sources", "columns", "fields", "answers", "conversations", "content", "together", "lengths"]
 
 DROP_BAD_ROWS = "drop_bad_rows"
 DROP_EXACT_DUPLICATES = "drop_exact_duplicates"
@@ -42,8 +42,9 @@ class Code:
 
 
 def _bad(name: str, group: Group, says: str, advice: str) -> Code:
-    """Rows that cannot be learnt from can be taken out, if they cannot be mended."""
-    return Code(name, group, "error", says, advice, DROP_BAD_ROWS)
+    """Rows that cannot be learnt from can be taken out, if they cannot be mended; those that could not even be read are
+    out already."""
+    return Code(name, group, "error", says, advice, None if group == "sources" else DROP_BAD_ROWS)
 
 
 NOT_JSON = _bad(
@@ -82,6 +83,60 @@ NOT_AN_OBJECT = _bad(
     "lines",
     "a list, not an object",
     'Write each row as an object with named fields: {"input": …, "output": …}.',
+)
+UNDECODABLE = _bad(
+    "undecodable",
+    "sources",
+    "not UTF-8",
+    "Say in which encoding the file is, or save it as UTF-8.",
+)
+UNCLOSED_QUOTE = _bad(
+    "unclosed_quote",
+    "sources",
+    "a quote opens and is not closed as it should be",
+    'Close the quote, or double quotes that belong to the text: "".',
+)
+STRAY_QUOTE = _bad(
+    "stray_quote",
+    "sources",
+    'a quote within a quoted cell is not doubled ("")',
+    "Double it; programs that write tables do so by themselves.",
+)
+TOO_MANY_FIELDS = _bad(
+    "too_many_fields",
+    "sources",
+    "more cells than there are columns",
+    "Put cells that hold the delimiter in quotes, or say which delimiter it is.",
+)
+TOO_FEW_FIELDS = _bad(
+    "too_few_fields",
+    "sources",
+    "fewer cells than there are columns",
+    "Put cells that hold line ends in quotes; where it is the last row, the file was cut off.",
+)
+FORMULA_WITHOUT_VALUE = _bad(
+    "formula_without_value",
+    "sources",
+    "a formula has no value",
+    "Open the workbook in its program and save it, which writes the values down, or export it as CSV.",
+)
+CELL_ERROR = _bad(
+    "cell_error",
+    "sources",
+    "a cell holds an error of the spreadsheet",
+    "Mend the formula, and save the workbook anew.",
+)
+TORN_DOCUMENT = _bad(
+    "torn_document",
+    "sources",
+    "the file breaks off here",
+    "Send the file again: its end is missing. What came before is there.",
+)
+TORN_ARTICLE = _bad(
+    "torn_article",
+    "sources",
+    "an article without paragraphs, or a paragraph without context or questions",
+    "Write articles as SQuAD does.",
 )
 UNKNOWN_COLUMNS = Code(
     "unknown_columns",
