@@ -6,9 +6,9 @@
     python -m benchmarks.doctor --rows 10000000 --only check,examine
 
 Makes one file of JSON Lines from a seed and reads it in processes of their own, one after the other: the product's
-check and its closer look as the server starts them, ``datasets.load_dataset("json")``, and ``pandas.read_json`` in chunks,
-which only read. Prints the seconds, and the peak of memory above what the process had when its imports were done, all
-its own processes together. The targets for 1 GB on two cores: every row checked within 20 s and 150 MB; exact
+check and its closer look as the server starts them, ``datasets.load_dataset("json")``, and ``pandas.read_json`` in
+chunks, which only read. Prints the seconds, and the peak of memory above what the process had when its imports were
+done, all its own processes together. The targets for 1 GB on two cores: every row checked within 20 s and 150 MB; exact
 duplicates, near duplicates of a sample and token lengths within 90 s.
 """
 

@@ -23,9 +23,9 @@ from tests.datasets.ugly import UGLY, Ugly  # noqa: E402
 INTRO = """\
 What is told of a dataset when it comes, and by `modelforge datasets check`: each problem with its code, which never \
 changes its meaning, how many rows have it, the first of them, and an excerpt in which secrets and personal data are \
-masked. An **error** keeps its rows out of training. A **warning** does not: they are learnt from, and hardly as it was \
-meant. A **note** is worth knowing. What a fix removes or changes is listed in the version that it makes; everything \
-else stays as it is.
+masked. An **error** keeps its rows out of training. A **warning** does not: they are learnt from, and hardly as it \
+was meant. A **note** is worth knowing. What a fix removes or changes is listed in the version that it makes; \
+everything else stays as it is.
 
 What concerns all rows together, and lengths in a model's tokens, is told by a closer look: \
 `POST /api/datasets/{filename}/check`, or `modelforge datasets check FILE --near-duplicates sample`."""

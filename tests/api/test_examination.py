@@ -54,6 +54,15 @@ def test_a_dataset_is_looked_at_and_keeps_what_was_found(server: LiveServer) -> 
     assert not list(server.home.rglob("examination-*"))
 
 
+def test_a_look_that_is_cancelled_leaves_nothing(server: LiveServer) -> None:
+    server.upload("long.jsonl", jsonl(planted(6000, 100, seed=3).rows))
+    begun = server.post("/api/datasets/long.jsonl/check", {"model_name": "modelforge-starter"}, 202)
+    until(lambda: server.get(f"/api/operations/{begun['id']}")["progress"] > 0, 60)
+    assert server.call("DELETE", f"/api/operations/{begun['id']}")["status"] == "cancelled"
+    assert server.get("/api/datasets/long.jsonl")["examination"] is None
+    until(lambda: not [*server.home.rglob("examination-*"), *server.home.rglob(".revision-*")], 10)
+
+
 def test_two_datasets_are_looked_at_beside_each_other(server: LiveServer) -> None:
     server.upload("learnt.jsonl", jsonl(rows(60)))
     server.upload("measured.jsonl", jsonl([*rows(20), *planted(30, 0, seed=8).rows]))

@@ -107,8 +107,13 @@ def test_what_json_has_no_word_for_is_shown(client: TestClient) -> None:
     dataset = Dataset(client, jsonl(rows(10)) + odd)
     value = dataset.values(offset=10)[11]
     assert value == {"input": "\\ud83d", "output": "😀", "x": ["NaN", "-Infinity", "Infinity", 12345678901234567890]}
-    dataset.make("edits", {"version": 1, "deletes": [11]})
+    edited = dataset.make("edits", {"version": 1, "edits": [{"row": 11, "value": {"input": "x", "output": "y"}}]})
+    assert edited["examples"][0]["before"] == value
     assert dataset.get("/comparison", **{"from": 1, "to": 2})["differences"][0]["before"] == value
+    half = b'{"version": 2, "edits": [{"row": 1, "value": {"input": "\\ud83d", "output": NaN}}]}'
+    reply = client.post("/api/datasets/faq.jsonl/edits", content=half, headers={"content-type": "application/json"})
+    assert dataset.ended(reply.json())["result"]["examples"][0]["after"] == {"input": "\\ud83d", "output": "NaN"}
+    assert dataset.values(limit=1)[1] == {"input": "\\ud83d", "output": "NaN"}
     Dataset(client, [{"a\ud800": i, "b": "x"} for i in range(10)], "odd.jsonl").get("/mapping")
 
 
@@ -348,6 +353,12 @@ def test_a_column_that_no_row_has_cannot_be_mapped(faq: Dataset) -> None:
     mapping = {"shape": "input_output", "fields": {"input": "{inptu}", "output": "{output}"}}
     operation = faq.ended(faq.begin("mapping", mapping))
     assert operation["error"] == "Invalid request: there is no column 'inptu'. Did you mean 'input'?"
+
+
+def test_a_column_that_cannot_be_sent_is_told_of(client: TestClient) -> None:
+    dataset = Dataset(client, [{"input\ud800": f"{i}"} for i in range(10)])
+    operation = dataset.ended(dataset.begin("mapping", {"shape": "text", "fields": {"text": "{input}"}}))
+    assert operation["error"].endswith("there is no column 'input'. Did you mean 'input\\ud800'?")
 
 
 # Comparisons.

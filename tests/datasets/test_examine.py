@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from modelforge.datasets.inquiry import Inquiry
 from modelforge.datasets.sample import Drawn, Sample, interval
 from modelforge.errors import InvalidDataset
 from modelforge.worker.encoding import share
-from tests.datasets.planted import planted
+from tests.datasets.planted import PLACES, SUBJECTS, THINGS, VERBS, planted, sentence
 
 WANTED = 0.95
 
@@ -106,6 +107,16 @@ def test_near_duplicates_and_leakage_of_a_planted_set(file: Path, scope: str, mo
     assert right / len(leaked) >= WANTED
     assert found.near_duplicates.leaked is not None
     assert found.near_duplicates.leaked.of == len(held_out)
+
+
+@pytest.mark.parametrize("scope", ["sample", "all"])
+def test_rows_by_one_pattern_do_not_hide_those_that_are_nearly_the_same(file: Path, scope: str) -> None:
+    chance = random.Random(4)
+    pattern = " ".join(chance.choices([*SUBJECTS, *PLACES, *VERBS, *THINGS], k=25))
+    rows = [{"input": pattern, "output": sentence(chance) + sentence(chance)} for _ in range(600)]
+    twins = [{"input": pattern, "output": f"{row['output']} again"} for row in rows[:40]]
+    found = look(write(file, [*rows, *twins]), near_duplicates=scope).near_duplicates.near
+    assert 0.95 * 80 <= found.found <= 80 / 0.95
 
 
 def test_rows_that_another_dataset_holds_too(file: Path, tmp_path: Path) -> None:

@@ -91,7 +91,9 @@ class Operations:
             end(status="cancelled")
             raise
         except ModelForgeError as error:
-            end(status="failed", error=f"{error.error}: {error.detail}")
+            # Names out of files may hold half a surrogate pair, which cannot be sent.
+            detail = error.detail.encode("utf-8", "backslashreplace").decode()
+            end(status="failed", error=f"{error.error}: {detail}")
         except Exception:  # an edge: nobody awaits this task
             log.exception("operation %s (%s) broke", entry.operation.id, entry.operation.kind)
             end(status="failed", error="Internal error: something of ours broke; the server's log says what")

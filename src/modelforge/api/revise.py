@@ -19,6 +19,7 @@ from modelforge.contracts.dataset import Change, DatasetRevised, RowChange, Step
 from modelforge.datasets.child import Progress, ask, no_progress
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import Report, to_validation
+from modelforge.datasets.paging import showable
 from modelforge.errors import InvalidDataset
 from modelforge.store.tables import DatasetRow
 
@@ -50,7 +51,10 @@ async def revise(
         if told["report"] is None:
             return _revised(parent, parent, NOTHING, steps, [], Validation(**parent.report), made=False)
         report = Report(**told["report"])
-        examples = [RowChange(**each) for each in told["examples"]]
+        examples = [
+            RowChange(row=each["row"], before=showable(each["before"]), after=showable(each["after"]))
+            for each in told["examples"]
+        ]
         if report.num_examples < MIN_EXAMPLES:
             raise InvalidDataset(_too_few(report, summary))
         if dry_run:

@@ -165,8 +165,40 @@ class ExaminationRequest(Request):
     """The strategy; by their fields if left out."""
 
 
+_FEW: dict[str, Any] = {"rows": 20000, "of": 250000, "found": 260, "share": 0.013, "low": 0.0115, "high": 0.0147}
+_LEAKED: dict[str, Any] = {"rows": 3990, "of": 49875, "found": 41, "share": 0.0103, "low": 0.0076, "high": 0.0139}
+_CUT: dict[str, Any] = {"rows": 5000, "of": 250000, "found": 100, "share": 0.02, "low": 0.0165, "high": 0.0242}
+_NONE: dict[str, Any] = {"rows": 5000, "of": 250000, "found": 0, "share": 0.0, "low": 0.0, "high": 0.0008}
+_NEAR: dict[str, Any] = {
+    "scope": "sample",
+    "threshold": 0.8,
+    "near": _FEW,
+    "leaked": _LEAKED,
+    "shared": None,
+    "unsure": 0,
+}
+_LENGTHS: dict[str, Any] = {
+    "model_name": "modelforge-starter",
+    "task": "text-generation",
+    "strategy": "sft",
+    "max_seq_length": 512,
+    "rows": 5000,
+    "of": 250000,
+    "shortest": 9,
+    "median": 61,
+    "p90": 190,
+    "p99": 540,
+    "longest": 812,
+    "histogram": [{"up_to": 64, "rows": 2600}, {"up_to": 1024, "rows": 2400}],
+    "cut": _CUT,
+    "cut_away": _NONE,
+}
+
+
 class Estimate(Contract):
     """How many rows something is true of."""
+
+    model_config = example(**_FEW)
 
     rows: int
     """Rows that were looked at."""
@@ -186,6 +218,8 @@ class NearDuplicates(Contract):
     """Rows that are nearly the same as another: at least 80 % of their runs of five characters are the same (Jaccard
     similarity); case, punctuation and white space don't count, and rows that are wholly the same count as one."""
 
+    model_config = example(**_NEAR)
+
     scope: Literal["sample", "all"]
     """Which rows were looked at."""
     threshold: float
@@ -197,7 +231,8 @@ class NearDuplicates(Contract):
     shared: Estimate | None = None
     """Rows of the dataset named by ``against`` that stand in this one, too, or nearly so."""
     unsure: int = 0
-    """Rows of the sample with so many that looked like them in vain that the search was given up."""
+    """Rows of the sample with so many that looked like them in vain that the search was given up; with ``all``, pairs
+    of rows that for the same reason were not compared."""
 
 
 class Bin(Contract):
@@ -211,6 +246,8 @@ class Bin(Contract):
 
 class TokenLengths(Contract):
     """How long rows are in a model's tokens, written out as training does it."""
+
+    model_config = example(**_LENGTHS)
 
     model_name: str
     """Whose tokens."""
@@ -244,6 +281,17 @@ class TokenLengths(Contract):
 
 class Examination(Contract):
     """What was found over all rows of a dataset together."""
+
+    model_config = example(
+        version=1,
+        rows=250130,
+        exact_duplicates=130,
+        conflicting_answers=0,
+        near_duplicates=_NEAR,
+        token_lengths=_LENGTHS,
+        findings=[],
+        seconds=21.4,
+    )
 
     version: int = 0
     """Of the dataset; 0 for a file that is none."""
@@ -352,6 +400,7 @@ class DatasetDetail(DatasetSummary):
     model_config = example(
         **_LISTED,
         validation=_CLEAN,
+        examination=None,
         sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         path="/home/ada/.modelforge/datasets/1/dataset.jsonl",
     )
@@ -731,7 +780,8 @@ class RowDifference(Contract):
     fields: list[str]
     """The names of the fields that differ, of a row that changed."""
     before: dict[str, Any] | str | None
-    """What stands in it in the first; the text of a line that cannot be read."""
+    """What stands in it in the first; of a line that cannot be read, and of rows too large for a page, the beginning of
+    its text."""
     after: dict[str, Any] | str | None
     """And in the second."""
 

@@ -181,7 +181,9 @@ def _all(
     if inquiry.eval_split:
         leaked = _estimate(found.leaked, held_out, held_out)
         _tell_lines(told, codes.LEAKED_ROWS, leaked, found.leaked_lines, read.path)
-    return NearDuplicates(scope="all", threshold=NEAR, near=near, leaked=leaked, shared=shared), told
+    return NearDuplicates(
+        scope="all", threshold=NEAR, near=near, leaked=leaked, shared=shared, unsure=groups.skipped
+    ), told
 
 
 def _other(inquiry: Inquiry, scratch: Path, stages: Stages) -> _Read | None:

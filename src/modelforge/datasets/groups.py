@@ -24,6 +24,10 @@ from modelforge.datasets.similarity import BANDS, NEAR, Hashes, alike, grams, ke
 from modelforge.datasets.tally import LISTED
 from modelforge.worker.encoding import share
 
+IN_VAIN = 200
+"""Rows with one key that were like none before them, one after the other, after which the others of that key are left:
+rows by one pattern would else all be compared, in vain. Those that are nearly the same have other keys in common,
+too."""
 _KEPT = 4000
 """Rows whose runs of characters are kept at hand."""
 _ENDS = 1 << 22
@@ -104,6 +108,8 @@ class Groups:
         self._seed, self._split = seed, eval_split
         self._parent = np.arange(len(self._lines), dtype=np.int32 if len(self._lines) < 1 << 31 else np.int64)
         self._side = np.full(len(self._lines), -1, dtype=np.int8)
+        self.skipped = 0
+        """Pairs that looked alike and were not compared."""
         self._near: OrderedDict[int, Hashes] = OrderedDict()
 
     def close(self) -> None:
@@ -116,12 +122,16 @@ class Groups:
             chosen = np.flatnonzero(firsts & ((band >> np.uint32(32 - bits)) == part) if bits else firsts)
             order = chosen[np.argsort(band[chosen], kind="stable")]
             same = np.flatnonzero(band[order[1:]] == band[order[:-1]]) + 1
-            head = -1
+            head, vain = -1, 0
             for at in same.tolist():
                 if head < 0 or band[order[head]] != band[order[at]]:
-                    head = at - 1
-                if not self._joined(int(order[at - 1]), int(order[at])) and head != at - 1:
-                    self._joined(int(order[head]), int(order[at]))
+                    head, vain = at - 1, 0
+                if vain >= IN_VAIN:
+                    self.skipped += 1
+                elif self._joined(int(order[at - 1]), int(order[at])):
+                    vain = 0
+                elif head == at - 1 or not self._joined(int(order[head]), int(order[at])):
+                    vain += 1
 
     def _joined(self, one: int, other: int) -> bool:
         root, branch = self._root(one), self._root(other)

@@ -23,8 +23,8 @@ class Inquiry(Contract):
     path: str
     shape: str
     """Which fields its rows have."""
-    scratch: str
-    """A folder for what is noted of each row."""
+    scratch: str | None = None
+    """A folder for what is noted of each row; the system's own if left out."""
     near_duplicates: Literal["sample", "all"] = "sample"
     sample: int = 20_000
     against: str | None = None

@@ -5,6 +5,7 @@ The sample alone would not tell: of two rows that are alike it hardly ever holds
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,13 +30,15 @@ BATCH = 1024
 ENOUGH = 32
 """Neighbours of one row after which none on the other side of the split is waited for: with a fifth held out, all of so
 many are on one side once in a thousand."""
-IN_VAIN = 200
+IN_VAIN = 50
 """Rows that looked alike and were not, after which a row of the sample is given up: rows by one pattern would else all
 be compared with each other."""
 _AT_HAND = 2000
 """Rows of the sample whose runs of characters are kept at hand."""
 AT_ONCE = 8
-"""Rows of the sample that one row is compared with, of those that look alike in one band."""
+"""Rows of the sample that one row is compared with at most."""
+RUN = 64
+"""Of rows of the sample with one key those that are taken into account."""
 
 
 class Entry(NamedTuple):
@@ -172,11 +175,12 @@ class _Table:
     def _compare(
         self, line: int, row: dict[str, Any], fingerprint: int, found: Hashes, hits: list[tuple[int, int]]
     ) -> None:
-        candidates: dict[int, None] = {}
+        candidates: Counter[int] = Counter()
         for band, place in hits:
-            candidates.update(dict.fromkeys(self._in_band(band, place)))
+            candidates.update(self._in_band(band, place, line))
         held_out = None
-        for number in candidates:
+        # The more bands agree, the likelier it is.
+        for number, _ in candidates.most_common(AT_ONCE):
             entry = self._entries[number]
             if fingerprint == entry.fingerprint and not entry.foreign:
                 continue  # itself, or a row that is the same
@@ -187,18 +191,16 @@ class _Table:
                 held_out = share(row, self._seed) < self._split
             self._note(number, line, held_out != entry.held_out)
 
-    def _in_band(self, band: int, place: int) -> Iterator[int]:
-        """Entries that are not settled; those first of which nothing is known."""
+    def _in_band(self, band: int, place: int, line: int) -> Iterator[int]:
+        """Entries with the key that stands at this place, without those that are settled; of very many, some, and
+        others for another line."""
         known, numbers = self._sorted[band], self._numbers[band]
         end = int(np.searchsorted(known, known[place], side="right"))
-        if end - place == 1:
-            number = int(numbers[place])
-            if not self._settled[number]:
-                yield number
-            return
-        run = [int(number) for number in numbers[place:end] if not self._settled[number]]
-        run.sort(key=lambda number: self.found[number].count > 0)
-        yield from run[:AT_ONCE]
+        if end - place > RUN:
+            place += line % (end - place - RUN)
+            end = place + RUN
+        chosen = numbers[place:end]
+        return iter(chosen[~self._settled[chosen]].tolist())
 
     def _grams_of(self, number: int) -> Hashes:
         return grams([self._entries[number].text]).of(0)

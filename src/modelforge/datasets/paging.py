@@ -6,7 +6,7 @@ import bisect
 import json
 import math
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ EXCERPT = 2000
 """Characters that are shown of a line that holds no row."""
 _STRIDE = 1 << 20
 """Bytes between two known places in a file."""
+_NEAR = 500
+"""Rows that are passed over rather than looked up anew."""
+_END = 1 << 63
 _MAKING = threading.Lock()
 
 
@@ -81,7 +84,7 @@ def lines_from(path: Path, index: Index, first: int) -> Iterator[tuple[int, byte
     known, offset = index.place(max(1, first))
     with open_regular(path) as stream:
         stream.seek(offset)
-        for number, block in read_blocks(stream):
+        for number, block in read_blocks(stream, begins=not offset):
             number += known - 1
             if block is None:
                 if number >= first:
@@ -110,14 +113,23 @@ def page(
     return records, None
 
 
-def rows_at(path: Path, numbers: Sequence[int]) -> dict[int, Row | str]:
-    """The rows of these numbers; of a line that holds none, its text."""
+def rows_at(path: Path, numbers: Iterable[int]) -> dict[int, Row | str]:
+    """The rows of these numbers; of a line that holds none its beginning, and so of all when they grow too large for a
+    page."""
     index = index_of(path)
     found: dict[int, Row | str] = {}
-    for number in numbers:
-        at, text, row = next(lines_from(path, index, number), (0, b"", TOO_LONG))
+    lines: Iterator[tuple[int, bytes, Row | BadLine]] = iter(())
+    at, text, size = 0, b"", 0
+    row: Row | BadLine = TOO_LONG
+    for number in sorted(numbers):
+        # Rows that stand near each other are read in one go.
+        if not at or number - at > _NEAR:
+            lines, at = lines_from(path, index, number), 0
+        while at < number:
+            at, text, row = next(lines, (_END, b"", TOO_LONG))
         if at == number:
-            found[number] = row if isinstance(row, dict) else excerpt(text)
+            size += len(text)
+            found[number] = row if isinstance(row, dict) and size <= PAGE_BYTES else excerpt(text)
     return found
 
 

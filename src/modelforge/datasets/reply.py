@@ -21,6 +21,7 @@ from modelforge.errors import (
     TooLarge,
     UnsupportedMedia,
 )
+from modelforge.files import is_disk_full
 
 REFUSALS: dict[str, type[ModelForgeError]] = {
     kind.__name__: kind
@@ -38,6 +39,14 @@ def answer(work: Callable[[], Any]) -> int:
     try:
         said = {"result": work()}
     except tuple(REFUSALS.values()) as refusal:
-        said = {"refused": {"kind": type(refusal).__name__, "detail": refusal.detail}}
+        said = _refused(refusal)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        said = _refused(DiskFull("there is no room on the disk for what is written: make some and try again"))
     print(json.dumps(said), flush=True)
     return 0 if "result" in said else 2
+
+
+def _refused(refusal: ModelForgeError) -> dict[str, Any]:
+    return {"refused": {"kind": type(refusal).__name__, "detail": refusal.detail}}

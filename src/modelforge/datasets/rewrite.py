@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from modelforge.datasets.rows import BadLine, Row, open_regular, read_blocks, rows_of
-from modelforge.errors import DiskFull
-from modelforge.files import is_disk_full
 
 Progress = Callable[[float], None]
 Step = Callable[[int, Row | BadLine], Row | BadLine | None]
@@ -202,11 +200,6 @@ def _copying(
             yield read_blocks(stream, observe), out
             out.flush()
             os.fsync(out.fileno())
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        if is_disk_full(error):
-            raise DiskFull("there is no room for the new version: make some and try again") from error
-        raise
     except BaseException:
         target.unlink(missing_ok=True)
         raise

@@ -46,7 +46,7 @@ def search(path: Path, shape: str | None, offset: int, limit: int, seconds: floa
 
     with open_regular(path) as stream:
         stream.seek(place)
-        for number, block in read_blocks(stream):
+        for number, block in read_blocks(stream, begins=not place):
             number += known - 1
             for at, line in _matching(number, block or b"", wanted, offset):
                 size += len(line)

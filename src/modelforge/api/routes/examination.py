@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 from modelforge.api.deps import Here, Roots, State
 from modelforge.api.errors import replies
+from modelforge.api.revise import scratch
 from modelforge.api.routes.datasets import Filename
 from modelforge.contracts.dataset import Examination, ExaminationRequest
 from modelforge.contracts.operation import Operation
@@ -30,7 +31,10 @@ async def check(here: Here, roots: Roots, filename: Filename, request: Examinati
     row, inquiry = await to_thread.run_sync(_inquiry, here, roots, filename, request)
 
     async def work(progress: Progress) -> Examination:
-        answer = await ask("datasets.examine", [inquiry.model_dump_json()], progress)
+        # Here and not in the process: what it leaves goes, however it ends.
+        async with scratch(here) as folder:
+            asked = inquiry.model_copy(update={"scratch": str(folder)})
+            answer = await ask("datasets.examine", [asked.model_dump_json()], progress)
         found = Examination(**answer).model_copy(update={"version": row.version})
         await to_thread.run_sync(_keep, here, row, found)
         return found
@@ -54,7 +58,6 @@ def _inquiry(
     return row, Inquiry(
         path=row.path,
         shape=shape,
-        scratch=str(here.settings.scratch),
         near_duplicates=request.near_duplicates,
         sample=request.sample,
         against=None if other is None else other.path,
