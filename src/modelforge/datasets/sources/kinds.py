@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from modelforge.datasets.rows import open_regular
-from modelforge.datasets.sources import delimited, document, excel, jsonl, parquet, plain
+from modelforge.datasets.sources import delimited, document, excel, excel97, jsonl, parquet, plain
 from modelforge.datasets.sources.archive import readable
 from modelforge.datasets.sources.base import Kind
 from modelforge.datasets.sources.encoding import known, open_text
@@ -23,6 +23,7 @@ KINDS = Registry(
     Kind("tsv", (".tsv", ".tab"), partial(delimited.read, tabs=True)),
     Kind("parquet", (".parquet", ".pq"), parquet.read),
     Kind("excel", (".xlsx", ".xlsm"), excel.read),
+    Kind("excel97", (".xls",), excel97.read),
     Kind("text", (".txt", ".text"), plain.read),
 )
 PACKED = (".zip", ".gz")
@@ -30,8 +31,8 @@ PACKED = (".zip", ".gz")
 ENDINGS = tuple(ending for kind in KINDS for ending in kind.endings)
 
 READABLE = (
-    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx) and plain text (.txt), "
-    "and these in a .zip or .gz"
+    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx, .xls) and plain text "
+    "(.txt), and these in a .zip or .gz"
 )
 _OTHERS = {
     b"ARROW1": "an Arrow file; write it as Parquet",
@@ -40,7 +41,6 @@ _OTHERS = {
     b"\x28\xb5\x2f\xfd": "a Zstandard archive; pack it as .zip or .gz",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive; pack it as .zip or .gz",
     b"Rar!": "a RAR archive; pack it as .zip or .gz",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel or Word file, or has a password; save it as .xlsx without one",
     b"SQLite format 3\x00": "an SQLite database",
     b"%PDF-": "a PDF",
     b"\x89PNG\r\n": "a PNG picture",
@@ -48,6 +48,7 @@ _OTHERS = {
     b"GIF8": "a GIF picture",
     b"\x93NUMPY": "a NumPy array",
 }
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _TAR = (b"ustar", 257)
 _HEAD = 1 << 18
 _BLANK = "\ufeff \t\r\n"
@@ -83,21 +84,26 @@ def is_workbook(path: Path) -> bool:
 
 def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
     """By what the file begins with; of text, by its name too. Raises UnsupportedMedia for what is not read."""
-    head = head_of(path)
+    head, ending = head_of(path), Path(name).suffix.lower()
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
             raise UnsupportedMedia(f"the file is {what}. {READABLE}")
     if head[_TAR[1] :].startswith(_TAR[0]):
         raise UnsupportedMedia(f"the file is a tar archive; pack it as .zip. {READABLE}")
+    if head.startswith(_OLD_OFFICE):
+        if ending != ".xls":
+            raise UnsupportedMedia(
+                f"the file is an old Word or Excel file, or has a password; save it as .xlsx without one. {READABLE}"
+            )
+        return KINDS.get("excel97")
     if head.startswith(b"PAR1"):
         return KINDS.get("parquet")
     if is_zip(head) and is_workbook(path):
         return KINDS.get("excel")
-    ending = Path(name).suffix.lower()
     named = next((kind for kind in KINDS if ending in kind.endings), None)
     if named is None:
         raise UnsupportedMedia(f"{_ending(name)}. {READABLE}")
-    if named.name in ("parquet", "excel"):
+    if named.name in ("parquet", "excel", "excel97"):
         raise InvalidDataset(
             f"the file is called {ending} and is none: it does not begin like one"
             if head
