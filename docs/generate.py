@@ -2,7 +2,7 @@
 
 ::
 
-    python docs/generate.py            write docs/reference/
+    python docs/generate.py            write docs/reference/ and docs/data-problems.md
     python docs/generate.py --check    write nothing; exit code 1 and the differences where a page is stale
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from generator.cli import cli
+from generator.data_problems import data_problems
 from generator.errors import errors
 from generator.responses import responses
 from generator.rest import rest
@@ -31,6 +32,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "errors.md": errors,
     "settings.md": settings,
     "cli.md": cli,
+    "../data-problems.md": data_problems,
 }
 SHOWN = 40
 """Lines of a difference that are printed."""

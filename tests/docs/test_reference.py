@@ -96,8 +96,10 @@ def test_data_explains_every_message_about_a_line() -> None:
     constants = [value.kind for value in vars(rows).values() if isinstance(value, rows.BadLine)]
     datasets = ROOT / "src" / "modelforge" / "datasets"
     source = "".join((datasets / f"{name}.py").read_text(encoding="utf-8") for name in ("answers", "conversations"))
-    told = re.findall(r'Problem\("([^"]+)"', source)
-    told += re.findall(r'return "((?:is|holds)[^"]+)"', (datasets / "problems.py").read_text(encoding="utf-8"))
+    told = re.findall(r'Problem\(codes\.\w+, "([^"]+)"', source)
+    told += re.findall(
+        r'= Flaw\(codes\.\w+, "((?:is|holds)[^"]+)"', (datasets / "problems.py").read_text(encoding="utf-8")
+    )
     assert len(constants) >= 3
     assert len(told) >= 14
     assert [words for words in [*constants, *told] if words not in text] == []

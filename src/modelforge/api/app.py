@@ -28,6 +28,7 @@ from modelforge.api.rootpath import RootPath
 from modelforge.api.routes import (
     datasets,
     docs,
+    examination,
     imports,
     info,
     jobs,
@@ -37,6 +38,7 @@ from modelforge.api.routes import (
     samples,
     training,
     uploads,
+    versions,
 )
 from modelforge.api.tus import Tus
 from modelforge.errors import Conflict, InvalidRequest
@@ -48,7 +50,10 @@ from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
-ROUTERS = (info, training, jobs, models, datasets, imports, samples, uploads, operations, playground, stream, docs)
+ROUTERS = (
+    *(info, training, jobs, models, datasets, versions, examination, imports, samples, uploads, operations),
+    *(playground, stream, docs),
+)
 
 
 def create_app(settings: Settings | None = None, *, supervise: bool = True, serves_queue: bool = True) -> FastAPI:

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from modelforge.api.headers import HEADERS
+from modelforge.contracts.dataset import EditRequest, ExaminationRequest, FixRequest, MappingRequest
 from modelforge.contracts.imports import ImportRequest
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
@@ -40,6 +41,10 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
     "/api/jobs": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
+    "/api/datasets/{filename}/check": ExaminationRequest,
+    "/api/datasets/{filename}/edits": EditRequest,
+    "/api/datasets/{filename}/fixes": FixRequest,
+    "/api/datasets/{filename}/mapping": MappingRequest,
     "/api/datasets/import": ImportRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
@@ -192,11 +197,17 @@ def _fitting_best(problems: Any) -> list[Any]:
         for problem in told:
             if len(problem["loc"]) < deepest:
                 continue
-            place = (*field, *(part for part in problem["loc"][2:] if isinstance(part, int)))
+            place = (*field, *_within(problem["loc"][2:]))
             before = left.get(place)
             message = _SHOULD.sub("", problem["msg"])
             left[place] = {**before, "msg": f"{before['msg']} or {message}"} if before else {**problem, "loc": place}
     return list(left.values())
+
+
+def _within(loc: Any) -> list[Any]:
+    """The way on from a field, into lists and the objects in them, without the names of types that it may have."""
+    fields = [part for part, before in zip(loc[1:], loc, strict=False) if isinstance(before, int)]
+    return [part for part in loc if isinstance(part, int) or (part in fields and part not in _TYPES)]
 
 
 def _explain(problem: Any, known: list[str]) -> str:
@@ -210,6 +221,8 @@ def _explain(problem: Any, known: list[str]) -> str:
     if kind == "missing":
         return f"field '{field}' is missing" if field else "the body is missing: send a JSON object"
     if kind in ("model_attributes_type", "model_type", "dict_type"):
+        if field:
+            return f"{field}: must be a JSON object"
         return "the body must be a JSON object, sent with Content-Type: application/json"
     message = str(problem["msg"]).removeprefix("Value error, ")
     if kind == "value_error":
@@ -220,6 +233,7 @@ def _explain(problem: Any, known: list[str]) -> str:
     return f"{field or 'a field name'}: {_SHOULD.sub('must ', message)}{shown}"
 
 
+_TYPES = ("str", "int", "float", "bool")
 _PLACES = ("body", "query", "path", "header")
 _SHOULD = re.compile(r"^\w+ should ")
 

@@ -12,7 +12,7 @@ from modelforge.contracts.base import now
 from modelforge.contracts.dataset import Change
 from modelforge.datasets import ingest
 from modelforge.files import size_mb
-from modelforge.store.datasets import next_version
+from modelforge.store.datasets import check_parent, next_version
 from modelforge.store.tables import DatasetRow
 
 _ROWS = (".jsonl", ".ndjson")
@@ -22,11 +22,12 @@ _NUMBERING = threading.Lock()
 
 
 def keep(
-    here: State, path: Path, filename: str, report: ingest.Report, change: Change, parent_id: int | None = None
+    here: State, path: Path, filename: str, report: ingest.Report, change: Change, parent: DatasetRow | None = None
 ) -> DatasetRow:
     """Give the rows at ``path``, which is moved, their place and their row in the database; both or neither.
 
-    ``filename`` is what the dataset is called, made safe. ``parent_id`` is the version that it was made from.
+    ``filename`` is what the dataset is called, made safe. ``parent`` is the version that it was made from. Raises
+    NotFound where that was deleted meanwhile, and Conflict where edits were made against it and a newer one has come.
     """
     # Not the row's id: a folder that a killed server left without its row would be in the way of the next arrival.
     folder = here.settings.datasets / secrets.token_hex(8)
@@ -35,6 +36,8 @@ def keep(
     try:
         path.replace(place)
         with _NUMBERING, here.database.session() as session:
+            if parent is not None:
+                check_parent(session, parent, newest=change.how == "edit")
             row = DatasetRow(
                 filename=filename,
                 version=next_version(session, filename),
@@ -45,7 +48,7 @@ def keep(
                 sha256=report.sha256,
                 shape=report.shape,
                 report=ingest.to_validation(report).model_dump(),
-                parent_id=parent_id,
+                parent_id=None if parent is None else parent.id,
                 change=change.model_dump(),
                 deleted=False,
             )

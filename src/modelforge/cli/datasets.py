@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from modelforge.cli import imports
+from modelforge.cli import imports, versions
 from modelforge.cli.console import print_fields, print_json, print_table, say, size
+from modelforge.cli.examination import FOR_DATASETS, examine_file, print_examination
 from modelforge.cli.findings import print_found
-from modelforge.cli.flags import given, with_flags
+from modelforge.cli.flags import flag_of, given, with_flags
 from modelforge.cli.operations import result_of
 from modelforge.cli.session import Json, client_of
-from modelforge.contracts.dataset import DatasetDeleted, DatasetList, DatasetUploaded, ReadOptions
+from modelforge.contracts.dataset import (
+    Checkup,
+    DatasetDeleted,
+    DatasetDetail,
+    DatasetList,
+    DatasetUploaded,
+    Examination,
+    ExaminationRequest,
+    ReadOptions,
+)
+from modelforge.contracts.operation import Operation
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import check_files, to_validation
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
 app.add_typer(imports.app)
+app.add_typer(versions.app)
 
 Files = Annotated[
     list[Path],
@@ -31,6 +44,7 @@ Files = Annotated[
         dir_okay=False,
     ),
 ]
+Checked = Annotated[list[Path], typer.Argument(help="Files that make one dataset, or a dataset's filename.")]
 Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 
 
@@ -73,16 +87,36 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 
 @app.command()
 @with_flags(ReadOptions, skip=["name"])
-def check(files: Files, json: Json = False, **flags: Any) -> None:
-    """Check files without adding them. The exit code is 1 where something is wrong."""
+@with_flags(ExaminationRequest)
+def check(ctx: typer.Context, files: Checked, json: Json = False, **flags: Any) -> None:
+    """Check files without adding them, or a dataset. The exit code is 1 where something is wrong.
+
+    Each of the options about duplicates, models and other datasets asks for a closer look at all rows together.
+    """
+    closer = {name: flags.pop(name) for name in ExaminationRequest.model_fields}
+    request = given(ExaminationRequest, closer)
+    if len(files) == 1 and not files[0].exists() and files[0].name == str(files[0]):
+        _check_dataset(ctx, str(files[0]), request, json=json)
+        return
+    for file in files:
+        if not file.is_file():
+            raise typer.BadParameter(f"there is no file '{file}'")
+    for name in FOR_DATASETS:
+        if name in request:
+            raise typer.BadParameter(f"{flag_of(name)} is for datasets that were added, not for files")
     options = ReadOptions(**given(ReadOptions, flags))
-    found = to_validation(asyncio.run(check_files([(file, file.name) for file in files], options=options)))
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder, "rows") if request else None
+        report = asyncio.run(check_files([(file, file.name) for file in files], rows=rows, options=options))
+        lines = rows if rows is not None and report.converted else files[0]
+        looked = examine_file(lines, files[0].name, report, ExaminationRequest(**request)) if request else None
+    found = to_validation(report)
     usable = found.num_rows - found.num_bad
     if usable < MIN_EXAMPLES:
         few = f"{usable} usable examples, at least {MIN_EXAMPLES} are needed"
         found = found.model_copy(update={"valid": False, "errors": [*found.errors, few]})
     if json:
-        print_json(found)
+        print_json(found if looked is None else Checkup(**found.model_dump(), examination=looked))
     else:
         print_fields(
             {
@@ -94,6 +128,27 @@ def check(files: Files, json: Json = False, **flags: Any) -> None:
             }
         )
         print_found(found)
+        if looked is not None:
+            print_examination(looked)
+    if not found.valid:
+        raise typer.Exit(1)
+
+
+def _check_dataset(ctx: typer.Context, name: str, request: dict[str, Any], *, json: bool) -> None:
+    """What was found when it came; with a request what a closer look finds."""
+    with client_of(ctx) as client:
+        path = f"/api/datasets/{quoted(name)}"
+        if request:
+            examined = result_of(client, client.post(f"{path}/check", Operation, request), Examination)
+        found = client.get(path, DatasetDetail)
+    looked = examined if request else found.examination
+    if json:
+        print_json(Checkup(**found.validation.model_dump(), examination=looked))
+    else:
+        print_fields({"Dataset": name, "Usable": found.num_examples, "Fields": found.shape, "Valid": found.valid})
+        print_found(found.validation)
+        if looked is not None:
+            print_examination(looked)
     if not found.valid:
         raise typer.Exit(1)
 

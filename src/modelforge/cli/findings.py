@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modelforge.cli.console import note
+from modelforge.cli.examination import print_findings
 from modelforge.contracts.dataset import Validation
 
 
@@ -12,3 +13,4 @@ def print_found(validation: Validation) -> None:
         note(choice)
     for problem in validation.errors:
         note(problem, "yellow")
+    print_findings(finding for finding in validation.findings if finding.severity != "error")

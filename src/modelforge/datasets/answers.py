@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from modelforge.datasets import codes
 from modelforge.datasets.problems import Problem, is_missing, text_problem, type_name
 
 MAX_PLACES = 100
@@ -23,16 +24,16 @@ def read_answer(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """The contract's ``answer``, with ``answer_start`` and ``is_impossible`` if they are there."""
     text, start, impossible = row["answer"], row.get("answer_start"), row.get("is_impossible")
     if impossible is not None and type(impossible) is not bool:
-        return Problem(f"field 'is_impossible' is {type_name(impossible)}, not true or false")
+        return Problem(codes.WRONG_TYPE, f"field 'is_impossible' is {type_name(impossible)}, not true or false")
     if start is not None and type(start) is not int:
-        return Problem(f"field 'answer_start' is {_kind(start)}, not a whole number")
+        return Problem(codes.WRONG_TYPE, f"field 'answer_start' is {_kind(start)}, not a whole number")
     if text is None or text == "":
         return _row(row, [])
     problem = text_problem(text)
     if problem is not None:
-        return Problem(f"field 'answer' {problem}")
+        return Problem(problem.code, f"field 'answer' {problem}")
     if impossible:
-        return Problem("is_impossible is true, and yet there is an answer")
+        return Problem(codes.IMPOSSIBLE_WITH_ANSWER, "is_impossible is true, and yet there is an answer")
     found = _places(row["context"], text, start)
     return found if isinstance(found, Problem) else _row(row, found)
 
@@ -41,29 +42,31 @@ def read_answers(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """SQuAD's form on the hub: ``answers`` with a list of texts and a list of their places."""
     answers, impossible = row["answers"], row.get("is_impossible")
     if impossible is not None and type(impossible) is not bool:
-        return Problem(f"field 'is_impossible' is {type_name(impossible)}, not true or false")
+        return Problem(codes.WRONG_TYPE, f"field 'is_impossible' is {type_name(impossible)}, not true or false")
     if type(answers) is not dict:
-        return Problem(f"field 'answers' is {type_name(answers)}, not an object with 'text' and 'answer_start'")
+        kind = f"field 'answers' is {type_name(answers)}, not an object with 'text' and 'answer_start'"
+        return Problem(codes.MALFORMED_ANSWERS, kind)
     texts, starts = answers.get("text"), answers.get("answer_start")
     if type(texts) is not list:
-        return Problem("'text' in field 'answers' is missing or not a list")
+        return Problem(codes.MALFORMED_ANSWERS, "'text' in field 'answers' is missing or not a list")
     if starts is None:
         starts = [None] * len(texts)
     if type(starts) is not list or len(starts) != len(texts):
-        return Problem("'answer_start' in field 'answers' is not a list as long as 'text'")
+        return Problem(codes.MALFORMED_ANSWERS, "'answer_start' in field 'answers' is not a list as long as 'text'")
     if impossible and texts:
-        return Problem("is_impossible is true, and yet there is an answer")
+        return Problem(codes.IMPOSSIBLE_WITH_ANSWER, "is_impossible is true, and yet there is an answer")
     found: list[Answer] = []
     for number, (text, start) in enumerate(zip(texts, starts, strict=True), 1):
         place = f"answer {number}"
         problem = text_problem(text)
         if problem is not None:
-            return Problem(f"a text in field 'answers' {problem}", place)
+            return Problem(problem.code, f"a text in field 'answers' {problem}", place)
         if start is not None and type(start) is not int:
-            return Problem(f"an 'answer_start' in field 'answers' is {_kind(start)}, not a whole number", place)
+            kind = f"an 'answer_start' in field 'answers' is {_kind(start)}, not a whole number"
+            return Problem(codes.MALFORMED_ANSWERS, kind, place)
         places = _places(row["context"], text, start)
         if isinstance(places, Problem):
-            return Problem(places.kind, place)
+            return places._replace(place=place)
         # Several people who gave the same answer are one answer.
         found += [each for each in places if each not in found]
     return _row(row, found)
@@ -73,7 +76,7 @@ def read_impossible(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """``is_impossible`` alone."""
     impossible = row["is_impossible"]
     if impossible is not None and type(impossible) is not bool:
-        return Problem(f"field 'is_impossible' is {type_name(impossible)}, not true or false")
+        return Problem(codes.WRONG_TYPE, f"field 'is_impossible' is {type_name(impossible)}, not true or false")
     return _row(row, []) if impossible else is_missing("answer")
 
 
@@ -86,9 +89,9 @@ def _places(context: str, text: str, start: int | None) -> list[Answer] | Proble
     if start is not None:
         # A negative one would count from the end.
         stands = start >= 0 and context.startswith(text, start)
-        return [{"text": text, "start": start}] if stands else Problem(NOT_AT_START)
+        return [{"text": text, "start": start}] if stands else Problem(codes.ANSWER_NOT_AT_START, NOT_AT_START)
     places = [{"text": text, "start": at} for at in islice(_finds(context, text), MAX_PLACES)]
-    return places or Problem(NOT_IN_CONTEXT)
+    return places or Problem(codes.ANSWER_NOT_IN_CONTEXT, NOT_IN_CONTEXT)
 
 
 def _finds(context: str, text: str) -> Iterator[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from modelforge.datasets import codes
 from modelforge.datasets.problems import Problem, is_missing, shown, text_problem, type_name
 
 Message = dict[str, str]
@@ -55,9 +56,9 @@ def read_implicit_choice(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     if isinstance(rejected, Problem):
         return rejected
     if chosen[:-1] != rejected[:-1]:
-        return Problem("chosen and rejected differ before their last turn")
+        return Problem(codes.DIFFERENT_CONVERSATIONS, "chosen and rejected differ before their last turn")
     if len(chosen) == 1:
-        return Problem("chosen and rejected hold no question, and field 'prompt' is missing")
+        return Problem(codes.MISSING_FIELD, "chosen and rejected hold no question, and field 'prompt' is missing")
     return _choice(_plain(chosen[:-1]), chosen[-1]["content"], rejected[-1]["content"])
 
 
@@ -66,25 +67,27 @@ def _told(value: object, field: str, names: tuple[str, str, dict[str, str]]) -> 
     if isinstance(messages, Problem):
         return messages
     if not any(message["role"] == "assistant" for message in messages):
-        return Problem("no turn is the assistant's, so there is nothing to learn")
+        return Problem(codes.NO_ASSISTANT_TURN, "no turn is the assistant's, so there is nothing to learn")
     return _order(messages, "") or {"messages": messages}
 
 
 def _choice(prompt: str | list[Message], chosen: str, rejected: str) -> dict[str, Any] | Problem:
     if chosen == rejected:
-        return Problem("chosen and rejected are the same")
+        return Problem(codes.SAME_ANSWERS, "chosen and rejected are the same")
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
 
 
 def _prompt(value: object) -> str | list[Message] | Problem:
     if type(value) is not list:
         problem = text_problem(value)
-        return Problem(f"field 'prompt' {problem}") if problem is not None else str(value)
+        return Problem(problem.code, f"field 'prompt' {problem}") if problem is not None else str(value)
     messages = _messages(value, "prompt", _OPENAI)
     if isinstance(messages, Problem):
         return messages
     if messages[-1]["role"] != "user":
-        return Problem("the prompt does not end with the user's turn", f"turn {len(messages)}")
+        return Problem(
+            codes.PROMPT_WITHOUT_USER, "the prompt does not end with the user's turn", f"turn {len(messages)}"
+        )
     return _order(messages, "'prompt', ") or _plain(messages)
 
 
@@ -92,12 +95,12 @@ def _answer(value: object, name: str, asked: list[Message]) -> str | Problem:
     """The text of an answer that stands alone, as one message, or at the end of the conversation ``asked``."""
     if type(value) is not list:
         problem = text_problem(value)
-        return Problem(f"field '{name}' {problem}") if problem is not None else str(value)
+        return Problem(problem.code, f"field '{name}' {problem}") if problem is not None else str(value)
     messages = _answered(value, name)
     if isinstance(messages, Problem):
         return messages
     if len(messages) > 1 and messages[:-1] != asked:
-        return Problem(f"the conversation in '{name}' does not begin with the prompt")
+        return Problem(codes.DIFFERENT_CONVERSATIONS, f"the conversation in '{name}' does not begin with the prompt")
     return messages[-1]["content"]
 
 
@@ -107,7 +110,9 @@ def _answered(value: object, name: str) -> list[Message] | Problem:
     if isinstance(messages, Problem):
         return messages
     if messages[-1]["role"] != "assistant":
-        return Problem(f"the last turn in '{name}' is not the assistant's", f"turn {len(messages)}")
+        return Problem(
+            codes.ANSWER_WITHOUT_ASSISTANT, f"the last turn in '{name}' is not the assistant's", f"turn {len(messages)}"
+        )
     return (_order(messages, f"'{name}', ") if len(messages) > 1 else None) or messages
 
 
@@ -119,9 +124,9 @@ def _plain(messages: list[Message]) -> str | list[Message]:
 def _messages(value: object, field: str, names: tuple[str, str, dict[str, str]]) -> list[Message] | Problem:
     """Every turn with a known role and a text, in whatever order."""
     if type(value) is not list:
-        return Problem(f"field '{field}' is {type_name(value)}, not a list of turns")
+        return Problem(codes.WRONG_TYPE, f"field '{field}' is {type_name(value)}, not a list of turns")
     if not value:
-        return Problem(f"field '{field}' is empty")
+        return Problem(codes.EMPTY_FIELD, f"field '{field}' is empty")
     role_key, text_key, roles = names
     # A row of one conversation needs not be told in which field a turn stands.
     where = "" if field in ("messages", "conversations") else f"'{field}', "
@@ -129,21 +134,25 @@ def _messages(value: object, field: str, names: tuple[str, str, dict[str, str]])
     for number, turn in enumerate(value, 1):
         place = f"{where}turn {number}"
         if type(turn) is not dict:
-            return Problem(f"a turn is {type_name(turn)}, not an object", place)
+            return Problem(codes.MALFORMED_TURN, f"a turn is {type_name(turn)}, not an object", place)
         for key in (role_key, text_key):
             if key not in turn:
-                return Problem(f"a turn has no '{key}'", place)
+                return Problem(codes.MALFORMED_TURN, f"a turn has no '{key}'", place)
         said = turn[role_key]
         if type(said) is not str:
-            return Problem(f"the '{role_key}' of a turn is {type_name(said)}, not a string", place)
+            return Problem(
+                codes.MALFORMED_TURN, f"the '{role_key}' of a turn is {type_name(said)}, not a string", place
+            )
         role = roles.get(said)
         if role is None:
             *others, last = (name for name in roles if role_key == "role" or name not in ("user", "assistant"))
             known = f"{', '.join(others)} nor {last}"
-            return Problem(f"the '{role_key}' of a turn is neither {known}", f"{place}: {shown(said)}")
+            return Problem(
+                codes.UNKNOWN_ROLE, f"the '{role_key}' of a turn is neither {known}", f"{place}: {shown(said)}"
+            )
         problem = text_problem(turn[text_key])
         if problem is not None:
-            return Problem(f"the '{text_key}' of a turn {problem}", place)
+            return Problem(problem.code, f"the '{text_key}' of a turn {problem}", place)
         messages.append({"role": role, "content": turn[text_key]})
     return messages
 
@@ -157,9 +166,9 @@ def _order(messages: list[Message], where: str) -> Problem | None:
         if role != expected:
             place = f"{where}turn {number}"
             if role == "system":
-                return Problem("the system speaks after the first turn", place)
+                return Problem(codes.WRONG_ROLE_ORDER, "the system speaks after the first turn", place)
             if number == first + 1:
-                return Problem("the assistant speaks before the user", place)
-            return Problem(f"the {role} speaks twice in a row", place)
+                return Problem(codes.WRONG_ROLE_ORDER, "the assistant speaks before the user", place)
+            return Problem(codes.WRONG_ROLE_ORDER, f"the {role} speaks twice in a row", place)
         expected = "assistant" if role == "user" else "user"
     return None

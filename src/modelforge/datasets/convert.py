@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from modelforge.datasets.codes import CODES
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.places import LISTED
 from modelforge.datasets.problems import shown
@@ -22,6 +23,7 @@ from modelforge.datasets.sources.base import Item, Reading, Table
 from modelforge.datasets.sources.faults import TOO_DEEP, TOO_LONG, Fault
 from modelforge.datasets.sources.jsonl import encoding_of
 from modelforge.datasets.sources.kinds import ENDINGS, head_of, is_gzip, is_workbook, is_zip, kind_of
+from modelforge.datasets.tally import finding
 from modelforge.errors import InvalidDataset, TooLarge, UnsupportedMedia
 
 Files = Sequence[tuple[Path, str]]
@@ -238,12 +240,5 @@ def _listed(fields: frozenset[str]) -> str:
 
 
 def _finding(tally: _Tally) -> dict[str, Any]:
-    return {
-        "code": tally.first.code,
-        "severity": "error",
-        "message": tally.first.message,
-        "count": tally.count,
-        "rows": tally.rows,
-        "place": tally.first.place,
-        "excerpt": tally.first.excerpt,
-    }
+    first = tally.first
+    return finding(CODES.get(first.code), first.message, tally.count, tally.rows, first.place, first.excerpt)

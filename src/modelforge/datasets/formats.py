@@ -88,7 +88,7 @@ def look(row: Row, form: Form, missing: list[str]) -> dict[str, Any] | list[Prob
         if name in missing:
             problems.append(is_missing(name))
         elif name in form.checked and (problem := text_problem(row[name])) is not None:
-            problems.append(Problem(f"field '{name}' {problem}"))
+            problems.append(Problem(problem.code, f"field '{name}' {problem}"))
     if problems:
         return problems
     read = {name: row[name] for name in form.fields} if form.read is None else form.read(row)
@@ -102,7 +102,7 @@ def _read_instruction(row: Row) -> dict[str, Any] | Problem:
         return {"input": row["instruction"], "output": row["output"]}
     problem = text_problem(given)
     if problem is not None:
-        return Problem(f"field 'input' {problem}")
+        return Problem(problem.code, f"field 'input' {problem}")
     return {"input": f"{row['instruction']}\n\n{given}", "output": row["output"]}
 
 

@@ -18,13 +18,13 @@ class Places:
 
     def of(self, line: int) -> tuple[str, int]:
         """What a line of the dataset is in the file that it came from: ``("row", 7)``, or ``("faq.csv row", 7)`` where
-        there are several."""
+        there are several. Rows that were added to the dataset are counted from 1."""
         for part in self._parts:
             if line <= part["rows"]:
                 name = f"{part['name']} " if len(self._parts) > 1 else ""
                 return f"{name}{part['unit']}", part["first"] + line - 1
             line -= part["rows"]
-        return "line", line
+        return "added row" if self._parts else "line", line
 
     def told(self, lines: Iterable[int], count: int) -> str:
         """``rows 3, 7 and 12``, ``faq.csv row 3; more.csv rows 7, 12 and 95 more``: the first of so many."""

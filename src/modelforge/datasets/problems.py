@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from modelforge.datasets import codes
+from modelforge.datasets.codes import Code
+
 _TYPES: dict[type, str] = {
     dict: "an object",
     list: "a list",
@@ -18,6 +21,7 @@ _TYPES: dict[type, str] = {
 class Problem(NamedTuple):
     """Why a row cannot be trained on."""
 
+    code: Code
     kind: str
     """The same words for every row with this problem: of a limited number, whatever the file holds."""
     place: str = ""
@@ -27,9 +31,20 @@ class Problem(NamedTuple):
         return f"{self.kind} ({self.place})" if self.place else self.kind
 
 
+class Flaw(NamedTuple):
+    """Why no field can hold a value."""
+
+    code: Code
+    words: str
+    """The end of a sentence."""
+
+    def __str__(self) -> str:
+        return self.words
+
+
 def is_missing(field: str) -> Problem:
     """A field that must be there is not."""
-    return Problem(f"field '{field}' is missing")
+    return Problem(codes.MISSING_FIELD, f"field '{field}' is missing")
 
 
 def type_name(value: object) -> str:
@@ -37,22 +52,28 @@ def type_name(value: object) -> str:
     return _TYPES[type(value)]
 
 
-def text_problem(value: object) -> str | None:
-    """Why no field can hold this value, as the end of a sentence; None for text that a tokenizer takes."""
+def text_problem(value: object) -> Flaw | None:
+    """Why no field can hold this value; None for text that a tokenizer takes."""
     if type(value) is not str:
-        return f"is {type_name(value)}, not a string"
+        return Flaw(codes.WRONG_TYPE, f"is {type_name(value)}, not a string")
     if not value:
-        return "is empty"
+        return _EMPTY
     if value.isspace():
-        return "holds only white space"
+        return _BLANK
     if "\0" in value:
-        return "holds a NUL character"
+        return _NUL
     if not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:  # JSON lets "\ud800" through, which is no character
-            return "holds half a surrogate pair"
+            return _SURROGATE
     return None
+
+
+_EMPTY = Flaw(codes.EMPTY_FIELD, "is empty")
+_BLANK = Flaw(codes.BLANK_FIELD, "holds only white space")
+_NUL = Flaw(codes.NUL_CHARACTER, "holds a NUL character")
+_SURROGATE = Flaw(codes.HALF_SURROGATE, "holds half a surrogate pair")
 
 
 def shown(text: str) -> str:

@@ -1,7 +1,7 @@
 """What a process that works on data says to the one that asked: JSON, a line a message.
 
-It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines ``{"progress": 0.4, "message": …}``
-may come before.
+It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``; lines
+``{"progress": 0.4, "message": …}`` may come before.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from modelforge.datasets import codes
+from modelforge.datasets.codes import Code
 from modelforge.datasets.problems import type_name
 from modelforge.errors import InvalidRequest, NotFound
 
@@ -26,6 +28,8 @@ every process draws the line at the same place."""
 _BLOCK = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 _SPACE = " \t\r"
+_EXCERPT = 400
+"""Characters, or bytes, of a bad line that are kept."""
 _DECODER = json.JSONDecoder()
 
 Row = dict[str, Any]
@@ -34,16 +38,19 @@ Row = dict[str, Any]
 class BadLine(NamedTuple):
     """A line that holds no row."""
 
+    code: Code
     kind: str
     """What is wrong, the same words for every line with this problem."""
     place: str = ""
     """Where in the line."""
+    excerpt: str = ""
+    """How the line begins."""
 
 
-TOO_LONG = BadLine(f"longer than {MAX_LINE // 1_000_000} MB")
-TOO_DEEP = BadLine(f"nested more than {MAX_DEPTH} levels deep")
-TOO_MANY_DIGITS = BadLine("a number has too many digits")
-NUL = BadLine("holds a NUL byte")
+TOO_LONG = BadLine(codes.LINE_TOO_LONG, f"longer than {MAX_LINE // 1_000_000} MB")
+TOO_DEEP = BadLine(codes.TOO_DEEP, f"nested more than {MAX_DEPTH} levels deep")
+TOO_MANY_DIGITS = BadLine(codes.TOO_MANY_DIGITS, "a number has too many digits")
+NUL = BadLine(codes.NUL_BYTE, "holds a NUL byte")
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -112,18 +119,25 @@ def rows_of(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
         elif line.count("[") + line.count("{") > MAX_DEPTH and _is_deep(row):
             row = TOO_DEEP
         if row is not None:
-            yield at, row
+            yield at, row if type(row) is dict else _begun(row, line)
 
 
 def read_blocks(
-    stream: BinaryIO, observe: Callable[[bytes], object] | None = None, size: int | None = None
+    stream: BinaryIO,
+    observe: Callable[[bytes], object] | None = None,
+    size: int | None = None,
+    *,
+    begins: bool = True,
 ) -> Iterator[tuple[int, bytes | None]]:
     """Whole lines of about ``size`` bytes together, by default a megabyte, without the last line's end; each block with
-    the number of its first line, and None in place of a line that is too long. CRLF has become LF."""
+    the number of its first line, and None in place of a line that is too long. CRLF has become LF.
+
+    ``begins`` says whether the stream begins with the file, where a byte order mark may stand.
+    """
     head = stream.read(len(_BOM))
     if observe is not None:
         observe(head)
-    number, rest, skipping = 1, head.removeprefix(_BOM), False
+    number, rest, skipping = 1, head.removeprefix(_BOM) if begins else head, False
     while chunk := stream.read(size or _BLOCK):
         if observe is not None:
             observe(chunk)
@@ -151,7 +165,17 @@ def read_blocks(
         yield number, block.replace(b"\r\n", b"\n")
         number += block.count(b"\n") + 1
     if rest:
-        yield number, rest.replace(b"\r\n", b"\n")
+        # Ends its line where the whole file is as short as a byte order mark.
+        yield number, rest.removesuffix(b"\n").replace(b"\r\n", b"\n")
+
+
+def read_line(path: Path, wanted: int) -> str:
+    """How the line of this number begins, for an excerpt; empty where there is none."""
+    with open_regular(path) as stream:
+        for number, block in read_blocks(stream):
+            if block is not None and wanted <= number + block.count(b"\n"):
+                return block.split(b"\n")[wanted - number][: 4 * _EXCERPT].decode(errors="replace")
+    return ""
 
 
 def _read_undecodable(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
@@ -159,10 +183,16 @@ def _read_undecodable(number: int, block: bytes) -> Iterator[tuple[int, Row | Ba
         try:
             row = _parse(line.decode())
         except UnicodeDecodeError as error:
-            yield at, BadLine("not UTF-8", f"byte 0x{line[error.start]:02X} at position {error.start + 1}")
+            place = f"byte 0x{line[error.start]:02X} at position {error.start + 1}"
+            yield at, BadLine(codes.NOT_UTF8, "not UTF-8", place, line[:_EXCERPT].decode(errors="replace"))
         else:
             if row is not None:
-                yield at, row
+                yield at, row if type(row) is dict else _begun(row, line[:_EXCERPT].decode(errors="replace"))
+
+
+def _begun(bad: Row | BadLine, line: str) -> BadLine:
+    assert isinstance(bad, BadLine)
+    return bad._replace(excerpt=line[:_EXCERPT])
 
 
 def _parse(line: str) -> Row | BadLine | None:
@@ -174,7 +204,9 @@ def _parse(line: str) -> Row | BadLine | None:
     except json.JSONDecodeError as error:
         if "\0" in line:
             return NUL
-        return BadLine(f"not JSON: {error.msg.strip(' :').removesuffix(' at')}", f"column {error.colno}")
+        return BadLine(
+            codes.NOT_JSON, f"not JSON: {error.msg.strip(' :').removesuffix(' at')}", f"column {error.colno}"
+        )
     except RecursionError:
         return TOO_DEEP
     except ValueError:  # int() refuses more digits than sys.get_int_max_str_digits()
@@ -182,7 +214,7 @@ def _parse(line: str) -> Row | BadLine | None:
     if _is_deep(value):
         return TOO_DEEP
     if type(value) is not dict:
-        return BadLine(f"{type_name(value)}, not an object")
+        return BadLine(codes.NOT_AN_OBJECT, f"{type_name(value)}, not an object")
     return value
 
 

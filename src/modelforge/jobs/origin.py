@@ -13,7 +13,7 @@ from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none
-from modelforge.hub.folder import check_folder
+from modelforge.hub.folder import check_folder, context_of
 from modelforge.hub.lookup import HUB_ID, find_config, find_revision
 from modelforge.settings import Settings
 from modelforge.specfile import spec_of, whole_spec
@@ -87,8 +87,12 @@ def find_model(config: TrainingConfig, roots: Sequence[Path], database: Database
     name = config.model_name
     with database.session() as session:
         earlier = model_named(session, name)
-    if earlier is not None:
-        return _earlier_model(config, earlier)
+    return _earlier_model(config, earlier) if earlier is not None else find_base(config, roots)
+
+
+def find_base(config: TrainingConfig, roots: Sequence[Path]) -> ModelRef:
+    """The same, of those that no run made."""
+    name = config.model_name
     if name in BUNDLED_MODELS:
         return ModelRef(name=name, source="bundled", path=str(bundled_model(name)))
     folder = find_folder(name, roots, "model_name")
@@ -135,6 +139,13 @@ def config_of(model: ModelRef) -> dict[str, Any]:
     folder = bundled_model(model.name) if model.source == "bundled" else Path(model.path)
     config = read_json_or_none(folder / "config.json")
     return config if isinstance(config, dict) else {}
+
+
+def within(config: TrainingConfig, model: ModelRef) -> TrainingConfig:
+    """The configuration with the length that the model has positions for, where it says none."""
+    if config.max_seq_length is not None:
+        return config
+    return config.model_copy(update={"max_seq_length": context_of(config_of(model))})
 
 
 def lineage_of(config: TrainingConfig, model: ModelRef, database: Database) -> list[Ancestor]:

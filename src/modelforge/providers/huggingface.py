@@ -237,6 +237,14 @@ def _tokenizer(ref: ModelRef, *, trust_remote_code: bool) -> PreTrainedTokenizer
     return tokenizer
 
 
+def config_and_tokenizer(ref: ModelRef, *, trust_remote_code: bool) -> tuple[PreTrainedConfig, PreTrainedTokenizerBase]:
+    """What a model's files say of it, as training reads it, without its weights. Raises what ``load`` raises."""
+    return (
+        _config(ref, trust_remote_code=trust_remote_code),
+        _tokenizer(ref, trust_remote_code=trust_remote_code),
+    )
+
+
 def _config(ref: ModelRef, *, trust_remote_code: bool = False) -> PreTrainedConfig:
     from transformers import AutoConfig  # noqa: PLC0415
 

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from modelforge.contracts.dataset import DatasetDetail, DatasetSummary, Validation
-from modelforge.errors import NotFound, did_you_mean
+from modelforge.contracts.dataset import Change, DatasetDetail, DatasetSummary, DatasetVersion, Examination, Validation
+from modelforge.errors import Conflict, NotFound, did_you_mean
 from modelforge.store.tables import DatasetRow
 
 
-def dataset_named(session: Session, filename: str) -> DatasetRow | None:
-    """The newest version of the name; names that look alike are one, as where uploads are stored."""
+def dataset_named(session: Session, filename: str, version: int | None = None) -> DatasetRow | None:
+    """That version of the name, or the newest; names that look alike are one, as where uploads are stored."""
     filename = unicodedata.normalize("NFC", filename)
     chosen = select(DatasetRow).where(DatasetRow.filename == filename, DatasetRow.deleted.is_(False))
+    if version is not None:
+        chosen = chosen.where(DatasetRow.version == version)
     return session.scalar(chosen.order_by(DatasetRow.version.desc()).limit(1))
 
 
-def get_dataset(session: Session, filename: str) -> DatasetRow:
-    """The newest version of the name; raises NotFound that names the nearest one."""
-    row = dataset_named(session, filename)
+def get_dataset(session: Session, filename: str, version: int | None = None) -> DatasetRow:
+    """That version of the name, or the newest; raises NotFound that names the nearest one."""
+    row = dataset_named(session, filename, version)
+    if row is None and (newest := dataset_named(session, filename)) is not None:
+        raise NotFound(f"dataset '{filename}' has no version {version}; its newest is {newest.version}")
     if row is None:
         known = session.scalars(select(DatasetRow.filename).where(DatasetRow.deleted.is_(False)).distinct())
         raise NotFound(f"there is no dataset '{filename}'.{did_you_mean(filename, known)}")
@@ -33,6 +38,41 @@ def versions_of(session: Session, filename: str) -> Sequence[DatasetRow]:
     """Every version that is not deleted, oldest first."""
     chosen = select(DatasetRow).where(DatasetRow.filename == filename, DatasetRow.deleted.is_(False))
     return session.scalars(chosen.order_by(DatasetRow.version)).all()
+
+
+def check_parent(session: Session, row: DatasetRow, *, newest: bool) -> None:
+    """Raises NotFound where the version was deleted meanwhile, with ``newest`` Conflict where a newer one has come."""
+    present = get_dataset(session, row.filename)
+    if newest and present.id != row.id:
+        raise outdated(present, row.version)
+    get_dataset(session, row.filename, row.version)
+
+
+def outdated(newest: DatasetRow, version: int) -> Conflict:
+    """What to tell of edits that were made against an older version."""
+    return Conflict(
+        f"dataset '{newest.filename}' has a newer version than {version}: {newest.version}. Look at it, and make the "
+        "edits again there"
+    )
+
+
+def ancestors_of(session: Session, row: DatasetRow) -> list[int]:
+    """The ids of the version and of those that it was made of, back to the one that came from outside."""
+    found = [row.id]
+    parent = row.parent_id
+    while parent is not None and parent not in found:
+        found.append(parent)
+        parent = session.scalar(select(DatasetRow.parent_id).where(DatasetRow.id == parent))
+    return found
+
+
+def mapping_for(session: Session, filename: str, columns: Collection[str]) -> dict[str, Any] | None:
+    """The newest mapping that was applied to a version of the name with these columns, as ``ColumnMapping``."""
+    for row in reversed(versions_of(session, filename)):
+        details = row.change.get("details", {})
+        if row.change.get("how") == "map" and sorted(details["columns"]) == sorted(columns):
+            return dict(details["mapping"])
+    return None
 
 
 def next_version(session: Session, filename: str) -> int:
@@ -56,7 +96,22 @@ def summary_of(row: DatasetRow) -> DatasetSummary:
     )
 
 
+def version_of(row: DatasetRow, numbers: Mapping[int, int]) -> DatasetVersion:
+    """``numbers`` has the versions by their ids."""
+    return DatasetVersion(
+        **summary_of(row).model_dump(),
+        num_rows=row.report.get("num_rows", row.num_examples),
+        sha256=row.sha256,
+        parent=None if row.parent_id is None else numbers.get(row.parent_id),
+        change=Change(**row.change) if row.change else None,
+    )
+
+
 def detail_of(row: DatasetRow) -> DatasetDetail:
     return DatasetDetail(
-        **summary_of(row).model_dump(), validation=Validation(**row.report), sha256=row.sha256, path=row.path
+        **summary_of(row).model_dump(),
+        validation=Validation(**row.report),
+        examination=None if row.examination is None else Examination(**row.examination),
+        sha256=row.sha256,
+        path=row.path,
     )

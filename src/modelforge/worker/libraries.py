@@ -18,6 +18,12 @@ def without_quantization() -> None:
     sys.modules["bitsandbytes"] = None  # type: ignore[assignment]
 
 
+def without_torch() -> None:
+    """transformers imports it with every tokenizer, where it finds it: two seconds, for nothing. To be called before
+    that."""
+    sys.modules["torch"] = None  # type: ignore[assignment]
+
+
 def without_compiler() -> None:
     """For a run on this machine alone, by code that is compiled already: put something light in the place of torch's
     compiler and of its sharded tensors. Whoever wants more of them than stands there gets the real ones; what had its

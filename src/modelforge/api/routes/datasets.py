@@ -30,6 +30,11 @@ router = APIRouter(prefix="/api", tags=["datasets"])
 
 Filename = Annotated[str, PathParameter(description="The name that it was uploaded under.", examples=["dataset.jsonl"])]
 
+MAX_VERSION = 2**31 - 1
+Version = Annotated[
+    int | None, Query(ge=1, le=MAX_VERSION, description="Which version; the newest when not given.", examples=[1])
+]
+
 _FORM = {
     "requestBody": {
         "required": True,
@@ -84,10 +89,10 @@ def datasets(here: Here, limit: Limit = None, offset: Offset = 0) -> DatasetList
 
 
 @router.get("/datasets/{filename}", summary="A dataset", responses=replies(404))
-def dataset(here: Here, filename: Filename) -> DatasetDetail:
-    """Its newest version, with what was found in it."""
+def dataset(here: Here, filename: Filename, version: Version = None) -> DatasetDetail:
+    """Its newest version, or another one, with what was found in it."""
     with here.database.session() as session:
-        return detail_of(get_dataset(session, filename))
+        return detail_of(get_dataset(session, filename, version))
 
 
 @router.delete("/datasets/{filename}", summary="Delete a dataset", responses=replies(404))

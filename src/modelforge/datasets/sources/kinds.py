@@ -10,7 +10,7 @@ from pathlib import Path
 from modelforge.datasets.rows import open_regular
 from modelforge.datasets.sources import delimited, document, excel, jsonl, parquet, plain
 from modelforge.datasets.sources.base import Kind
-from modelforge.datasets.sources.encoding import open_text
+from modelforge.datasets.sources.encoding import known, open_text
 from modelforge.errors import InvalidDataset, UnsupportedMedia
 from modelforge.registry import Registry
 
@@ -105,7 +105,7 @@ def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
             if head
             else f"the file is empty. {READABLE}"
         )
-    text = _text(path, head, encoding or jsonl.encoding_of(head).name)
+    text = _text(path, head, known(encoding, head) if encoding else jsonl.encoding_of(head).name)
     _refuse_binary(text)
     start = text.lstrip(_BLANK)
     if start.startswith(("{", "[")):

@@ -1,0 +1,44 @@
+"""How far work of several stages is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from modelforge.datasets.reply import say
+
+SECONDS_BETWEEN = 0.5
+
+
+class Stage:
+    """One of them. Can be sent to another process, which then has nothing to say."""
+
+    def __init__(self, message: str, start: float, width: float, whole: float) -> None:
+        self._message, self._start, self._width, self._whole = message, start, width, whole
+        self._said = 0.0
+
+    def __call__(self, done: float) -> None:
+        """``done`` of the stage's whole."""
+        now = time.monotonic()
+        if now - self._said >= SECONDS_BETWEEN:
+            self._said = now
+            say(self._start + self._width * min(1.0, done / max(self._whole, 1.0)), self._message)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"_message": "", "_start": 0.0, "_width": 0.0, "_whole": 1.0, "_said": float("inf")}
+
+
+class Stages:
+    """All of them, in order, each with its share of the time as it was measured."""
+
+    def __init__(self, weights: Mapping[str, float]) -> None:
+        self._weights = weights
+        self._before = 0.0
+
+    def begin(self, message: str, whole: float) -> Stage:
+        """The next one, which has so much to do."""
+        width = self._weights[message] / sum(self._weights.values())
+        stage = Stage(message, self._before, width, whole)
+        self._before += width
+        stage(0)
+        return stage
