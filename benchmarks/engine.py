@@ -31,7 +31,7 @@ from modelforge.engine import flash, kernel, lowrank, pointwise
 from modelforge.engine.engine import Documents, Engine
 from modelforge.engine.packing import rows_of
 from modelforge.hardware import cpu_has_fast_bf16
-from modelforge.worker.choices import row_tokens
+from modelforge.worker.lengths import row_tokens
 from modelforge.worker.trainers import in_full_precision
 
 DOCUMENTS = 16

@@ -9,7 +9,7 @@ import pytest
 
 HEAVY = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "bitsandbytes")
 LIGHT_ROOMS = (
-    "api", "jobs", "cli", "store", "tasks", "strategies", "providers", "datasets", "hub", "contracts",
+    "api", "jobs", "cli", "store", "tasks", "strategies", "providers", "datasets", "hub", "contracts", "probe",
     "settings", "hardware", "catalogue",
 )  # fmt: skip
 

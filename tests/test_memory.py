@@ -215,7 +215,7 @@ def data(tmp_path: Path) -> DatasetRef:
 
 def checked(model: dict[str, Any], hardware: Hardware, data: DatasetRef, **fields: Any) -> list[str]:
     config = settings(**{"compute_specs": "low_end", **fields})
-    return preflight.check_memory(config, model, Head.CAUSAL, STRATEGIES.get(config.strategy), hardware, data)
+    return preflight.check_memory(config, model, Head.CAUSAL, STRATEGIES.get(config.strategy), hardware, [data])
 
 
 def test_what_this_machine_cannot_hold_is_refused(data: DatasetRef) -> None:
@@ -297,7 +297,8 @@ def test_the_worker_prefers_shorter_rows_to_checkpointing() -> None:
 
 
 def test_on_a_gpu_it_prefers_checkpointing_to_shorter_rows() -> None:
-    from modelforge.worker.choices import Way, row_tokens, way_that_fits
+    from modelforge.worker.choices import Way, way_that_fits
+    from modelforge.worker.lengths import row_tokens
 
     def way(tokens: int, free_gb: float = 100, engine: bool = True, **fields: Any) -> Way:
         there = spec(**fields).model_copy(update={"device": "cuda"})

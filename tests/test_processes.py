@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from modelforge import processes
 
@@ -78,3 +79,15 @@ def test_who_ended_for_memory_is_counted_where_it_is_told_apart(tmp_path: Path) 
     put("proc/self/cgroup", "0::/user.slice\n")
     put("sys/fs/cgroup/user.slice/memory.events", "low 0\noom 9\noom_kill 6\noom_group_kill 0\n")
     assert processes.ended_for_memory(tmp_path) == 6
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems limit other things")
+def test_a_process_gets_no_more_memory_than_it_is_let() -> None:
+    code = (
+        "from modelforge.processes import limit_memory\n"
+        "limit_memory(300_000_000)\n"
+        "kept = bytearray(50_000_000)\n"
+        "try:\n    bytearray(400_000_000)\nexcept MemoryError:\n    print('no more')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "no more\n"

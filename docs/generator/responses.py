@@ -1,4 +1,4 @@
-"""``responses.md``: every type that the API answers with, and every field of it."""
+"""``responses.md``: every type that the API answers with or takes within a request, and every field of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from generator.markdown import code, page, pretty, prose
 from generator.schema import components, example_of, fields_table, name_of, openapi
 
 INTRO = """\
-Every type that a route answers with, alone or inside another one. `time` is a string: UTC, ISO 8601, ending in `Z`. \
+Every type that a route answers with, alone or inside another one, and those inside requests. `time` is a string: UTC, ISO 8601, ending in `Z`. \
 "or null" fields are always there; they are null until they are known."""
 
 
@@ -27,12 +27,15 @@ def responses() -> str:
 
 
 def answered() -> list[str]:
-    """The names of all object types in replies, those inside others included, by the alphabet."""
+    """The names of all object types in replies, those inside others and inside requests included, by the alphabet."""
     found: set[str] = set()
     for item in openapi()["paths"].values():
         for operation in item.values():
             for response in operation["responses"].values():
                 _collect(response, found)
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                body = components().get(name_of(content["schema"]) or "", {})
+                _collect(body.get("properties", {}), found)
     return sorted(name for name in found if "properties" in components()[name])
 
 

@@ -116,7 +116,7 @@ def _body(body: Schema) -> Iterator[str]:
     for field, each in schema["properties"].items():
         required = field in schema.get("required", [])
         default = "required" if required else literal(each.get("default"))
-        kind_of_field = "file" if each.get("format") == "binary" else type_of(each)
+        kind_of_field = "file" if each.get("format") == "binary" else type_of(each, "responses.md")
         rows.append((f"`{field}`", kind_of_field, default, rule_of(each), each["description"]))
     yield table(("field", "type", "default", "rule", "meaning"), rows)
 

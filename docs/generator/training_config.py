@@ -10,7 +10,7 @@ from typing import Any
 
 import modelforge
 from generator.markdown import code, literal, page, pretty, table
-from generator.schema import Schema, example_of, rule_of, type_of
+from generator.schema import Schema, example_of, fields_table, rule_of, type_of
 from modelforge.cli.train import PANELS
 from modelforge.contracts.training import TrainingConfig
 from modelforge.hardware import Gpu, Hardware
@@ -89,6 +89,8 @@ def training_config() -> str:
     for title, fields in groups():
         rows = [_row(name, schema["properties"][name], schema) for name in fields]
         blocks += [f"## {title}", table(("field", "type", "default", "rule", "meaning"), rows)]
+    for name in schema.get("$defs", {}):
+        blocks += [f"## {name}", fields_table(name)]
     return page("Training configuration", *blocks, "## What fills in the rest", FILLED, *_filled(), _chosen_by_worker())
 
 

@@ -46,6 +46,15 @@ def start_identity(pid: int) -> str | None:
         return None
 
 
+def limit_memory(limit: int) -> None:
+    """Let this process have so many bytes of address space, and no more; Windows has no such limit."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 - Windows has none
+
+        with suppress(ValueError, OSError):  # one that is lower is set already
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
 def is_running(pid: int, identity: str | None) -> bool:
     """Whether the very process that had this identity still runs; one that had none was dead when it was looked at."""
     return identity is not None and start_identity(pid) == identity

@@ -77,6 +77,26 @@ def test_losses_and_their_weights_are_lists(field: str, text: str, value: object
     assert given(TrainingConfig, {field: text}) == {field: value}
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("dataset=more.jsonl,weight=0.5", {"dataset": "more.jsonl", "weight": 0.5}),
+        ("dataset=a,b.jsonl,version=2", {"dataset": "a,b.jsonl", "version": 2}),
+        ("weight=much,dataset=x", {"weight": "much", "dataset": "x"}),  # the API says what is wrong with it
+    ],
+)
+def test_an_object_is_a_flag_of_its_own(text: str, value: dict[str, object]) -> None:
+    assert given(TrainingConfig, {"mix": [text, text]}) == {"mix": [value, value]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("more.jsonl", "is not written as dataset="), ("wait=3", "no field 'wait'")]
+)
+def test_what_is_no_object_is_refused(text: str, said: str) -> None:
+    with pytest.raises(typer.BadParameter, match=said):
+        given(TrainingConfig, {"mix": [text]})
+
+
 def test_options_stand_in_the_panel_of_their_strategy_or_task() -> None:
     panels = {name: option.rich_help_panel for name, option in options("train").items()}
     for strategy in STRATEGIES:

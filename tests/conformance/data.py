@@ -18,14 +18,19 @@ PASSAGES = [
 PAIRS = [
     {"prompt": f"What has {n}?", "chosen": f"{n} has a {c} hat.", "rejected": f"a {c} hat, I think"} for n, c in _BOTH
 ]
+MORE_PAIRS = [
+    {"prompt": f"Which hat has {n}?", "chosen": f"a {c} hat", "rejected": f"{n} has a {c} hat, I think"}
+    for n, c in _BOTH[::2]
+]
 DATASETS = {GENERATE: "questions.jsonl", SUM_UP: "articles.jsonl", POINT: "passages.jsonl"}
 FILES: dict[str, list[dict[str, str]]] = {
     "questions.jsonl": QUESTIONS,
     "articles.jsonl": ARTICLES,
     "passages.jsonl": PASSAGES,
     "pairs.jsonl": PAIRS,
+    "more-pairs.jsonl": MORE_PAIRS,
 }
-TEXTS = [text for rows in FILES.values() for row in rows for text in row.values()] + [
+TEXTS = [text for rows in (QUESTIONS, ARTICLES, PASSAGES, PAIRS) for row in rows for text in row.values()] + [
     "user assistant\n### Instruction:\n\n### Response:\n summarize: "
 ]
 

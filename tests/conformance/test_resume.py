@@ -23,10 +23,17 @@ CASES: dict[str, dict[str, Any]] = {
     "qlora": {"strategy": "qlora", "task": GENERATE, "family": "qwen2", "use_nested_quant": True},
     "dora-loraplus": {"strategy": "sft", "task": GENERATE, "family": "llama", "use_dora": True, "loraplus_lr_ratio": 4},
     "pissa": {"strategy": "sft", "task": GENERATE, "family": "llama", "init_lora_weights": "pissa"},
+    "mix": {
+        "strategy": "sft", "task": GENERATE, "family": "llama", "mix": [{"dataset": "articles.jsonl", "weight": 0.3}],
+    },
+    "rlhf-mix": {
+        "strategy": "rlhf", "task": GENERATE, "family": "qwen2",
+        "mix": [{"dataset": "more-pairs.jsonl", "weight": 0.6}],
+    },
     "dpo": {"strategy": "dpo", "task": GENERATE, "family": "llama"},
     "rlhf-reward": {"strategy": "rlhf", "task": GENERATE, "family": "llama", "reward_num_train_epochs": 4},
     "rlhf-policy": {"strategy": "rlhf", "task": GENERATE, "family": "qwen2"},
-}
+}  # fmt: skip
 STEPS = {"sft": 64, "qlora": 64, "dpo": 32, "rlhf": 16}
 """So many that a stop comes in time: tiny models take few of them in the time that it takes to ask for one."""
 

@@ -170,8 +170,8 @@ def test_places_of_an_answer_are_limited() -> None:
         ({"messages": [USER, turn("assistant", "")]}, "the 'content' of a turn is empty (turn 2)"),
         ({"messages": [USER, turn("assistant", None)]}, "the 'content' of a turn is null, not a string (turn 2)"),
         (
-            {"messages": [USER, turn("tool", "a")]},
-            "the 'role' of a turn is neither system, user nor assistant (turn 2: 'tool')",
+            {"messages": [USER, turn("narrator", "a")]},
+            "the 'role' of a turn is neither system, user, assistant nor tool (turn 2: 'narrator')",
         ),
         ({"messages": [{"role": 1, "content": "a"}]}, "the 'role' of a turn is a number, not a string (turn 1)"),
         ({"messages": [USER]}, "no turn is the assistant's, so there is nothing to learn"),

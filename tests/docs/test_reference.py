@@ -95,8 +95,9 @@ def test_data_explains_every_message_about_a_line() -> None:
     text = (DOCS / "guide" / "data.md").read_text(encoding="utf-8")
     constants = [value.kind for value in vars(rows).values() if isinstance(value, rows.BadLine)]
     datasets = ROOT / "src" / "modelforge" / "datasets"
-    source = "".join((datasets / f"{name}.py").read_text(encoding="utf-8") for name in ("answers", "conversations"))
-    told = re.findall(r'Problem\(codes\.\w+, "([^"]+)"', source)
+    modules = ("answers", "calls", "conversations")
+    source = "".join((datasets / f"{name}.py").read_text(encoding="utf-8") for name in modules)
+    told = re.findall(r'(?:Problem\(codes\.\w+, |    return (?="(?:the|a tool|is|holds) ))"([^"]+)"', source)
     told += re.findall(
         r'= Flaw\(codes\.\w+, "((?:is|holds)[^"]+)"', (datasets / "problems.py").read_text(encoding="utf-8")
     )

@@ -26,7 +26,7 @@ def check(settings: Settings, described: dict[str, Any], data: Path, **fields: A
     data.write_bytes(bytes(2_500_000))
     dataset = DatasetRef(name="d", path=str(data), sha256="0", num_examples=10, shape="input_output")
     config = TrainingConfig(task="text-generation", model_name="m", dataset="d", **fields)
-    check_room(config, described, dataset, settings)
+    check_room(config, described, [dataset], settings)
 
 
 def test_what_fits_is_let_through(home: Settings, tmp_path: Path) -> None:

@@ -15,7 +15,11 @@ def order(lengths: list[int], **options: Any) -> Any:
     from modelforge.worker.order import EpochOrder
 
     return EpochOrder(
-        lengths, options.pop("batch", 4), options.pop("seed", 1), group_by_length=options.pop("group", True)
+        lengths,
+        options.pop("batch", 4),
+        options.pop("seed", 1),
+        group_by_length=options.pop("group", True),
+        draw=options.pop("draw", None),
     )
 
 
@@ -50,6 +54,30 @@ def test_grouping_pads_less_and_still_mixes() -> None:
     means = [sum(lengths[row] for row in grouped[at : at + 4]) / 4 for at in range(0, 1000, 4)]
     falls = sum(a > b for a, b in itertools.pairwise(means))
     assert 0.35 < falls / len(means) < 0.65
+
+
+@given(st.integers(1, 40), st.lists(st.tuples(st.integers(1, 50), st.integers(1, 120)), max_size=3), st.integers(0, 9))
+def test_of_a_mixture_none_comes_again_before_all_have_come(
+    first: int, others: list[tuple[int, int]], seed: int
+) -> None:
+    from modelforge.worker.order import Draw, Part
+
+    parts = [Part(first, first), *(Part(*each) for each in others)]
+    draw = Draw(parts, seed)
+    lengths = list(range(1, 1 + sum(part.rows for part in parts)))
+    epochs = [list(draw.rows(epoch)) for epoch in range(4)]
+    assert {len(rows) for rows in epochs} == {len(draw)} == {sum(part.an_epoch for part in parts)}
+    start = 0
+    for part in parts:
+        drawn = [row - start for rows in epochs for row in rows if start <= row < start + part.rows]
+        assert len(drawn) == 4 * part.an_epoch
+        for at in range(0, len(drawn) - part.rows + 1, part.rows):
+            assert sorted(drawn[at : at + part.rows]) == list(range(part.rows))
+        start += part.rows
+    sampler = order(lengths, seed=seed, draw=draw)
+    for epoch in (0, 3, 1):  # a resume begins in any of them
+        sampler.set_epoch(epoch)
+        assert len(sampler) == len(draw) and sorted(sampler) == sorted(epochs[epoch])
 
 
 def test_prompts_come_several_times_and_batches_as_often_as_they_are_fetched() -> None:

@@ -35,6 +35,7 @@ from modelforge.api.routes import (
     models,
     operations,
     playground,
+    preview,
     samples,
     training,
     uploads,
@@ -51,7 +52,7 @@ from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
 ROUTERS = (
-    *(info, training, jobs, models, datasets, versions, examination, imports, samples, uploads, operations),
+    *(info, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads, operations),
     *(playground, stream, docs),
 )
 

@@ -22,6 +22,7 @@ from modelforge.contracts.dataset import EditRequest, ExaminationRequest, FixReq
 from modelforge.contracts.imports import ImportRequest
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
+from modelforge.contracts.preview import PreviewRequest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import (
     DiskFull,
@@ -41,6 +42,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
     "/api/jobs": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
+    "/api/datasets/{filename}/preview": PreviewRequest,
     "/api/datasets/{filename}/check": ExaminationRequest,
     "/api/datasets/{filename}/edits": EditRequest,
     "/api/datasets/{filename}/fixes": FixRequest,

@@ -6,9 +6,15 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 
 from modelforge.api.access import OPEN
+from modelforge.contracts.base import Contract
+from modelforge.contracts.dataset import DatasetRevised, DatasetUploaded, Examination
 
+_RESULTS: tuple[type[Contract], ...] = (DatasetRevised, DatasetUploaded, Examination)
+"""What operations come to: the type of ``Operation.result`` is that of the route that began it."""
+_REFERENCE = "#/components/schemas/{model}"
 _NEVER = ("HTTPValidationError", "ValidationError")
 _KEY = {
     "type": "http",
@@ -39,7 +45,16 @@ def build(app: FastAPI) -> dict[str, Any]:
                 operation["security"] = []
     for name in _NEVER:
         schema["components"]["schemas"].pop(name, None)
+    _tell_results(schema["components"]["schemas"])
     schema["components"]["securitySchemes"] = {"key": _KEY}
     # Without a key, or with one: the server says which.
     schema["security"] = [{}, {"key": []}]
     return schema
+
+
+def _tell_results(schemas: dict[str, Any]) -> None:
+    _, made = models_json_schema([(kind, "serialization") for kind in _RESULTS], ref_template=_REFERENCE)
+    for name, each in made["$defs"].items():
+        schemas.setdefault(name, each)
+    result = schemas["Operation"]["properties"]["result"]
+    result["anyOf"] = [{"$ref": _REFERENCE.format(model=kind.__name__)} for kind in _RESULTS] + [{"type": "null"}]

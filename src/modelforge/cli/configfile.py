@@ -107,14 +107,24 @@ def _of_spec(path: Path, spec: dict[str, Any]) -> dict[str, Any]:
 
 
 def absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration with a dataset's file and a model's folder made absolute where they exist from here."""
+    """The configuration with the files of datasets and a model's folder made absolute where they exist from here."""
     found = dict(config)
-    dataset, model = config.get("dataset"), config.get("model_name")
-    if isinstance(dataset, str) and dataset and is_there(dataset, Path.is_file):
-        found["dataset"] = str(Path(dataset).expanduser().absolute())
+    for field in ("dataset", "eval_dataset"):
+        if field in config:
+            found[field] = _dataset_reference(config[field])
+    if isinstance(config.get("mix"), list):
+        found["mix"] = [absolute_paths(part) if isinstance(part, dict) else part for part in config["mix"]]
+    model = config.get("model_name")
     if isinstance(model, str) and model:
         found["model_name"] = model_reference(model)
     return found
+
+
+def _dataset_reference(dataset: Any) -> Any:
+    """A file made absolute; a name, and what is none, as it is."""
+    if isinstance(dataset, str) and dataset and is_there(dataset, Path.is_file):
+        return str(Path(dataset).expanduser().absolute())
+    return dataset
 
 
 def model_reference(model: str) -> str:

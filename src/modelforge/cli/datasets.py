@@ -16,6 +16,7 @@ from modelforge.cli.examination import FOR_DATASETS, examine_file, print_examina
 from modelforge.cli.findings import print_found
 from modelforge.cli.flags import flag_of, given, with_flags
 from modelforge.cli.operations import result_of
+from modelforge.cli.preview import preview
 from modelforge.cli.session import Json, client_of
 from modelforge.contracts.dataset import (
     Checkup,
@@ -162,6 +163,9 @@ def rm(ctx: typer.Context, filename: Name, json: Json = False) -> None:
         print_json(deleted)
     else:
         say(f"Deleted {filename}.")
+
+
+app.command()(preview)
 
 
 def quoted(name: str) -> str:

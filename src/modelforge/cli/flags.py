@@ -46,10 +46,13 @@ def with_flags(
 
 
 def given(model: type[BaseModel], flags: Mapping[str, Any]) -> dict[str, Any]:
-    """The flags that were given, as values of the model's fields; a list is written ``q_proj,v_proj``."""
+    """The flags that were given, as values of the model's fields; a list is written ``q_proj,v_proj``, and one of
+    objects as a flag for each, ``dataset=more.jsonl,weight=0.5``."""
     values = {name: value for name, value in flags.items() if value is not None}
     for name, value in values.items():
         items = _items(model.model_fields[name].annotation)
+        if _is_model(items):
+            values[name] = [_object(items, flag_of(name), text) for text in value]
         if items is None or not isinstance(value, str):
             continue
         parts = value.split(",")
@@ -60,6 +63,42 @@ def given(model: type[BaseModel], flags: Mapping[str, Any]) -> dict[str, Any]:
         elif all(part.isidentifier() for part in parts):
             values[name] = parts
     return values
+
+
+def _object(model: type[BaseModel], flag: str, text: str) -> dict[str, Any]:
+    """``dataset=more.jsonl,weight=0.5`` as values of the model's fields. Raises typer.BadParameter."""
+    values: dict[str, Any] = {}
+    for part in text.split(","):
+        name, sign, value = part.partition("=")
+        if sign and name not in model.model_fields:
+            raise typer.BadParameter(
+                f"there is no field '{name}' in '{text}'; its fields are {', '.join(model.model_fields)}",
+                param_hint=flag,
+            )
+        if not sign and not values:
+            raise typer.BadParameter(f"'{text}' is not written as {_example(model)}", param_hint=flag)
+        if not sign:  # a comma in the value before
+            name = next(reversed(values))
+            value = f"{values[name]},{part}"
+        values[name] = value
+    return {name: _number(model.model_fields[name], value) for name, value in values.items()}
+
+
+def _number(field: FieldInfo, text: str) -> Any:
+    """The text as the field's number, where it takes one; the API says what is wrong with other texts."""
+    for kind in (int, float):
+        if kind in _members(field.annotation):
+            with contextlib.suppress(ValueError):
+                return kind(text)
+    return text
+
+
+def _example(model: type[BaseModel]) -> str:
+    return ",".join(f"{name}={name.upper()}" for name in model.model_fields)
+
+
+def _is_model(kind: Any) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, BaseModel)
 
 
 def _parameter(name: str, field: FieldInfo, panel: str | None) -> inspect.Parameter:
@@ -90,6 +129,8 @@ def _help(field: FieldInfo, plain: Any) -> str:
 
 def _metavar(field: FieldInfo, plain: Any) -> str | None:
     items = _items(field.annotation)
+    if _is_model(items):
+        return _example(items)
     if items is not None:
         return "NUMBER,NUMBER…" if items is float else "NAME,NAME…"
     return "CHOICE" if get_origin(plain) is Literal else None
@@ -105,11 +146,13 @@ def _members(annotation: Any) -> list[Any]:
 
 
 def _items(annotation: Any) -> Any:
-    """What a list in a field holds: ``float`` for numbers, ``str`` for names; None for a field without lists."""
+    """What a list in a field holds: ``float`` for numbers, a model for objects, else ``str`` for names; None for a
+    field without lists."""
     lists = [member for member in _members(annotation) if get_origin(member) is list]
     if not lists:
         return None
-    return float if _members(get_args(lists[0])[0]) == [float] else str
+    inner = _members(get_args(lists[0])[0])
+    return inner[0] if inner == [float] or _is_model(inner[0]) else str
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:
@@ -123,8 +166,11 @@ def _choices(annotation: Any) -> tuple[str, ...]:
 
 
 def _plain(annotation: Any) -> Any:
-    """The type that a flag's text is read as: a scalar or a choice; what is more than that is read as text."""
+    """The type that a flag's text is read as: a scalar or a choice; what is more than that is read as text, and a list
+    of objects as several."""
     members = _members(annotation)
+    if _is_model(_items(annotation)):
+        return list[str]
     if len(members) == 1 and (members[0] in (bool, int, float, str, Path) or get_origin(members[0]) is Literal):
         return members[0]
     return str

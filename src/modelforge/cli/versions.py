@@ -208,10 +208,11 @@ def edit(
 ) -> None:
     """Change, remove and add rows, all in one new version."""
     edits = [{"row": _number(row), "value": _row(text)} for row, text in map(_pair, set_ or [])]
+    appends = [_row(text) for text in append or []]
     with client_of(ctx) as client:
         if version is None:
             version = client.get(_path(filename), DatasetDetail).version
-        body = {"version": version, "edits": edits, "deletes": delete or [], "appends": list(map(_row, append or []))}
+        body = {"version": version, "edits": edits, "deletes": delete or [], "appends": appends}
         begun = client.post(f"{_path(filename)}/edits", Operation, body)
         revised = result_of(client, begun, DatasetRevised)
     _print_revised(revised, json=json)

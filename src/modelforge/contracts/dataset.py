@@ -495,11 +495,11 @@ class EditRequest(Request):
     version: int = Field(ge=1, le=2**31 - 1)
     """The version that they were made against: where there is a newer one, nothing is done, so that nobody's edits are
     lost."""
-    edits: list[RowEdit] = Field(default_factory=list, max_length=100_000)
+    edits: list[RowEdit] = Field([], max_length=100_000)
     """Rows that change."""
-    deletes: list[RowNumber] = Field(default_factory=list, max_length=1_000_000)
+    deletes: list[RowNumber] = Field([], max_length=1_000_000)
     """Rows that go. Their numbers stay free; no other row's changes."""
-    appends: list[dict[str, Any]] = Field(default_factory=list, max_length=100_000)
+    appends: list[dict[str, Any]] = Field([], max_length=100_000)
     """Rows that come after the last."""
 
     @model_validator(mode="after")

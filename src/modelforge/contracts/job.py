@@ -369,6 +369,8 @@ class DatasetRef(Contract):
 
     name: str
     """As the request named it."""
+    version: int | None = None
+    """That of an uploaded dataset; None for a file that was named by its path."""
     path: str
     """Where the run's own copy lies."""
     sha256: str
@@ -378,6 +380,13 @@ class DatasetRef(Contract):
     """Which fields its rows have, by the name in ``datasets.formats``."""
     unanswerable: bool = False
     """Whether some of its questions have no answer in their context; known when the rows were read."""
+
+
+class MixRef(DatasetRef):
+    """One of the files that a run learns from beside its first."""
+
+    weight: float
+    """Examples of it for each example of the first."""
 
 
 class ModelRef(Contract):
@@ -416,6 +425,10 @@ class RunSpec(Contract):
     memory_estimate_mb: float | None = None
     """The most memory that it was thought to take, in units of 1 000 000 bytes; None where nothing was known."""
     dataset: DatasetRef
+    mix: list[MixRef] = Field(default_factory=list)
+    """What it learns from beside that."""
+    eval_dataset: DatasetRef | None = None
+    """What it is measured on, where that was given; else a part of the others is held out."""
     model: ModelRef
     lineage: list[Ancestor] = Field(default_factory=list)
     """The models that it descends from, oldest first; the last is the one that it starts from."""

@@ -102,6 +102,21 @@ BITSANDBYTES_OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
+Dataset = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+VersionNumber = Annotated[int, Field(ge=1, le=2**53)]
+
+
+class MixPart(Request):
+    """One more dataset to learn from, and how much of it."""
+
+    dataset: Dataset
+    """The filename of an uploaded dataset, or a path to a file on this machine."""
+    version: VersionNumber | None = None
+    """The version of an uploaded dataset; the newest when not given."""
+    weight: float = Field(1.0, gt=0, le=100)
+    """Examples of it for each example of ``dataset``: 0.25 adds one to every four."""
+
+
 class TrainingConfig(Request):
     """What to train, on which data, and how."""
 
@@ -124,8 +139,13 @@ class TrainingConfig(Request):
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
     """The model to start from: an id on the Hugging Face hub, a local folder, a bundled model, or the name of an
     earlier model of this registry."""
-    dataset: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    dataset: Dataset
     """The data to learn from: the filename of an uploaded dataset, or a path to a file on this machine."""
+    dataset_version: VersionNumber | None = None
+    """The version of an uploaded dataset; the newest when not given."""
+    mix: list[MixPart] | None = Field(None, min_length=1, max_length=16)
+    """More datasets to learn from, each with a weight. An epoch is all of ``dataset``, and of each other one as many
+    examples as its weight says, others in each epoch until all have come."""
     provider: Provider = "huggingface"
     """The library that loads and trains the model."""
     strategy: Strategy = "sft"
@@ -213,7 +233,11 @@ class TrainingConfig(Request):
     max_seq_length: int | None = Field(None, ge=1, le=1_048_576)
     """Longest example in tokens; what is longer is cut. The model's own limit, within memory; 2048 for unsloth."""
     eval_split: float = Field(0.2, ge=0, lt=1)
-    """Share of the rows held out for evaluation; above 0 each side keeps at least one row."""
+    """Share of the rows held out for evaluation; above 0 each side keeps at least one row. 0 with eval_dataset."""
+    eval_dataset: Dataset | None = None
+    """A dataset or file whose rows are measured on and not learnt from; then nothing of ``dataset`` is held out."""
+    eval_dataset_version: VersionNumber | None = None
+    """The version of an uploaded eval_dataset; the newest when not given."""
     eval_steps: Steps | None = None
     """Steps between evaluations. By the length of the run."""
     save_steps: Steps | None = None
@@ -278,8 +302,10 @@ class TrainingConfig(Request):
         if self.fp16 and self.bf16:
             raise ValueError("fp16 and bf16 exclude each other: set at most one of them")
         for field in ("load_best_model_at_end", "early_stopping_patience"):
-            if getattr(self, field) and self.eval_split == 0:
-                raise ValueError(f"{field} needs held-out rows: set eval_split above 0")
+            if getattr(self, field) and self.eval_split == 0 and self.eval_dataset is None:
+                raise ValueError(f"{field} needs held-out rows: set eval_split above 0, or give an eval_dataset")
+        if self.eval_dataset_version is not None and self.eval_dataset is None:
+            raise ValueError("eval_dataset_version is the version of an eval_dataset, and there is none")
         if self.max_steps == 0:
             raise ValueError("max_steps is -1 (by epochs) or at least 1")
         if self.strategy in ("rlhf", "dpo") and self.task != "text-generation":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from modelforge.datasets.reply import REFUSALS
@@ -26,8 +26,14 @@ def no_progress(share: float, message: str) -> None:
     """For work that nobody watches."""
 
 
-async def ask(module: str, arguments: Sequence[str], progress: Progress = no_progress) -> Any:
+async def ask(
+    module: str,
+    arguments: Sequence[str],
+    progress: Progress = no_progress,
+    environment: Mapping[str, str] | None = None,
+) -> Any:
     """What ``python -m modelforge.<module> <arguments>`` gives as its result. A cancelled call ends the process at once.
+    ``environment`` of None is this process's.
 
     Raises the ModelForgeError that the process was refused with, Fault when it broke.
     """
@@ -38,6 +44,7 @@ async def ask(module: str, arguments: Sequence[str], progress: Progress = no_pro
         "-m",
         f"modelforge.{module}",
         *arguments,
+        env=environment,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -200,7 +200,7 @@ MALFORMED_TURN = _bad(
 UNKNOWN_ROLE = _bad(
     "unknown_role",
     "conversations",
-    "the 'role' of a turn is neither system, user nor assistant",
+    "the 'role' of a turn is neither system, user, assistant nor tool",
     "Name the roles so; leave out turns of others.",
 )
 NO_ASSISTANT_TURN = _bad(
@@ -214,7 +214,13 @@ WRONG_ROLE_ORDER = _bad(
     "conversations",
     "the assistant speaks before the user",
     "Let the system speak first, if at all, then user and assistant in turn; join turns of one speaker that follow "
-    "each other.",
+    "each other. A tool answers after the turn that calls it.",
+)
+MALFORMED_TOOL = _bad(
+    "malformed_tool",
+    "conversations",
+    "the arguments of a tool call are no JSON object",
+    'Write tools and calls of them as OpenAI does: {"type": "function", "function": {"name": "…", "arguments": {}}}.',
 )
 PROMPT_WITHOUT_USER = _bad(
     "prompt_without_user",

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from modelforge.datasets import codes
+from modelforge.datasets.calls import read_calls, read_tools
 from modelforge.datasets.problems import Problem, is_missing, shown, text_problem, type_name
 
-Message = dict[str, str]
-"""``role`` (system, user or assistant) and ``content``, nothing else."""
+Message = dict[str, Any]
+"""``role`` (system, user, assistant or tool) and ``content``; an assistant's ``tool_calls``, and the ``tool_call_id``
+and ``name`` of what a tool answers. Nothing else."""
 
 _OPENAI = ("role", "content", {"system": "system", "user": "user", "assistant": "assistant"})
+_CHAT = ("role", "content", {**_OPENAI[2], "tool": "tool"})
 _SHAREGPT = (
     "from",
     "value",
@@ -20,15 +23,16 @@ _SHAREGPT = (
 
 
 def read_messages(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
-    """``messages`` of OpenAI's form."""
-    return _told(row["messages"], "messages", _OPENAI)
+    """``messages`` of OpenAI's form, with the ``tools`` that the assistant has, if there are any."""
+    return _with_tools(_told(row["messages"], "messages", _CHAT), row)
 
 
 def read_conversations(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """``conversations`` of ShareGPT's form, or with OpenAI's names for a turn's parts."""
     turns = row["conversations"]
     openai = type(turns) is list and bool(turns) and type(turns[0]) is dict and "role" in turns[0]
-    return _told(turns, "conversations", _OPENAI if openai else _SHAREGPT)
+    told = _told(turns, "conversations", _CHAT if openai else _SHAREGPT)
+    return _with_tools(told, row) if openai else told
 
 
 def read_choice(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
@@ -71,6 +75,13 @@ def _told(value: object, field: str, names: tuple[str, str, dict[str, str]]) -> 
     return _order(messages, "") or {"messages": messages}
 
 
+def _with_tools(told: dict[str, Any] | Problem, row: Mapping[str, Any]) -> dict[str, Any] | Problem:
+    tools = read_tools(row.get("tools"))
+    if isinstance(told, Problem) or not tools:
+        return told
+    return tools if isinstance(tools, Problem) else {**told, "tools": tools}
+
+
 def _choice(prompt: str | list[Message], chosen: str, rejected: str) -> dict[str, Any] | Problem:
     if chosen == rejected:
         return Problem(codes.SAME_ANSWERS, "chosen and rejected are the same")
@@ -101,7 +112,7 @@ def _answer(value: object, name: str, asked: list[Message]) -> str | Problem:
         return messages
     if len(messages) > 1 and messages[:-1] != asked:
         return Problem(codes.DIFFERENT_CONVERSATIONS, f"the conversation in '{name}' does not begin with the prompt")
-    return messages[-1]["content"]
+    return str(messages[-1]["content"])
 
 
 def _answered(value: object, name: str) -> list[Message] | Problem:
@@ -136,7 +147,7 @@ def _messages(value: object, field: str, names: tuple[str, str, dict[str, str]])
         if type(turn) is not dict:
             return Problem(codes.MALFORMED_TURN, f"a turn is {type_name(turn)}, not an object", place)
         for key in (role_key, text_key):
-            if key not in turn:
+            if key not in turn and not (key == text_key and turn.get("tool_calls") and "tool" in roles):
                 return Problem(codes.MALFORMED_TURN, f"a turn has no '{key}'", place)
         said = turn[role_key]
         if type(said) is not str:
@@ -150,25 +161,54 @@ def _messages(value: object, field: str, names: tuple[str, str, dict[str, str]])
             return Problem(
                 codes.UNKNOWN_ROLE, f"the '{role_key}' of a turn is neither {known}", f"{place}: {shown(said)}"
             )
-        problem = text_problem(turn[text_key])
+        calls = read_calls(turn.get("tool_calls"), place) if role == "assistant" and "tool" in roles else []
+        if isinstance(calls, Problem):
+            return calls
+        text = turn.get(text_key)
+        # Who calls a tool need not say anything, and a tool may have nothing to say.
+        silent = (bool(calls) and text in (None, "")) or (role == "tool" and text == "")
+        problem = None if silent else text_problem(text)
         if problem is not None:
             return Problem(problem.code, f"the '{text_key}' of a turn {problem}", place)
-        messages.append({"role": role, "content": turn[text_key]})
+        message: Message = {"role": role, "content": text or ""}
+        if calls:
+            message["tool_calls"] = calls
+        if role == "tool":
+            message |= {name: turn[name] for name in ("tool_call_id", "name") if text_problem(turn.get(name)) is None}
+        messages.append(message)
     return messages
 
 
 def _order(messages: list[Message], where: str) -> Problem | None:
-    """A system message first, if there is one; then user and assistant take turns, the user first."""
+    """A system message first, if there is one; then user and assistant take turns, the user first; tools answer where
+    they were called."""
     first = 1 if messages[0]["role"] == "system" else 0
-    expected = "user"
+    expected: tuple[str, ...] = ("user",)
+    ids: list[str] = []
     for number, message in enumerate(messages[first:], first + 1):
-        role = message["role"]
-        if role != expected:
-            place = f"{where}turn {number}"
-            if role == "system":
-                return Problem(codes.WRONG_ROLE_ORDER, "the system speaks after the first turn", place)
-            if number == first + 1:
-                return Problem(codes.WRONG_ROLE_ORDER, "the assistant speaks before the user", place)
-            return Problem(codes.WRONG_ROLE_ORDER, f"the {role} speaks twice in a row", place)
-        expected = "assistant" if role == "user" else "user"
+        role, place = message["role"], f"{where}turn {number}"
+        if role not in expected:
+            return Problem(codes.WRONG_ROLE_ORDER, _out_of_turn(role, expected, begins=number == first + 1), place)
+        if role == "user":
+            expected = ("assistant",)
+        elif role == "tool":
+            if ids and message.get("tool_call_id", ids[0]) not in ids:
+                return Problem(codes.WRONG_ROLE_ORDER, "a tool answers a call that was not made", place)
+            expected = ("tool", "assistant")
+        else:
+            calls = message.get("tool_calls", [])
+            ids = [call["id"] for call in calls if "id" in call]
+            expected = ("tool",) if calls else ("user",)
     return None
+
+
+def _out_of_turn(role: str, expected: tuple[str, ...], *, begins: bool) -> str:
+    if role == "system":
+        return "the system speaks after the first turn"
+    if role == "tool":
+        return "a tool answers that was not called"
+    if expected == ("tool",):
+        return f"the {role} speaks before the tool has answered"
+    if "tool" in expected:
+        return f"the {role} speaks before the assistant has heard the tool"
+    return f"the {role} speaks before the user" if begins else f"the {role} speaks twice in a row"

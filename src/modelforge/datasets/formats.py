@@ -140,8 +140,8 @@ SHAPES = Registry(
     Shape(
         "messages",
         (
-            Form(("messages",), texts=(), read=read_messages),
-            Form(("conversations",), texts=(), read=read_conversations),
+            Form(("messages",), ("tools",), texts=(), read=read_messages),
+            Form(("conversations",), ("tools",), texts=(), read=read_conversations),
         ),
     ),
     Shape("text", (Form(("text",)),)),

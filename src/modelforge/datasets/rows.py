@@ -116,7 +116,7 @@ def rows_of(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
             row, end = None, -1
         if end != len(line) or type(row) is not dict:
             row = _parse(line)
-        elif line.count("[") + line.count("{") > MAX_DEPTH and _is_deep(row):
+        elif line.count("[") + line.count("{") > MAX_DEPTH and is_deep(row):
             row = TOO_DEEP
         if row is not None:
             yield at, row if type(row) is dict else _begun(row, line)
@@ -211,14 +211,15 @@ def _parse(line: str) -> Row | BadLine | None:
         return TOO_DEEP
     except ValueError:  # int() refuses more digits than sys.get_int_max_str_digits()
         return TOO_MANY_DIGITS
-    if _is_deep(value):
+    if is_deep(value):
         return TOO_DEEP
     if type(value) is not dict:
         return BadLine(codes.NOT_AN_OBJECT, f"{type_name(value)}, not an object")
     return value
 
 
-def _is_deep(value: object) -> bool:
+def is_deep(value: object) -> bool:
+    """Whether lists and objects stand within each other more than ``MAX_DEPTH`` levels deep."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [

@@ -11,14 +11,14 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 from anyio import to_thread
 
 from modelforge.architectures import has_experts, require_exact_packing
 from modelforge.catalogue import BUNDLED_MODELS
-from modelforge.contracts.job import DatasetRef, ModelRef
+from modelforge.contracts.job import DatasetRef, MixRef, ModelRef
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
@@ -30,8 +30,10 @@ from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
 from modelforge.hub.folder import context_of
 from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
+from modelforge.jobs.probing import SECONDS, probe
 from modelforge.jobs.room import check_room
 from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, Batch, Estimate, estimate
+from modelforge.probe.order import Order
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -42,6 +44,8 @@ from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Strategy
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head, Task
+
+Ref = TypeVar("Ref", bound=DatasetRef)
 
 _CONVERTED = ".dataset-"
 """How files in the scratch folder begin that hold the rows of a CSV file, a workbook and the like."""
@@ -55,12 +59,26 @@ COMPUTE_SPECS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
+class Data:
+    """The files that a run reads."""
+
+    dataset: DatasetRef
+    mix: list[MixRef]
+    eval_dataset: DatasetRef | None
+
+    @property
+    def files(self) -> list[DatasetRef]:
+        """All of them."""
+        return [self.dataset, *self.mix, *([self.eval_dataset] if self.eval_dataset is not None else [])]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A run that can start: its configuration with the defaults filled in, its data and its model."""
 
     config: TrainingConfig
     name: str
-    dataset: DatasetRef
+    data: Data
     model: ModelRef
     lineage: list[Ancestor]
     reward_model: ModelRef | None
@@ -75,11 +93,7 @@ async def check(
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
     provider = PROVIDERS.get(config.provider)
     check_options(config, task, strategy)
-    if config.trust_remote_code and not settings.allow_remote_code:
-        raise InvalidRequest(
-            "trust_remote_code: this server runs no code that comes with a model. Leave it out; or who runs the server "
-            "allows it by MODELFORGE_ALLOW_REMOTE_CODE=true, for models whose source is trusted"
-        )
+    check_trust(config, settings)
     strategy.check(config)
     provider.check(config, hardware)
     if provider.environment is not None:
@@ -99,14 +113,25 @@ async def check(
             resolved = resolved.model_copy(update={"lora_dropout": 0.0})
     _check_limits(resolved, model, described)
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, roots, database)
-    dataset, warnings = await _find_dataset(resolved, task, strategy, roots, database, settings)
+    data, warnings = await _find_data(resolved, task, strategy, roots, database, settings)
+    resolved = _with_versions(resolved, data)
+    await _check_tools(resolved, model, data, settings)
     if described and provider.name == "huggingface":
         head = task.head(described, config.model_name)
-        warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, dataset)
+        warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, data.files)
     if described:
-        await to_thread.run_sync(check_room, resolved, described, dataset, settings)
+        await to_thread.run_sync(check_room, resolved, described, data.files, settings)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
-    return Plan(resolved, name, dataset, model, lineage_of(config, model, database), reward_model, warnings)
+    return Plan(resolved, name, data, model, lineage_of(config, model, database), reward_model, warnings)
+
+
+def check_trust(config: TrainingConfig, settings: Settings) -> None:
+    """Raises InvalidRequest where a model's own code would be run, and the server does not allow it."""
+    if config.trust_remote_code and not settings.allow_remote_code:
+        raise InvalidRequest(
+            "trust_remote_code: this server runs no code that comes with a model. Leave it out; or who runs the server "
+            "allows it by MODELFORGE_ALLOW_REMOTE_CODE=true, for models whose source is trusted"
+        )
 
 
 def check_options(config: TrainingConfig, task: Task, strategy: Strategy) -> None:
@@ -122,6 +147,10 @@ def check_options(config: TrainingConfig, task: Task, strategy: Strategy) -> Non
                     f"{field}: it belongs to the {kind} {' and '.join(names)}, and this request has the {kind} "
                     f"{chosen.name}; leave it out"
                 )
+    if config.eval_dataset is not None and config.eval_split > 0 and "eval_split" in config.model_fields_set:
+        raise InvalidRequest(
+            "eval_split: with an eval_dataset nothing is held out of the dataset; leave one of the two out"
+        )
     if config.init_lora_weights in CHANGES_THE_BASE and config.use_lora:
         for field in ("use_4bit", "use_8bit", "use_dora", "use_rslora"):
             if getattr(config, field):
@@ -165,6 +194,8 @@ def fill_defaults(config: TrainingConfig, task: Task, strategy: Strategy, hardwa
     }
     asked = config.model_dump()
     filled = {name: value for name, value in defaults.items() if asked[name] is None}
+    if config.eval_dataset is not None:
+        filled["eval_split"] = 0.0
     return TrainingConfig.model_validate({**asked, **filled})
 
 
@@ -218,7 +249,7 @@ def check_memory(
     head: Head,
     strategy: Strategy,
     hardware: Hardware,
-    dataset: DatasetRef,
+    files: Sequence[DatasetRef],
 ) -> list[str]:
     """What is worth knowing of the memory that the run will take. Raises InvalidRequest where this machine has less
     than the run needs with the smallest settings."""
@@ -231,7 +262,7 @@ def check_memory(
     if wanted is None or wanted.total <= min(has, free):
         return []
     # The limit may be far from what the rows are: none has more tokens than bytes.
-    longest = min(longest, _longest_line(Path(dataset.path)) + TEMPLATE_TOKENS)
+    longest = min(longest, max(_longest_line(Path(file.path)) for file in files) + TEMPLATE_TOKENS)
     wanted = _estimate(config, described, head, strategy, hardware, longest)
     least = config.model_copy(update=SMALLEST)
     needs = _estimate(least, described, head, strategy, hardware, longest)
@@ -320,27 +351,94 @@ def _longest_line(path: Path) -> int:
         return max(map(len, lines), default=0)
 
 
-async def _find_dataset(
+async def _find_data(
     config: TrainingConfig,
     task: Task,
     strategy: Strategy,
     roots: Sequence[Path],
     database: Database,
     settings: Settings,
+) -> tuple[Data, list[str]]:
+    """The files that the request means, checked for the task; and what is worth knowing of them."""
+    warnings: list[str] = []
+
+    async def find(field: str, name: str, version: int | None, least: int = 1) -> DatasetRef:
+        found, noted = await _find_dataset(field, name, version, task, strategy, roots, database, least, settings)
+        warnings.extend(noted)
+        return found
+
+    dataset = await find("dataset", config.dataset, config.dataset_version, MIN_EXAMPLES)
+    mix: list[MixRef] = []
+    for part in config.mix or []:
+        found = await find("mix", part.dataset, part.version)
+        if found.sha256 in {other.sha256 for other in (dataset, *mix)}:
+            raise InvalidRequest(f"mix: the rows of '{part.dataset}' are there already; give them one weight")
+        mix.append(MixRef(**found.model_dump(), weight=part.weight))
+    measured = None
+    if config.eval_dataset is not None:
+        measured = await find("eval_dataset", config.eval_dataset, config.eval_dataset_version)
+        if measured.sha256 in {other.sha256 for other in (dataset, *mix)}:
+            raise InvalidRequest(
+                f"eval_dataset: '{config.eval_dataset}' is learnt from, too, and would measure what is remembered; "
+                "leave it out to hold a part of the rows out (eval_split)"
+            )
+    return Data(dataset, mix, measured), warnings
+
+
+SCANNED = 50_000_000
+"""Bytes a second that rows are looked through for tools at the least: a tenth of what a good disk gives."""
+
+
+async def _check_tools(config: TrainingConfig, model: ModelRef, data: Data, settings: Settings) -> None:
+    """Raises InvalidRequest for conversations with tools that the model's chat template cannot write."""
+    for file in data.files:
+        if file.shape == "messages":
+            order = Order(path=file.path, shape=file.shape, config=config, model=model)
+            try:
+                await probe("tools", order, settings, SECONDS + Path(file.path).stat().st_size / SCANNED)
+            except InvalidRequest as refusal:
+                raise InvalidRequest(f"dataset '{file.name}': {refusal.detail}") from refusal
+
+
+def _with_versions(config: TrainingConfig, data: Data) -> TrainingConfig:
+    """The configuration that names the versions of what was found, so that it means the same later."""
+    mix = [
+        part.model_copy(update={"version": file.version}) for part, file in zip(config.mix or [], data.mix, strict=True)
+    ]
+    measured = data.eval_dataset
+    return config.model_copy(
+        update={
+            "dataset_version": data.dataset.version,
+            "mix": mix or None,
+            "eval_dataset_version": measured.version if measured is not None else None,
+        }
+    )
+
+
+async def _find_dataset(
+    field: str,
+    name: str,
+    version: int | None,
+    task: Task,
+    strategy: Strategy,
+    roots: Sequence[Path],
+    database: Database,
+    least: int,
+    settings: Settings,
 ) -> tuple[DatasetRef, list[str]]:
-    """The file that the request means, checked for the task; and what is worth knowing of it."""
-    name = config.dataset
+    """The file that ``field`` of the request means, checked for the task, with at least so many usable examples; and
+    what is worth knowing of it."""
     with database.session() as session:
-        row = dataset_named(session, name)
-        if row is None and not _looks_like_path(name):
-            get_dataset(session, name)  # raises with the nearest name
+        row = dataset_named(session, name, version)
+        if row is None and (version is not None or not _looks_like_path(name, field)):
+            get_dataset(session, name, version)  # raises with the nearest name
     if row is not None:
         path, digest, shape, report = Path(row.path), row.sha256, row.shape, row.report
         count, bad, errors = row.num_examples, int(report["num_bad"]), list(report["errors"])
         if not path.is_file():
             raise NotFound(f"dataset '{name}' is listed, but its file {path} is gone: upload it again")
     else:
-        path = await to_thread.run_sync(_dataset_path, name, roots)
+        path = await to_thread.run_sync(_dataset_path, name, roots, field)
         rows = settings.scratch / f"{_CONVERTED}{secrets.token_hex(8)}"
         # By its own name: what it links to may be called anything.
         checked = await ingest.check_file(path, Path(name).name, rows=rows, limit=settings.max_upload_mb * 1_000_000)
@@ -353,32 +451,44 @@ async def _find_dataset(
             checked.num_bad,
             checked.errors,
         )
-    _check_shape(name, task, strategy, shape, count, errors)
+    check_shape(name, task, strategy, shape, count, errors, least)
     warnings = [f"{bad} of {count + bad} rows of '{name}' are left out: {'; '.join(errors)}"] if bad else []
     assert shape is not None
-    return DatasetRef(name=name, path=str(path), sha256=digest, num_examples=count, shape=shape), warnings
+    found = DatasetRef(
+        name=name,
+        version=row.version if row is not None else None,
+        path=str(path),
+        sha256=digest,
+        num_examples=count,
+        shape=shape,
+    )
+    return found, warnings
 
 
-def _looks_like_path(name: str) -> bool:
-    return "/" in name or "\\" in name or name.startswith("~") or local_path(name, "dataset").exists()
+def _looks_like_path(name: str, field: str) -> bool:
+    return "/" in name or "\\" in name or name.startswith("~") or local_path(name, field).exists()
 
 
-def _dataset_path(name: str, roots: Sequence[Path]) -> Path:
-    path = check_root(local_path(name, "dataset").absolute(), roots, "dataset")
+def _dataset_path(name: str, roots: Sequence[Path], field: str) -> Path:
+    path = check_root(local_path(name, field).absolute(), roots, field)
     ingest.open_regular(path).close()
     return path
 
 
-def _check_shape(name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str]) -> None:
+def check_shape(
+    name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str], least: int = 1
+) -> None:
+    """Raises InvalidDataset for rows that the task and the strategy cannot learn from, and for fewer than ``least``."""
     wanted = strategy.shapes(task)
     fault = misfit(shape, wanted)
     if fault is not None:
         what = f"the task {task.name}" if wanted == task.shapes else f"the strategy {strategy.name}"
         why = f" ({'; '.join(errors)})" if shape is None else ""
         raise InvalidDataset(f"dataset '{name}' {fault} for {what}{why}")
-    if count < MIN_EXAMPLES:
+    if count < least:
         raise InvalidDataset(
-            f"dataset '{name}' has {count} usable examples, at least {MIN_EXAMPLES} are needed. {'; '.join(errors)}"
+            f"dataset '{name}' has {count} usable examples, at least {least} {'is' if least == 1 else 'are'} needed. "
+            f"{'; '.join(errors)}"
         )
 
 
@@ -428,7 +538,18 @@ def drop_converted(settings: Settings) -> None:
         rows.unlink(missing_ok=True)
 
 
-def place_dataset(dataset: DatasetRef, target: Path, settings: Settings) -> DatasetRef:
+def place_data(data: Data, run_dir: Path, settings: Settings) -> Data:
+    """The same files as the run's own."""
+    mix = [place_dataset(part, run_dir / f"mix-{number}.jsonl", settings) for number, part in enumerate(data.mix, 1)]
+    measured = data.eval_dataset
+    return Data(
+        place_dataset(data.dataset, run_dir / "dataset.jsonl", settings),
+        mix,
+        place_dataset(measured, run_dir / "eval.jsonl", settings) if measured is not None else None,
+    )
+
+
+def place_dataset(dataset: Ref, target: Path, settings: Settings) -> Ref:
     """Give a run its own copy of its data, so that it can be resumed whatever becomes of the file.
 
     An upload never changes, so a link to it is enough; what was made of another kind of file is the run's alone; any

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,17 @@ from modelforge.memory import MB, storage
 from modelforge.settings import Settings
 
 
-def check_room(config: TrainingConfig, described: Mapping[str, Any], dataset: DatasetRef, settings: Settings) -> None:
+def check_room(
+    config: TrainingConfig, described: Mapping[str, Any], files: Sequence[DatasetRef], settings: Settings
+) -> None:
     """Raises InvalidRequest, with the figures, for a run whose checkpoints and model cannot fit; ``described`` is the
     base model's ``config.json``."""
     needs = storage(described, config)
     if needs is None:
         return
     checkpoints = f"{needs.checkpoints} checkpoints of {_told(needs.checkpoint)}, one of them being written"
-    data = Path(dataset.path)
-    copied = 0.0 if data.is_relative_to(settings.datasets) else size_mb(data)  # an upload is linked
+    paths = [Path(file.path) for file in files]
+    copied = sum(size_mb(path) for path in paths if not path.is_relative_to(settings.datasets))  # an upload is linked
     if copied:
         checkpoints += f", {_told(copied)} for a copy of the data"
     run = (settings.runs, needs.run + copied, checkpoints)

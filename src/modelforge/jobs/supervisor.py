@@ -354,7 +354,7 @@ class Supervisor:
 
     def _make_run(self, job_id: str, run_dir: Path, plan: preflight.Plan) -> RunSpec:
         run_dir.mkdir(mode=0o700)
-        dataset = preflight.place_dataset(plan.dataset, run_dir / "dataset.jsonl", self._settings)
+        data = preflight.place_data(plan.data, run_dir, self._settings)
         spec = RunSpec(
             job_id=job_id,
             name=plan.name,
@@ -362,7 +362,9 @@ class Supervisor:
             requested_at=time.monotonic(),
             config=plan.config.model_copy(update={"name": plan.name}),
             device=self._hardware.device,
-            dataset=dataset,
+            dataset=data.dataset,
+            mix=data.mix,
+            eval_dataset=data.eval_dataset,
             model=plan.model,
             lineage=plan.lineage,
             reward_model=plan.reward_model,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from datasets import Dataset
     from modelforge.contracts.job import RunSpec
+    from modelforge.worker.order import Draw
 
 
 @dataclass
@@ -43,9 +44,16 @@ class Run:
     """Adds a message to the run's events."""
     sample: Callable[[int, str, str, float | None], None]
     """Shows the run's owner what the model says: the step, a prompt, the answer, and its reward if it has one."""
+    draw: Draw | None = None
+    """Which rows of ``train`` an epoch learns from; None for all."""
     judge: Any = None
     """The reward model, once it is loaded."""
     _beside: PreTrainedModel | None = None
+
+    @property
+    def rows_an_epoch(self) -> int:
+        """Examples that an epoch learns from."""
+        return len(self.train) if self.draw is None else len(self.draw)
 
     @property
     def config(self) -> TrainingConfig:

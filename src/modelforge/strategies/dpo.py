@@ -79,7 +79,7 @@ class Dpo:
         def trainer(arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
             return _trainer(run, arguments, callbacks)
 
-        return [Training(run.config, total_steps(run.config, len(run.train)), trainer)]
+        return [Training(run.config, total_steps(run.config, run.rows_an_epoch), trainer)]
 
     def measure(self, run: Run, model: PreTrainedModel) -> dict[str, float]:
         """``final_loss`` of the chosen answers and ``preference_accuracy`` on all held-out pairs."""

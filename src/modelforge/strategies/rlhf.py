@@ -76,11 +76,12 @@ class Rlhf:
 
     def stages(self, run: Run) -> Sequence[Training]:
         """The reward model, unless one is given; then the policy."""
-        from modelforge.worker.choices import longest_answer, rows_a_step, total_steps  # noqa: PLC0415 - torch
+        from modelforge.worker.choices import longest_answer, total_steps  # noqa: PLC0415 - torch
+        from modelforge.worker.lengths import rows_a_step  # noqa: PLC0415
 
         policy = Training(
             run.config,
-            total_steps(run.config, len(run.train)),
+            total_steps(run.config, run.rows_an_epoch),
             lambda arguments, callbacks: _policy_trainer(run, arguments, callbacks),
             _departure,
             name="policy",
@@ -94,7 +95,7 @@ class Rlhf:
         config = _reward_config(run)
         reward = Training(
             config,
-            total_steps(config, len(run.train)),
+            total_steps(config, run.rows_an_epoch),
             lambda arguments, callbacks: _reward_trainer(run, arguments, callbacks),
             lambda trainer: _keep_reward(run, trainer),
             name="reward",
@@ -129,10 +130,11 @@ class Rlhf:
 
 def _reward_config(run: Run) -> TrainingConfig:
     """The run's configuration as it is for the reward model."""
-    from modelforge.worker.choices import intervals, rows_a_step  # noqa: PLC0415
+    from modelforge.worker.choices import intervals  # noqa: PLC0415
+    from modelforge.worker.lengths import rows_a_step  # noqa: PLC0415
 
     config = run.config
-    rows = len(run.train)
+    rows = run.rows_an_epoch
     steps_an_epoch = max(1, rows // rows_a_step(config))
     own = config.model_copy(
         update={
@@ -267,6 +269,7 @@ def _policy_trainer(run: Run, arguments: dict[str, Any], callbacks: list[Trainer
         run.model.delete_adapter("ref")
     trainer.end_with(end_ids(run.tokenizer))
     trainer.sample = run.sample
+    trainer.draw = run.draw
     if run.spec.row_tokens is not None:
         from modelforge.engine.engine import Engine  # noqa: PLC0415
         from modelforge.worker.drawing import drawing_of  # noqa: PLC0415

@@ -63,7 +63,7 @@ class Sft:
         def between(model: PreTrainedModel) -> dict[str, float]:
             return _measure(run, model, run.rows[:ROWS_BETWEEN])
 
-        return [Training(run.config, total_steps(run.config, len(run.train)), trainer, between=between)]
+        return [Training(run.config, total_steps(run.config, run.rows_an_epoch), trainer, between=between)]
 
     def measure(self, run: Run, model: PreTrainedModel) -> dict[str, float]:
         """The task's own metrics."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from modelforge.errors import InvalidRequest
@@ -22,8 +22,13 @@ MARK = "@answer@"
 _TURN_ENDS: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[object, tuple[str, int | None]]] = WeakKeyDictionary()
 """What ``_turn_end`` found, and what it depends on, for each tokenizer."""
 
-Prompt = str | list[dict[str, str]]
-"""A question, or a conversation in ``role`` and ``content`` up to where the model is to speak."""
+_TOOLS_KNOWN: WeakKeyDictionary[PreTrainedTokenizerBase, tuple[object, bool]] = WeakKeyDictionary()
+"""The template of each tokenizer that was asked whether it knows tools, and whether it does."""
+
+Message = dict[str, Any]
+"""``role``, ``content``, and what belongs to calls of tools (``datasets.calls``)."""
+Prompt = str | list[Message]
+"""A question, or a conversation up to where the model is to speak."""
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, *, tuned: bool = True) -> list[int]:
@@ -51,18 +56,26 @@ def end_id(tokenizer: PreTrainedTokenizerBase) -> int:
     return _require_end(_turn_end(tokenizer)[1])
 
 
-def render(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, answer: str) -> tuple[list[int], list[int]]:
-    """Token ids of the prompt alone, and of prompt, answer and end token; the second always begins with the first."""
+def render(
+    tokenizer: PreTrainedTokenizerBase, prompt: Prompt, answer: str | Message, tools: list[Any] | None = None
+) -> tuple[list[int], list[int]]:
+    """Token ids of the prompt alone, and of prompt, answer and end token; the second always begins with the first.
+    An answer that calls ``tools`` is a message."""
     ending, end = _turn_end(tokenizer)
     end = _require_end(end)
-    asked, special = _asked(tokenizer, prompt)
+    asked, special = _asked(tokenizer, prompt, tools)
     if tokenizer.chat_template is None:
-        told = asked + answer
+        told = asked + str(answer)
     else:
-        told = _chat(tokenizer, _messages(prompt), answer)
+        told = _chat(tokenizer, _messages(prompt), answer, tools)
         # Some templates write a finished turn otherwise than the start of one (thinking marks, say). What generation
         # starts from is what must be trained on.
-        told = told.removesuffix(ending) if told.startswith(asked) else asked + answer
+        if told.startswith(asked):
+            told = told.removesuffix(ending)
+        elif isinstance(answer, str):
+            told = asked + answer
+        else:
+            told = asked + _turn(tokenizer, prompt, told, tools).removesuffix(ending)
     ids, whole = _all_ids(tokenizer, [asked, told], special=special)
     if whole[: len(ids)] != ids:
         # A token straddles the border. Generation starts after the prompt's tokens, so training does, too.
@@ -71,21 +84,24 @@ def render(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, answer: str) -> t
 
 
 def render_chat(
-    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]]
+    tokenizer: PreTrainedTokenizerBase, messages: list[Message], tools: list[Any] | None = None
 ) -> list[tuple[list[int], list[int]]]:
-    """Token ids and labels of a conversation, every answer of the assistant learnt.
+    """Token ids and labels of a conversation, every answer of the assistant learnt, calls of tools among them.
 
     One pair, where what is written goes on from turn to turn; templates that rewrite earlier turns (that drop their
     thoughts, say) give one pair for each place where that happens, so that each answer follows what it will follow in
-    use.
+    use. Raises InvalidRequest where there are tools and the template knows none.
     """
+    if tools or any("tool_calls" in message or message["role"] == "tool" for message in messages):
+        require_tools(tokenizer)
     written: list[tuple[list[int], list[int]]] = []
     ids: list[int] = []
     labels: list[int] = []
     for at, message in enumerate(messages):
         if message["role"] != "assistant":
             continue
-        prompt, whole = render(tokenizer, messages[:at], message["content"])
+        answer = message if "tool_calls" in message else message["content"]
+        prompt, whole = render(tokenizer, messages[:at], answer, tools)
         if prompt[: len(ids)] != ids:
             written.append((ids, labels))
             ids, labels = [], []
@@ -103,18 +119,18 @@ def _require_end(end: int | None) -> int:
     return end
 
 
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
+def _messages(prompt: Prompt) -> list[Message]:
     return [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
 
 
-def _asked(tokenizer: PreTrainedTokenizerBase, prompt: Prompt) -> tuple[str, bool]:
+def _asked(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, tools: list[Any] | None = None) -> tuple[str, bool]:
     """The text before the answer, and whether the tokenizer's own start token belongs before it."""
     if tokenizer.chat_template is None:
         return _plain(_messages(prompt)), True
-    return _chat(tokenizer, _messages(prompt), None), False
+    return _chat(tokenizer, _messages(prompt), None, tools), False
 
 
-def _plain(messages: list[dict[str, str]]) -> str:
+def _plain(messages: list[Message]) -> str:
     """The format without a template; a system message stands before the first question."""
     text, system = "", ""
     for message in messages:
@@ -142,20 +158,86 @@ def _all_ids(tokenizer: PreTrainedTokenizerBase, texts: list[str], *, special: b
     return [ids[:-1] if len(ids) > 1 and ids[-1] == tokenizer.eos_token_id else ids for ids in all_ids]
 
 
-def _chat(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], answer: str | None) -> str:
+def _chat(
+    tokenizer: PreTrainedTokenizerBase,
+    messages: list[Message],
+    answer: str | Message | None,
+    tools: list[Any] | None = None,
+) -> str:
     """The template's text of a conversation, open for its next answer, or with that."""
     if answer is not None:
-        messages = [*messages, {"role": "assistant", "content": answer}]
+        messages = [*messages, {"role": "assistant", "content": answer} if isinstance(answer, str) else answer]
     # Templates that know thinking are told to leave it out: rows hold no thoughts. Others ignore the argument.
     import jinja2  # noqa: PLC0415 - of the training stack: templates are run by it
 
     try:
         text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=answer is None, enable_thinking=False
+            messages, tools=tools or None, tokenize=False, add_generation_prompt=answer is None, enable_thinking=False
         )
     except jinja2.TemplateError as error:
         raise InvalidRequest(f"the model's chat template cannot be used: {error}") from error
     return str(text)
+
+
+def _turn(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, told: str, tools: list[Any] | None) -> str:
+    """What the template writes of the last turn in ``told`` where another one would say something. Raises
+    InvalidRequest where that cannot be told apart from what it writes before."""
+    said = _chat(tokenizer, _messages(prompt), MARK, tools)
+    before = said[: said.rfind(MARK)]
+    if not told.startswith(before):
+        raise InvalidRequest(
+            "the model's chat template writes a call of a tool in another place than an answer, so it cannot be told "
+            "what the model is to write. Use another model, or rows without calls of tools."
+        )
+    return told.removeprefix(before)
+
+
+def require_tools(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Raises InvalidRequest for a tokenizer whose template leaves tools out, or that has none."""
+    template = tokenizer.chat_template
+    known = _TOOLS_KNOWN.get(tokenizer)
+    if known is None or known[0] != template:
+        known = (template, template is not None and _knows_tools(tokenizer))
+        _TOOLS_KNOWN[tokenizer] = known
+    if not known[1]:
+        why = "there is no chat template to write them by" if template is None else "its chat template leaves them out"
+        raise InvalidRequest(
+            f"the model cannot learn rows with tools or tool_calls: {why}. Use a model that was made for tools, or "
+            "rows without them."
+        )
+
+
+_CALL: Message = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [
+        # Mistral's templates refuse an id that has not nine letters.
+        {
+            "id": "callcall1",
+            "type": "function",
+            "function": {"name": "toolname", "arguments": {"argument": "toolsvalue"}},
+        }
+    ],
+}
+_ANSWER: Message = {"role": "tool", "tool_call_id": "callcall1", "name": "toolname", "content": "toolsanswer"}
+_TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {
+        "name": "toolname",
+        "description": "toolsdescription",
+        "parameters": {"type": "object", "properties": {"word": {"type": "string", "description": "a word"}}},
+    },
+}
+
+
+def _knows_tools(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether all that a conversation has to do with tools shows up in the template's text."""
+    try:
+        offered = _chat(tokenizer, _messages("a"), None, [_TOOL])
+        called = _chat(tokenizer, [*_messages("a"), _CALL, _ANSWER], None, [_TOOL])
+    except InvalidRequest:
+        return False
+    return "toolname" in offered and "toolsvalue" in called and "toolsanswer" in called
 
 
 def _turn_end(tokenizer: PreTrainedTokenizerBase) -> tuple[str, int | None]:

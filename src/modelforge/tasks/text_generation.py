@@ -42,7 +42,7 @@ class TextGeneration:
             parts = [ids[at : at + config.max_seq_length] for at in starts]
             return [Example({"input_ids": part, "labels": part}) for part in parts]
         if "messages" in row:
-            written = render_chat(tokenizer, row["messages"])
+            written = render_chat(tokenizer, row["messages"], row.get("tools"))
         else:
             prompt, whole = render(tokenizer, row["input"], row["output"])
             written = [(whole, [IGNORED] * len(prompt) + whole[len(prompt) :])]

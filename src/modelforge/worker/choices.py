@@ -11,16 +11,17 @@ import psutil
 import pyarrow.compute as pc
 import torch
 
-from modelforge.architectures import COUNTS_FROM_PADDING, require_exact_packing
+from modelforge.architectures import require_exact_packing
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, SHORTEST_ROW, WAITING, Batch, Estimate, Shape, estimate
+from modelforge.memory import MB, SHORTEST_ROW, WAITING, Batch, Estimate, estimate
 from modelforge.tasks.base import Head
-from modelforge.worker.order import EpochOrder
+from modelforge.worker.lengths import longest_example_of, row_tokens, rows_a_step
+from modelforge.worker.order import Draw, EpochOrder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from datasets import Dataset
 
@@ -35,28 +36,14 @@ def model_limits(
 ) -> dict[str, Any]:
     """``max_seq_length`` and ``packing``. Raises InvalidRequest where the model cannot do what was asked."""
     text = model.config.get_text_config()
-    limits = [_positions(text), tokenizer.model_max_length]
-    # Tokenizers without a limit of their own state 1e30.
-    longest = min((limit for limit in limits if isinstance(limit, int) and 0 < limit < 10**9), default=None)
-    asked = config.max_seq_length
-    if asked is not None and longest is not None and asked > longest:
-        raise InvalidRequest(f"max_seq_length: {asked} is more than the {longest} tokens of '{config.model_name}'")
+    longest = longest_example_of(config, text, tokenizer)
     if config.packing and head is not Head.CAUSAL:
         raise InvalidRequest(
             f"packing: only causal models are packed, and '{config.model_name}' is used as a {head} one"
         )
     if config.packing:
         require_exact_packing(text.to_dict(), config.model_name)
-    within_memory = LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"]
-    return {"max_seq_length": asked or min(longest or within_memory, within_memory)}
-
-
-def _positions(text: PreTrainedConfig) -> int | None:
-    """Tokens that the model has places for. RoBERTa's count begins behind the padding token's."""
-    limit = getattr(text, "max_position_embeddings", None)
-    if not isinstance(limit, int):
-        return None
-    return limit - text.pad_token_id - 1 if text.model_type in COUNTS_FROM_PADDING else limit
+    return {"max_seq_length": longest}
 
 
 def longest_answer(rows: Dataset) -> int:
@@ -107,21 +94,6 @@ def intervals(config: TrainingConfig, rows: int) -> dict[str, int]:
     }
 
 
-def rows_a_step(config: TrainingConfig) -> int:
-    """Examples of one optimizer step."""
-    return (config.per_device_train_batch_size or 1) * (config.gradient_accumulation_steps or 1)
-
-
-ROW_TOKENS = 1024
-"""Tokens of a row, for a model of ``ROW_WEIGHTS`` or more: products with more rows are hardly faster on a CPU, and what
-a row keeps for its gradient grows."""
-ROW_WEIGHTS = 100_000_000
-LONGEST_ROW = 4096
-"""Tokens of a row of a model that is so small that the operations cost more than what they compute (a fifth of the
-speed for 5 million weights; benchmarks/LOG.md): rows have as much arithmetic, up to here."""
-GPU_ROW = 400e9
-"""On a GPU, weights of a layer times tokens of a row: with fewer, it waits for what starts its operations."""
-LONGEST_GPU_ROW = 32768
 GPU_ACTIVATIONS = 0.1
 """On a GPU, the share of all else that the engine's activations may take without being computed twice. That costs a
 third of the arithmetic at most, and next to no time where starting the operations is what takes it (benchmarks/LOG.md);
@@ -171,18 +143,6 @@ def way_that_fits(
     return ways[-1]
 
 
-def row_tokens(described: Mapping[str, Any], *, long: bool) -> int:
-    """Tokens that a row of the engine is best to have, by the model's ``config.json``; ``long`` as above, on a GPU."""
-    shape = Shape.of(described)
-    if shape is None:
-        return ROW_TOKENS
-    if long:
-        best, longest = int(GPU_ROW * shape.layers // shape.within), LONGEST_GPU_ROW
-    else:
-        best, longest = ROW_TOKENS * ROW_WEIGHTS // shape.weights, LONGEST_ROW
-    return min(longest, max(ROW_TOKENS, best))
-
-
 def _rows(best: int, longest: int) -> list[int | None]:
     """Tokens of a row, from what is best to what takes the least."""
     found = [max(best, longest)]
@@ -205,21 +165,29 @@ def needs(spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch,
     )
 
 
-def largest_batch(config: TrainingConfig, rows: Dataset, lengths: Sequence[int], head: Head, *, engine: bool) -> Batch:
+def largest_batch(
+    config: TrainingConfig,
+    rows: Dataset,
+    lengths: Sequence[int],
+    head: Head,
+    *,
+    engine: bool,
+    draw: Draw | None = None,
+) -> Batch:
     """What lies in memory together, at most, of these rows; on the engine's path before it is cut into rows."""
     if config.strategy == "dpo":
         asked, chosen, rejected = (_lengths(rows, f"{name}_ids") for name in ("prompt", "chosen", "rejected"))
         longest = max(first + max(both) for first, *both in zip(asked, chosen, rejected, strict=True))
         pairs = [first + whole for first, whole in zip(asked, lengths, strict=True)]  # the prompt stands before both
         size = config.per_device_train_batch_size or 1
-        return Batch(_most_together(config, pairs, size), longest) if engine else Batch.of(config, longest)
+        return Batch(_most_together(config, pairs, size, draw), longest) if engine else Batch.of(config, longest)
     if config.strategy == "rlhf":
         return Batch.of(config, max(_lengths(rows, "prompt_ids")) + (config.max_completion_length or 0))
     if head is Head.SEQ2SEQ:
         written = max(_lengths(rows, "labels")) * (config.per_device_train_batch_size or 1)
         return replace(Batch.of(config, max(lengths)), answers=written)
     if engine:
-        return Batch(_most_together(config, lengths, rows_a_step(config)), max(lengths))
+        return Batch(_most_together(config, lengths, rows_a_step(config), draw), max(lengths))
     return Batch.of(config, max(lengths))
 
 
@@ -228,9 +196,9 @@ def _lengths(rows: Dataset, column: str) -> list[int]:
     return found
 
 
-def _most_together(config: TrainingConfig, lengths: Sequence[int], size: int) -> int:
+def _most_together(config: TrainingConfig, lengths: Sequence[int], size: int, draw: Draw | None) -> int:
     """Tokens of the largest batch of ``size`` rows, as they are drawn in the first epoch."""
-    order = list(EpochOrder(lengths, rows_a_step(config), config.seed, group_by_length=False))
+    order = list(EpochOrder(lengths, rows_a_step(config), config.seed, group_by_length=False, draw=draw))
     return max(sum(lengths[at] for at in order[start : start + size]) for start in range(0, len(order), size))
 
 

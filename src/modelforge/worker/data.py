@@ -29,6 +29,7 @@ BLOCK_BYTES = 1 << 17
 BATCH_BYTES = 1 << 22
 """Of numbers that are written together: what is learnt from later is looked up in a list of these batches."""
 TRAIN, HELD_OUT, DROPPED, ABOUT = "train.arrow", "eval.arrow", "dropped.bin", "about.json"
+PLACES = "places.bin"
 
 
 @dataclass
@@ -43,6 +44,8 @@ class Prepared:
     """Examples that lost something to the length."""
     unanswerable: bool
     """Whether some question has no answer."""
+    places: Path
+    """Each row's ``share``, a float of 8 bytes: what tells whether another file has the same row."""
     dropped: Sequence[int] = ()
     """Line numbers of rows that have no room for any of their answer."""
 
@@ -79,6 +82,7 @@ def prepare(
         about["rows"],
         about["cut"],
         about["unanswerable"],
+        cache / PLACES,
         array("q", (cache / DROPPED).read_bytes()),
     )
 
@@ -87,11 +91,13 @@ def _make(path: Path, encoding: Encoding, folder: Path, check_stop: Callable[[],
     split = _Split(folder, encoding)
     cut, unanswerable, dropped = 0, False, array("q")
     work = Work(encoding, _blocks(path), path.stat().st_size, split.bounds, check_stop)
-    for block in encoded(work, processes):
-        cut += block.cut
-        unanswerable = unanswerable or block.unanswerable
-        dropped.extend(block.dropped)
-        split.add(block)
+    with (folder / PLACES).open("wb") as places:
+        for block in encoded(work, processes):
+            cut += sum(tokens > 0 for tokens in block.cuts)
+            unanswerable = unanswerable or block.unanswerable
+            dropped.extend(block.dropped)
+            block.places.tofile(places)
+            split.add(block)
     train, held_out = split.close()
     if not train.count:
         config = encoding.config

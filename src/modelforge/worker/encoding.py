@@ -69,8 +69,8 @@ class Encoded:
     """Of all examples; empty where there is none."""
     rows: dict[int, Row] = field(default_factory=dict)
     """Those within the bounds, as they stand in the file."""
-    cut: int = 0
-    """Examples that lost something to the length."""
+    cuts: array[int] = field(default_factory=lambda: array("q"))
+    """Tokens that each example lost to the length."""
     unanswerable: bool = False
     """Whether some question has no answer."""
     dropped: array[int] = field(default_factory=lambda: array("q"))
@@ -120,7 +120,7 @@ class Encoding:
             if not made:
                 encoded.dropped.append(at)
                 continue
-            encoded.cut += sum(example.cut > 0 for example in made)
+            encoded.cuts.extend(example.cut for example in made)
             encoded.places.append(share(row, self.config.seed))
             encoded.counts.append(len(made))
             examples += made

@@ -16,7 +16,7 @@ from typing import Any
 from modelforge.files import read_json_or_none, sha256
 from modelforge.worker.encoding import Encoding
 
-CODE = 1
+CODE = 2
 """Counts changes of what encoding makes of a row: raised with each of them."""
 MANIFEST = "manifest.json"
 BUDGET_BYTES = 8_000_000_000

@@ -7,10 +7,11 @@ through each part of an epoch; here the batches are shuffled again.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,12 +27,67 @@ POOL_BATCHES = 50
 _PART = 4096
 
 
+class Part(NamedTuple):
+    """Rows that lie together, of which an epoch takes some."""
+
+    rows: int
+    an_epoch: int
+    """How many it takes; more than there are where some are to come more than once."""
+
+
+class Draw:
+    """Which rows an epoch learns from, of parts that lie one after another.
+
+    Of a part that is not taken as a whole each epoch takes the next ones of an endless row of shuffles of it: none
+    comes again before all have come, and which they are depends on seed and epoch alone.
+    """
+
+    def __init__(self, parts: Sequence[Part], seed: int) -> None:
+        self._parts = parts
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return sum(part.an_epoch for part in self._parts)
+
+    def rows(self, epoch: int) -> Any:
+        """Row numbers over all parts, in no order that is to be learnt in."""
+        taken, first = [], 0
+        for number, part in enumerate(self._parts):
+            taken.append(first + self._taken(number, part, epoch))
+            first += part.rows
+        return np.concatenate(taken)
+
+    def _taken(self, number: int, part: Part, epoch: int) -> Any:
+        if part.an_epoch == part.rows:
+            return np.arange(part.rows)
+        found: list[Any] = []
+        at, end = epoch * part.an_epoch, (epoch + 1) * part.an_epoch
+        while at < end:
+            shuffle, place = divmod(at, part.rows)
+            some = shuffled(part.rows, f"{self._seed} {number} {shuffle}")[place : place + end - at]
+            found.append(some)
+            at += len(some)
+        return np.concatenate(found)
+
+
+def shuffled(rows: int, seed: str) -> Any:
+    """Row numbers in an order that depends on their number and the seed alone."""
+    digest = hashlib.blake2b(seed.encode(), digest_size=7).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+    return torch.randperm(rows, generator=generator).numpy()
+
+
 class EpochOrder(Sampler[int]):
     """Row numbers of an epoch; ``set_epoch`` is called by the data loader."""
 
-    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int, *, group_by_length: bool) -> None:
-        """``lengths`` in tokens, by row; ``batch_size`` in rows of one optimizer step, which get like lengths."""
+    def __init__(
+        self, lengths: Sequence[int], batch_size: int, seed: int, *, group_by_length: bool, draw: Draw | None = None
+    ) -> None:
+        """``lengths`` in tokens, by row; ``batch_size`` in rows of one optimizer step, which get like lengths. An epoch
+        has all rows, or those of ``draw``."""
         self._lengths = lengths
+        self._draw = draw
+        self._rows = len(lengths) if draw is None else len(draw)
         self._batch_size = batch_size
         self._seed = seed
         self._group_by_length = group_by_length
@@ -41,11 +97,13 @@ class EpochOrder(Sampler[int]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return self._rows
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self._seed + self._epoch)
-        rows: Any = torch.randperm(len(self._lengths), generator=generator).numpy()
+        rows: Any = torch.randperm(self._rows, generator=generator).numpy()
+        if self._draw is not None:
+            rows = self._draw.rows(self._epoch)[rows]
         if self._group_by_length:
             rows = self._grouped(rows, generator)
         # As Python's numbers a part at a time: a million of them take 40 MB.
@@ -73,10 +131,11 @@ class PromptOrder(EpochOrder):
     out what does not fill a batch, which here is filled up with prompts from the start.
     """
 
-    def __init__(self, rows: int, prompts: int, answers: int, fetches: int, seed: int) -> None:
+    def __init__(
+        self, rows: int, prompts: int, answers: int, fetches: int, seed: int, draw: Draw | None = None
+    ) -> None:
         """``prompts`` of one optimizer step, ``answers`` for each, ``fetches`` of each batch."""
-        super().__init__(range(rows), prompts, seed, group_by_length=False)
-        self._rows = rows
+        super().__init__(range(rows), prompts, seed, group_by_length=False, draw=draw)
         self._prompts = prompts
         self._answers = answers
         self._fetches = fetches

@@ -18,7 +18,7 @@ from modelforge.engine.padded import told_of_rows
 from modelforge.tasks.base import IGNORED, Head
 from modelforge.tasks.generation import generate_batch
 from modelforge.worker.drawing import Drawing
-from modelforge.worker.order import PromptOrder
+from modelforge.worker.order import Draw, PromptOrder
 from modelforge.worker.pairs import log_probs
 from modelforge.worker.reward import Judge
 from modelforge.worker.trainers import OurTrainer, Tally
@@ -36,6 +36,8 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
     """TRL's RLOOTrainer over rows of ``prompt_ids``; ``prompt_text`` goes to judges with a tokenizer of their own."""
 
     sample: Callable[[int, str, str, float | None], None] | None = None
+    draw: Draw | None = None
+    """Which rows an epoch learns from, where that is not all."""
     engine: Engine | None = None
     """Runs the model, where it can."""
     row_tokens = 0
@@ -121,7 +123,7 @@ class PolicyTrainer(OurTrainer, RLOOTrainer):
         rows: Any = self.train_dataset
         answers = int(self.num_generations or 1)
         fetches = self.num_iterations * args.steps_per_generation
-        return PromptOrder(len(rows), args.generation_batch_size // answers, answers, fetches, args.seed)
+        return PromptOrder(len(rows), args.generation_batch_size // answers, answers, fetches, args.seed, self.draw)
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> Any:
         return prompts, None, {}  # they come in tokens

@@ -124,14 +124,16 @@ def card(spec: RunSpec, metrics: dict[str, float]) -> str:
     settings = "\n".join(
         f"| {name} | {value} |" for name, value in config.model_dump(exclude_defaults=True).items() if value is not None
     )
+    learnt = " and ".join(
+        f"`{ref.name}` ({ref.num_examples} examples, sha256 `{ref.sha256[:12]}…`)" for ref in (spec.dataset, *spec.mix)
+    )
     return "\n".join(
         [
             *front,
             "---",
             f"# {spec.name}",
             "",
-            f"`{spec.model.name}` fine-tuned by `{config.strategy}` for {config.task} on `{spec.dataset.name}` "
-            f"({spec.dataset.num_examples} examples, sha256 `{spec.dataset.sha256[:12]}…`) with ModelForge "
+            f"`{spec.model.name}` fine-tuned by `{config.strategy}` for {config.task} on {learnt} with ModelForge "
             f"{spec.modelforge_version}.",
             "",
             "| measured | before | after |",

@@ -27,9 +27,12 @@ from modelforge.strategies.base import Run, Strategy
 from modelforge.strategies.stage import Training
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head
-from modelforge.worker import checkpoints, choices, data, save
+from modelforge.worker import checkpoints, choices, save
 from modelforge.worker.callback import NothingLeft, Pace, ReportCallback
+from modelforge.worker.entries import Entries
 from modelforge.worker.evaluate import Evaluation, quiet
+from modelforge.worker.lengths import row_tokens, rows_a_step
+from modelforge.worker.mixture import Mixture, gather
 from modelforge.worker.order import EpochOrder, lengths_of
 from modelforge.worker.report import Report, StopRequested
 from modelforge.worker.start import as_it_was
@@ -73,15 +76,16 @@ def run(run_dir: Path, report: Report) -> None:
         limits = choices.model_limits(spec.config, model, tokenizer, head)
         spec = _with(spec, limits | task.by_model(spec.config, described))
     config = spec.config
-    assert config.max_seq_length is not None
-    rows = data.prepare(
-        Path(spec.dataset.path),
-        data.Encoding.of(config, spec.dataset.shape, tokenizer, head),
-        cache=run_dir / "cache" / "rows",
-        shared=data.Entries(folder_of(run_dir.parents[1])),
+    rows = gather(
+        spec,
+        tokenizer,
+        head,
+        cache=run_dir / "cache",
+        shared=Entries(folder_of(run_dir.parents[1])),
         check_stop=report.check_stop,
     )
-    _tell(report, rows, config.max_seq_length)
+    for text in rows.said:
+        report.message(text)
     lengths = lengths_of(rows.train)
     if not spec.frozen:
         chosen = choices.answer_limit(config, rows.train) | task.by_data(config, tokenizer, rows.held_out_rows)
@@ -98,8 +102,9 @@ def run(run_dir: Path, report: Report) -> None:
         model=model,
         tokenizer=tokenizer,
         train=rows.train,
+        draw=rows.draw,
         held_out=rows.held_out,
-        measured=rows.held_out if rows.held_out is not None else _sample(rows.train, config.seed),
+        measured=rows.held_out if rows.held_out is not None else _sample(rows, config.seed),
         rows=rows.held_out_rows,
         load_start=lambda: provider.load_start(spec, head),
         check_stop=report.check_stop,
@@ -173,10 +178,11 @@ def _train(
     trainer.loraplus_lr_ratio = config.loraplus_lr_ratio
     trainer.order = EpochOrder(
         lengths,
-        choices.rows_a_step(config),
+        rows_a_step(config),
         config.seed,
         # Rows of the engine pad nothing, and a random order learns better.
         group_by_length=config.group_by_length and spec.row_tokens is None,
+        draw=shared.draw,
     )
     evaluation = Evaluation(trainer, report.check_stop, stage.between)
     if shared.held_out is not None:
@@ -260,12 +266,12 @@ def _frozen(
     head: Head,
     model: PreTrainedModel,
     described: Mapping[str, Any],
-    rows: data.Prepared,
+    rows: Mixture,
     lengths: Sequence[int],
     report: Report,
 ) -> RunSpec:
     """The spec with all that was left to the model and the length of the run."""
-    spec = _with(spec, choices.intervals(spec.config, len(rows.train)))
+    spec = _with(spec, choices.intervals(spec.config, rows.rows_an_epoch))
     why = None
     engine = PROVIDERS.get(spec.config.provider).engine and strategy.engine and head is Head.CAUSAL
     if engine:
@@ -277,14 +283,14 @@ def _frozen(
         fault = pointwise.fault(torch.device(spec.device), _computed_in(spec.config))
         if fault:
             report.message(f"Training takes up to twice as long as it has to: {fault}")
-    batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine)
+    batch = choices.largest_batch(spec.config, rows.train, lengths, head, engine=engine, draw=rows.draw)
     long = engine and flash.usable(torch.device(spec.device), _computed_in(spec.config), model.config)
     free = choices.free_memory(spec.device)
     way = choices.way_that_fits(spec, described, head, batch, engine=engine, long=long, free=free)
     if way.gradient_checkpointing and not spec.config.gradient_checkpointing:
         why = "much" if engine and spec.device == "cuda" else "more than is free of"
         report.message(f"Activations would take {why} memory: gradient checkpointing is on")
-    elif way.row_tokens is not None and way.row_tokens < (best := choices.row_tokens(described, long=long)):
+    elif way.row_tokens is not None and way.row_tokens < (best := row_tokens(described, long=long)):
         report.message(f"Memory is short: rows have {way.row_tokens} tokens instead of {best}")
     packing = strategy.packs if engine else bool(spec.config.packing)
     spec = _with(spec, {"gradient_checkpointing": way.gradient_checkpointing, "packing": packing})
@@ -305,21 +311,6 @@ def _frozen(
 
 def _computed_in(config: TrainingConfig) -> torch.dtype:
     return torch.bfloat16 if config.bf16 else torch.float16 if config.fp16 else torch.float32
-
-
-def _tell(report: Report, rows: data.Prepared, max_seq_length: int) -> None:
-    held_out = len(rows.held_out) if rows.held_out is not None else 0
-    report.message(f"{len(rows.train)} rows to learn from, {held_out} held out")
-    if rows.cut:
-        report.message(f"{rows.cut} examples are longer than max_seq_length {max_seq_length} and are cut")
-    if rows.dropped:
-        named = ", ".join(str(line) for line in rows.dropped[:10])
-        more = f" and {len(rows.dropped) - 10} more" if len(rows.dropped) > 10 else ""
-        report.message(
-            f"{len(rows.dropped)} rows are left out, which have no room for any of their answer within max_seq_length "
-            f"{max_seq_length}: "
-            f"lines {named}{more}"
-        )
 
 
 def _save_checkpoint(trainer: OurTrainer, callback: ReportCallback) -> None:
@@ -376,10 +367,12 @@ def _train_loss(history: list[dict[str, float]]) -> dict[str, float]:
     return {"train_loss": total / done} if done else {}
 
 
-def _sample(rows: Dataset, seed: int) -> Dataset:
-    if len(rows) <= TRAIN_ROWS_MEASURED:
-        return rows
-    return rows.shuffle(seed=seed).select(range(TRAIN_ROWS_MEASURED))
+def _sample(rows: Mixture, seed: int) -> Dataset:
+    # Each once, in about the proportions that they are learnt in.
+    train = rows.train if rows.draw is None else rows.train.select(sorted(set(rows.draw.rows(0).tolist())))
+    if len(train) <= TRAIN_ROWS_MEASURED:
+        return train
+    return train.shuffle(seed=seed).select(range(TRAIN_ROWS_MEASURED))
 
 
 def _speed(trained: Sequence[tuple[OurTrainer, ReportCallback]], *, whole: bool) -> dict[str, float]:
