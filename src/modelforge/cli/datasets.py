@@ -33,8 +33,8 @@ from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import check_files, to_validation
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
-app.add_typer(versions.app)
 app.add_typer(imports.app)
+app.add_typer(versions.app)
 
 Files = Annotated[
     list[Path],
