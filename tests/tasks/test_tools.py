@@ -16,7 +16,8 @@ from modelforge.tasks.text_generation import TextGeneration
 from tests.tiny import CHATML, make_tiny_tokenizer
 
 HERMES = (
-    "{% if tools %}{{ '<|im_start|>system\\n# Tools\\n' }}{% for tool in tools %}{{ tool | tojson + '\\n' }}{% endfor %}"
+    "{% if tools %}{{ '<|im_start|>system\\n# Tools\\n' }}"
+    "{% for tool in tools %}{{ tool | tojson + '\\n' }}{% endfor %}"
     "{{ '<|im_end|>\\n' }}{% endif %}{% for m in messages %}"
     "{% if m.role == 'tool' %}{{ '<|im_start|>user\\n<tool_response>' + m.content + '</tool_response><|im_end|>\\n' }}"
     "{% else %}{{ '<|im_start|>' + m.role + '\\n' + m.content }}"
