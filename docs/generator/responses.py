@@ -9,8 +9,8 @@ from generator.markdown import code, page, pretty, prose
 from generator.schema import components, example_of, fields_table, name_of, openapi
 
 INTRO = """\
-Every type that a route answers with, alone or inside another one, and those inside requests. `time` is a string: UTC, ISO 8601, ending in `Z`. \
-"or null" fields are always there; they are null until they are known."""
+Every type that a route answers with, alone or inside another one, and those inside requests. `time` is a string: \
+UTC, ISO 8601, ending in `Z`. "or null" fields are always there; they are null until they are known."""
 
 
 def responses() -> str:

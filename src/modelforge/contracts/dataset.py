@@ -581,8 +581,8 @@ class FixOffer(Contract):
     title: str
     """What it does."""
     rows: int | None
-    """Rows that have a problem that it takes away, those with two of them twice; null where nobody has looked yet. A fix
-    that is tried with ``dry_run`` says exactly what it would change."""
+    """Rows that have a problem that it takes away, those with two of them twice; null where nobody has looked yet. A
+    fix that is tried with ``dry_run`` says exactly what it would change."""
     codes: list[str]
     """The problems that it was offered for."""
 
