@@ -83,6 +83,13 @@ def test_every_problem_of_a_row_is_named() -> None:
         ({"input": "a", "output": "b", "id": 7}, {"input": "a", "output": "b"}),
         ({"prompt": "a", "completion": "b"}, {"input": "a", "output": "b"}),
         ({"instruction": "a", "output": "b"}, {"input": "a", "output": "b"}),
+        ({"question": "a", "answer": "b", "id": "7"}, {"input": "a", "output": "b"}),
+        ({"question": "a", "answer": ""}, ["field 'answer' is empty"]),
+        # With a context it asks for a place in that.
+        (
+            {"context": "b", "question": "a", "answer": "b"},
+            ["field 'input' is missing", "field 'output' is missing"],
+        ),
         ({"instruction": "a", "input": "", "output": "b"}, {"input": "a", "output": "b"}),
         ({"instruction": "a", "input": None, "output": "b"}, {"input": "a", "output": "b"}),
         ({"instruction": "a", "input": "x\n", "output": "b"}, {"input": "a\n\nx\n", "output": "b"}),

@@ -20,7 +20,6 @@ from modelforge.api.errors import BODIES
 from modelforge.cli.app import app
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.validate import validate
 from modelforge.registry import Registry
 from modelforge.strategies import STRATEGIES
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks
@@ -45,10 +44,12 @@ def test_a_spreadsheet_becomes_a_dataset(tmp_path: Path) -> None:
         table = csv.writer(out)
         table.writerow(["question", "answer"])
         table.writerows([f"What is {i}?", f'It is "{i}",\nno more – änd no less.'] for i in range(12))
-    (script,) = blocks(DOCS / "guide" / "first-run.md", "python")
-    run(script, tmp_path)
-    report = validate(tmp_path / "faq.jsonl")
-    assert (report.valid, report.num_examples, report.shape) == (True, 12, "input_output")
+    command, *said = blocks(DOCS / "guide" / "first-run.md", "console")[0].splitlines()
+    done = subprocess.run(
+        [sys.executable, "-m", *command.removeprefix("$ ").split()],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert [line.rstrip() for line in done.stdout.splitlines()] == said
 
 
 def test_rows_of_every_shape_are_shown() -> None:

@@ -31,6 +31,8 @@ class Form:
     """What a row may have; all other fields don't matter."""
     texts: tuple[str, ...] | None = None
     """Those of ``fields`` that must be strings and not blank; all of them if None."""
+    absent: tuple[str, ...] = ()
+    """What a row of this form does not have: with one of these it says something else."""
     read: Reader | None = None
     """The normalised row, or what is wrong with this one; given rows whose ``fields`` are there and whose ``texts`` are
     right. None takes the fields as they are."""
@@ -60,7 +62,7 @@ class Shape:
         """
         given = set(keys)
         form = max(
-            self.forms,
+            (form for form in self.forms if given.isdisjoint(form.absent)),
             key=lambda form: (given.issuperset(form.fields), len(given.intersection(form.fields + form.optional))),
         )
         return form, [name for name in form.fields if name not in given]
@@ -110,6 +112,10 @@ def _read_completion(row: Row) -> dict[str, Any]:
     return {"input": row["prompt"], "output": row["completion"]}
 
 
+def _read_question(row: Row) -> dict[str, Any]:
+    return {"input": row["question"], "output": row["answer"]}
+
+
 _ASKED = ("context", "question")
 
 SHAPES = Registry(
@@ -120,6 +126,7 @@ SHAPES = Registry(
             Form(("input", "output")),
             Form(("instruction", "output"), optional=("input",), read=_read_instruction),
             Form(("prompt", "completion"), read=_read_completion),
+            Form(("question", "answer"), absent=("context",), read=_read_question),
         ),
     ),
     Shape(
