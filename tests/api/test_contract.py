@@ -176,6 +176,21 @@ def test_datasets(server: LiveServer) -> None:
     server.call("DELETE", "/api/datasets/more.jsonl")
 
 
+def test_several_files_of_other_kinds_are_one_dataset(server: LiveServer) -> None:
+    table = "input;output\n" + "".join(f"{row['input']};{row['output']}\n" for row in rows(8)) + "torn\n"
+    files = [("file", ("a.csv", table.encode())), ("file", ("b.jsonl", jsonl(rows(8))))]
+    asked = {"delimiter": ";", "name": "both"}
+    reply = server.call("POST", "/api/upload_dataset", params=asked, files=files)
+    assert (reply["filename"], reply["num_examples"], reply["validation"]["num_rows"]) == ("both", 16, 17)
+    [error] = reply["validation"]["errors"]
+    assert error.startswith("a.csv row 10: fewer cells")
+    assert [part["name"] for part in reply["validation"]["source"]["parts"]] == ["a.csv", "b.jsonl"]
+    assert not list((server.home / "scratch").iterdir())
+    server.call("DELETE", "/api/datasets/both")
+    typo = server.call("POST", "/api/upload_dataset", status=400, params={"delimeter": ";"}, files=files)
+    assert "delimeter" in typo["detail"]
+
+
 def test_bad_rows_are_named_and_the_rest_is_kept(server: LiveServer) -> None:
     items: list[Any] = rows(60)
     del items[41]["output"]
@@ -192,7 +207,8 @@ def test_bad_rows_are_named_and_the_rest_is_kept(server: LiveServer) -> None:
         ("few.jsonl", jsonl(rows(9)), 400, "9 usable examples"),
         ("none.jsonl", b"", 400, ""),
         ("text.jsonl", b"just some text\n" * 20, 400, "line"),
-        ("sheet.xlsx", b"PK\x03\x04" + bytes(100), 415, "JSON Lines"),
+        ("sheet.xlsx", b"PK\x03\x04" + bytes(100), 400, "cut off or damaged"),
+        ("sheet.ods", bytes(100), 415, "JSON Lines"),
         ("photo.jsonl", b"\x89PNG\r\n\x1a\n" + bytes(1000), 415, "JSON Lines"),
     ],
 )

@@ -24,18 +24,19 @@ PIECES = [
 BODIES = st.lists(st.sampled_from(PIECES) | st.binary(max_size=12), max_size=14).map(b"".join) | st.binary(max_size=200)
 
 
-def outcome(chunks: Sequence[bytes]) -> tuple[str, bytes]:
-    """The name and the bytes of the file, or what is said against the form."""
+def outcome(chunks: Sequence[bytes]) -> tuple[str, dict[int, bytes]]:
+    """The names and the bytes of the files, or what is said against the form."""
     form = _Form(b"B")
-    taken = b""
+    taken: dict[int, bytes] = {}
     try:
         for chunk in chunks:
             form.feed(chunk)
-            taken += form.take()
-        return form.finish(), taken
+            for number, data in form.take():
+                taken[number] = taken.get(number, b"") + data
+        return " ".join(form.finish()), taken
     except (InvalidRequest, UnsupportedMedia) as refusal:
         # Where it was noticed depends on the cuts; the kind doesn't.
-        return type(refusal).__name__, b""
+        return type(refusal).__name__, {}
 
 
 @fuzzed(300)
@@ -54,4 +55,7 @@ def test_a_file_comes_as_it_was(content: bytes, cut: int) -> None:
     if b"--B" in content:
         content = content.replace(b"--B", b"--C")
     body = FILE + content + b"\r\n--B--\r\n"
-    assert outcome([body[at : at + cut] for at in range(0, len(body), cut)]) == ("a.jsonl", content)
+    assert outcome([body[at : at + cut] for at in range(0, len(body), cut)]) == (
+        "a.jsonl",
+        {0: content} if content else {},
+    )

@@ -32,6 +32,39 @@ def test_datasets_are_added_listed_and_removed(home: Path, tmp_path: Path) -> No
     assert gone.stderr.splitlines()[0] == "Not found" and "Traceback" not in gone.stderr
 
 
+def test_files_of_other_kinds_are_checked_added_and_trained_on(home: Path, tmp_path: Path, tiny_model: Path) -> None:
+    rows = [f"what is {i}?;it is the number {i}, exactly" for i in range(12)]
+    first, second = tmp_path / "faq.csv", tmp_path / "more.csv"
+    first.write_bytes("\n".join(["input;output", *rows[:9], 'x;"y', "ü;é"]).encode("cp1252"))
+    second.write_text("\n".join(["input;output", *rows[9:]]) + "\n")
+    checked = modelforge("datasets", "check", str(first), str(second), "--encoding", "cp1252", home=home)
+    assert checked.returncode == 1 and "faq.csv row 11: a quote opens" in checked.stderr
+    added = document("datasets", "add", str(first), str(second), "--encoding", "cp1252", "--name", "FAQ.csv", home=home)
+    assert (added["filename"], added["num_examples"]) == ("FAQ.csv", 13)
+    source = added["validation"]["source"]
+    assert (source["format"], source["encoding"], source["delimiter"]) == ("csv", "cp1252", ";")
+    assert [(part["name"], part["first"], part["rows"]) for part in source["parts"]] == [
+        ("faq.csv", 2, 11),
+        ("more.csv", 2, 3),
+    ]
+    assert added["validation"]["findings"][0]["rows"] == [10]
+    [stored] = (home / "datasets").glob("*/*")
+    assert stored.name == "FAQ.csv.jsonl" and len(stored.read_text(encoding="utf-8").splitlines()) == 14
+    # By its path, too: the run has the rows, and nothing else is left.
+    words = ["train", "--task", "text-generation", "--model-name", str(tiny_model), "--dataset", str(second)]
+    few = modelforge(*words, "--max-steps", "1", "--json", home=home)
+    assert few.returncode == 1 and "has 3 usable examples" in few.stderr
+    words[-1] = str(first)
+    done = modelforge(*words, "--max-steps", "1", "--eval-split", "0", "--json", home=home)
+    assert done.returncode == 0, done.stderr
+    assert documents(done.stdout)[-1]["status"] == "completed"
+    [copy] = (home / "runs").glob("*/dataset.jsonl")
+    assert json.loads(copy.read_text(encoding="utf-8").splitlines()[0])["input"] == "what is 0?"
+    assert not list((home / "scratch").iterdir())
+    unknown = modelforge("datasets", "add", str(first), "--encoding", "klingon", home=home)
+    assert unknown.returncode == 1 and "encoding: 'klingon' is none that is known" in unknown.stderr
+
+
 def test_a_refused_configuration_is_told_in_two_lines(home: Path, tmp_path: Path) -> None:
     config = tmp_path / "run.yaml"
     config.write_text("task: text-generation\nmodel_name: m\ndataset: d\nlora_rank: 3\n")

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import (
+    MAX_BYTES,
     admit,
     check_ending,
     check_file,
@@ -85,10 +86,10 @@ def test_safe_names_are_safe_and_stay(raw: str) -> None:
 
 
 def test_endings() -> None:
-    for name in ("a.jsonl", "a.JSONL", "a.ndjson", "b.tar.json"):
+    for name in ("a.jsonl", "a.JSONL", "a.ndjson", "b.tar.json", "a.csv", "a.xlsx", "a.jsonl.gz", "a.txt", "a.zip"):
         check_ending(name)
-    for name in ("a.csv", "a.xlsx", "a.jsonl.gz", "a.txt"):
-        with pytest.raises(UnsupportedMedia, match=r"ending in '\.\w+' cannot be read.*reads JSON Lines"):
+    for name in ("a.ods", "a.exe", "a.csv.bz2"):
+        with pytest.raises(UnsupportedMedia, match=r"ending in '\.\w+' cannot be read.*can be read is JSON Lines"):
             check_ending(name)
     with pytest.raises(UnsupportedMedia, match="has no ending"):
         check_ending("data")
@@ -167,7 +168,9 @@ def test_a_file_is_checked_and_told_to_clients(tmp_path: Path) -> None:
         "num_rows": 11,
         "num_bad": 1,
     }
+    assert told.source is not None and told.source.format == "jsonl"
     assert [(each.code, each.rows, each.fix) for each in told.findings] == [("missing_field", [11], "drop_bad_rows")]
+    assert not report.converted
     assert asyncio.run(admit(file, "data.jsonl")) == report
     with pytest.raises(UnsupportedMedia, match=r"'\.partial' cannot be read"):
         asyncio.run(check_file(file))
@@ -267,7 +270,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, content: bytes, allo
     )
 
     def peak(path: Path) -> float:
-        done = subprocess.run([sys.executable, "-P", "-c", code, str(path)], capture_output=True, text=True, check=True)
+        folder = tmp_path / f"{path.name} in between"
+        folder.mkdir()
+        request = {"files": [[str(path), path.name]], "rows": str(folder / "rows"), "folder": str(folder)}
+        words = json.dumps({**request, "reading": {}, "limit": MAX_BYTES})
+        done = subprocess.run([sys.executable, "-P", "-c", code, words], capture_output=True, text=True, check=True)
         report, peak = done.stdout.splitlines()
         assert "result" in json.loads(report)
         return int(peak) / 1000

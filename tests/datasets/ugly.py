@@ -535,7 +535,31 @@ def _() -> bytes:
     return table([HEAD, *CELLS])
 
 
-@ugly("old.xls", "A workbook of Excel 97.", "ending in '.xls' cannot be read", usable=None)
+def excel97() -> bytes:
+    import xlwt
+
+    book = xlwt.Workbook()
+    sheet = book.add_sheet("Data")
+    for number, cells in enumerate([HEAD, *CELLS[:10], ["when", datetime.date(2024, 2, 1)], [True, 42.0]], 3):
+        for column, cell in enumerate(cells):
+            how = {"num_format_str": "YYYY-MM-DD"} if isinstance(cell, datetime.date) else {}
+            sheet.write(number, column, cell, xlwt.easyxf(**how))
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+@ugly("old.xls", "A workbook of Excel 97, whose table begins in the fourth row.")
+def _() -> bytes:
+    return excel97()
+
+
+@ugly("half.xls", "Half a workbook of Excel 97.", "is damaged, or locked", usable=None)
+def _() -> bytes:
+    return excel97()[:3000]
+
+
+@ugly("letter.xlsx", "A workbook with a password, or a letter of Word 97.", "has a password", usable=None)
 def _() -> bytes:
     return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000)
 

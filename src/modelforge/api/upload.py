@@ -28,7 +28,7 @@ _PIECE = 1 << 20
 """Bytes that are gathered before they are written."""
 _ENVELOPE = 1 << 20
 """Bytes that a form may hold beside the files: boundaries, headers, other fields."""
-_FILES = 1000
+_FILES = 200
 """In a form."""
 _HOW = "Send the file as multipart/form-data in the field 'file': curl -F file=@data.jsonl …"
 _QUOTED = re.compile(rb'"(?:\\.|[^"\\])*"')

@@ -94,7 +94,8 @@ class Source(Contract):
     model_config = example(**_SOURCE)
 
     format: str
-    """``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``excel`` or ``text``; of an archive, of the files in it."""
+    """``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``excel``, ``excel97`` or ``text``; of an archive, of the
+    files in it."""
     encoding: str | None = None
     """Of text, by Python's name."""
     delimiter: str | None = None

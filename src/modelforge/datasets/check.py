@@ -52,9 +52,8 @@ def check(files: list[list[str]], rows: str, folder: str, reading: dict[str, Any
     if converted.empty:
         places = Places(converted.source["parts"])
         why = [*map(places.entry, converted.findings), *converted.source["notes"]]
-        raise InvalidDataset(
-            f"there is no row in it{' that can be read' if converted.num_bad else ''}. {'. '.join(why)}"
-        )
+        none = "there is no row in it that can be read" if converted.num_bad else "there is no row in it"
+        raise InvalidDataset(". ".join([none, *why]))
     return _merged(validate(Path(rows)), converted)
 
 

@@ -154,7 +154,7 @@ async def check_files(
         "limit": limit,
     }
     try:
-        return Report(**await ask("datasets.check", [json.dumps(request)]))
+        return Report(**await ask("datasets.check", [json.dumps(request, ensure_ascii=False)]))
     except BaseException:
         if rows is not None:
             await asyncio.shield(asyncio.to_thread(rows.unlink, missing_ok=True))

@@ -14,12 +14,8 @@ from modelforge.datasets.content import suspects
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.parts import Part, blocks_of, divided, in_parts
 from modelforge.datasets.rows import TOO_LONG, open_regular, rows_of
+from modelforge.datasets.sources.kinds import READABLE
 from modelforge.errors import InvalidDataset, UnsupportedMedia
-
-READABLE = (
-    "This version reads JSON Lines: UTF-8 text with one JSON object per line, in a file that ends in .jsonl, "
-    ".ndjson or .json."
-)
 
 _MAGIC = {
     b"PK\x03\x04": "a zip archive or an Excel workbook",

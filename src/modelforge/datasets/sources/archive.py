@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -44,7 +47,7 @@ def unpack(path: Path, name: str, folder: Path, limit: int, notes: list[str]) ->
     """The data files of a zip archive by the order of their names, each at a path of ours with the name that it has
     there; it is removed when the next is asked for. Names lead nowhere: they are only shown."""
     left_out: list[str] = []
-    with _readable("archive"), open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+    with readable("archive"), open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         check_directory(archive, limit)
         names = sorted({entry.filename for entry in archive.infolist() if not entry.is_dir()})
         wanted = []
@@ -85,7 +88,7 @@ def _members(
 def gunzip(path: Path, folder: Path, limit: int) -> Path:
     """What is packed in a gzip file, in a file of ours."""
     target = folder / "unpacked"
-    with _readable("gzip file"), open_regular(path) as stream, gzip.GzipFile(fileobj=stream) as packed:
+    with readable("gzip file"), open_regular(path) as stream, gzip.GzipFile(fileobj=stream) as packed:
         _copy(cast(IO[bytes], packed), target, path.stat().st_size, limit)
     return target
 
@@ -117,8 +120,17 @@ def _check_size(size: int, packed: int, limit: int | None) -> None:
 
 
 @contextmanager
-def _readable(what: str) -> Iterator[None]:
+def readable(what: str) -> Iterator[None]:
+    """Says of an archive that is not whole that it is not, in whichever of their ways the libraries notice it."""
     try:
         yield
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise InvalidDataset(f"the {what} is cut off or damaged ({error}): send it again, or pack it anew") from error
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # a full disk is no fault of the archive
+            raise
+        raise _damaged(what, error) from error
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError) as error:
+        raise _damaged(what, error) from error
+
+
+def _damaged(what: str, error: Exception) -> InvalidDataset:
+    return InvalidDataset(f"the {what} is cut off or damaged ({str(error)[:100]}): send it again, or write it anew")

@@ -62,22 +62,27 @@ def _records(stream: TextIO, delimiter: str, encoding: str) -> Iterator[Cells | 
     csv.field_size_limit(MAX_LINE)
     waiting: deque[str | None] = deque()
     taken: list[str] = []
+    size = 0
 
     def lines() -> Iterator[str]:
+        nonlocal size
         while True:
             line = waiting.popleft() if waiting else _line(stream)
-            if line is None or len(taken) == _LINES:
+            # One line may be as long as a row; so may a cell, and a record has many.
+            if line is None or len(taken) == _LINES or (size > MAX_LINE and taken):
                 waiting.appendleft(line)
                 raise _TooLongError
             if not line:
                 return
             taken.append(line)
+            size += len(line)
             yield line
 
     parser = partial(csv.reader, delimiter=delimiter, strict=True)
     reader = parser(lines())
     while True:
         taken.clear()
+        size = 0
         try:
             record = next(reader)
         except StopIteration:

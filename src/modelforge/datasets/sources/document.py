@@ -66,28 +66,30 @@ class _Document:
     def items(self) -> Iterator[Item]:
         """Every row, whichever way the document holds them."""
         try:
+            first = True
             while self._peek():
                 if self._peek() == "[":
                     yield from self._list(self._unfold)
                 elif self._peek() == "{":
-                    yield from self._object()
+                    yield from self._object(first=first)
                 elif self._peek() == ",":
                     self._at += 1
                 else:
                     yield not_json("neither a list nor an object")
                     return
+                first = False
         except _Torn:
             yield TORN
 
     # Values.
 
-    def _object(self) -> Iterator[Item]:
-        """An object at the top: a row among others, one that holds the rows, or one of columns."""
+    def _object(self, *, first: bool) -> Iterator[Item]:
+        """An object at the top: a row among others; or the only one, which holds the rows or consists of columns."""
         value = self._value()
         if value is TOO_LONG:
             # It was not skipped: what is longer than a row can be must be a whole dataset.
             yield from self._large()
-        elif isinstance(value, Fault):
+        elif isinstance(value, Fault) or not first or self._peek():
             yield value
         elif (rows := next((value[name] for name in WRAPPERS if is_rows(value.get(name))), None)) is not None:
             self._notes.append("the rows are those of the list in it")
@@ -154,8 +156,10 @@ class _Document:
             if sign == "]":
                 self._at += 1
                 return
-            if sign == ",":
+            if sign in ",}":
                 self._at += 1
+                if sign == "}":
+                    yield not_json("a bracket closes that was not opened")
                 continue
             value = self._value(skipping=True)
             if isinstance(value, Fault):

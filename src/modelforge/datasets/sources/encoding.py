@@ -72,7 +72,7 @@ def detect(path: Path, asked: str | None) -> Encoding:
     with open_regular(path) as stream:
         head = stream.read(_HEAD)
         if asked is not None:
-            return Encoding(_known(asked, head))
+            return Encoding(known(asked, head))
         marked = by_mark(head)
         if marked is not None:
             return marked
@@ -91,14 +91,15 @@ def by_mark(head: bytes) -> Encoding | None:
     return None
 
 
-def _known(asked: str, head: bytes) -> str:
+def known(asked: str, head: bytes) -> str:
+    """Python's name for an encoding of text, for a file that begins so. Raises InvalidRequest where there is none."""
     try:
         info = codecs.lookup(asked)
         # Whether it is one of text; rot13 turns text into text, so bytes are tried.
-        known = info._is_text_encoding and isinstance(b"a".decode(asked, "replace"), str)
+        found = info._is_text_encoding and isinstance(b"a".decode(asked, "replace"), str)
     except (LookupError, ValueError, UnicodeError):
-        known = False
-    if not known:
+        found = False
+    if not found:
         raise InvalidRequest(
             f"encoding: {shown(asked)} is none that is known. Common ones are utf-8, cp1252 (Western European "
             "Windows), latin-1, utf-16, shift_jis and gb18030"

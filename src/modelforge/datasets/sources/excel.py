@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import repeat
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 from xml.parsers import expat
 
-from modelforge.datasets.problems import shown
 from modelforge.datasets.rows import MAX_LINE
-from modelforge.datasets.sources.archive import check_directory
+from modelforge.datasets.sources.archive import check_directory, readable
 from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
-from modelforge.datasets.sources.grid import Cells, Grid, grid
+from modelforge.datasets.sources.grid import Cells
+from modelforge.datasets.sources.sheets import Sheet, tables
 from modelforge.datasets.sources.spool import Spool
-from modelforge.errors import InvalidDataset, InvalidRequest, did_you_mean
+from modelforge.errors import InvalidDataset
 
 _PIECE = 1 << 16
 _ROWS, _COLUMNS = 1_048_576, 16_384
@@ -39,20 +39,12 @@ _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 
-class _Sheet(NamedTuple):
-    name: str
-    part: str
-    hidden: bool
-
-
 def read(path: Path, reading: Reading) -> Iterator[Table]:
     """The sheets whose columns are those of the first that has rows, one after the other; or the one asked for."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with readable("workbook"), zipfile.ZipFile(path) as archive:
             check_directory(archive)
             yield from _tables(archive, reading)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise InvalidDataset("the workbook is cut off or damaged: open it in a spreadsheet and save it anew") from error
     except expat.ExpatError as error:
         raise InvalidDataset(f"the workbook cannot be read: its XML is broken ({error})") from error
     except KeyError as error:
@@ -61,44 +53,19 @@ def read(path: Path, reading: Reading) -> Iterator[Table]:
 
 def _tables(archive: zipfile.ZipFile, reading: Reading) -> Iterator[Table]:
     book = _Book(archive)
-    sheets = book.sheets
-    if reading.sheet is not None:
-        sheets = [sheet for sheet in sheets if sheet.name == reading.sheet]
-        if not sheets:
-            names = [sheet.name for sheet in book.sheets]
-            raise InvalidRequest(
-                f"sheet: the workbook has no sheet {shown(reading.sheet)}; it has {', '.join(map(shown, names[:20]))}."
-                f"{did_you_mean(reading.sheet, names)}"
-            )
     texts = book.texts()
     try:
-        columns: tuple[str, ...] | None = None
-        skipped: list[str] = []
-        for sheet in sheets:
-            if sheet.hidden and reading.sheet is None:
-                skipped.append(f"{shown(sheet.name)} (hidden)")
-                continue
-            with archive.open(sheet.part) as stream:
-                found = _grid(stream, book, texts, reading)
-                if found is None:
-                    skipped.append(f"{shown(sheet.name)} (empty)")
-                    continue
-                if columns is not None and found.columns != columns:
-                    skipped.append(f"{shown(sheet.name)} (other columns)")
-                    continue
-                notes = found.notes
-                if columns is None:
-                    columns, first_notes = found.columns, notes
-                yield Table(found.items, "row", found.first, sheet.name, notes=notes)
-        if skipped and columns is not None:
-            more = f" and {len(skipped) - 10} more" if len(skipped) > 10 else ""
-            first_notes.append(f"sheets left out: {', '.join(skipped[:10])}{more}")
+        sheets = [
+            Sheet(name, hidden, partial(_records, archive, part, book, texts)) for name, part, hidden in book.sheets
+        ]
+        yield from tables(sheets, reading)
     finally:
         texts.close()
 
 
-def _grid(stream: IO[bytes], book: _Book, texts: Spool, reading: Reading) -> Grid | None:
-    return grid(_Rows(book, texts).read(stream), reading.header, ragged=True)
+def _records(archive: zipfile.ZipFile, part: str, book: _Book, texts: Spool) -> Iterator[Cells | Fault | None]:
+    with archive.open(part) as stream:
+        yield from _Rows(book, texts).read(stream)
 
 
 class _Book:
@@ -109,7 +76,8 @@ class _Book:
         self.from_1904 = False
         self.dates: list[bool] = []
         """Whether the n-th style shows a date."""
-        self.sheets: list[_Sheet] = []
+        self.sheets: list[tuple[str, str, bool]] = []
+        """Each one's name, its part of the archive, and whether it is hidden."""
         parts: dict[str, str] = {}
 
         def relation(name: str, given: dict[str, str]) -> None:
@@ -121,7 +89,7 @@ class _Book:
             if name == "workbookPr":
                 self.from_1904 = given.get("date1904") in ("1", "true")
             elif name == "sheet" and (part := parts.get(given.get("id", ""))) is not None:
-                self.sheets.append(_Sheet(given.get("name", ""), part, given.get("state", "visible") != "visible"))
+                self.sheets.append((given.get("name", ""), part, given.get("state", "visible") != "visible"))
 
         _elements(self._part("xl/_rels/workbook.xml.rels"), relation)
         _elements(self._part("xl/workbook.xml"), sheet)
@@ -361,16 +329,19 @@ def _column(letters: str) -> int:
 
 
 def _number(text: str, dated: bool, from_1904: bool) -> str:
-    """As short as it can be written: Excel stores 0.1 + 0.2 with 17 digits, and 42 as 42.0 at times."""
+    """Excel stores 0.1 + 0.2 with 17 digits, and 42 as 42.0 at times."""
     try:
         value = float(text)
     except ValueError:
         return text
     if dated and 0 <= value < 2_958_466:  # up to the year 9999
         return _date(value, from_1904)
-    if value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return repr(value)
+    return number_told(value)
+
+
+def number_told(value: float) -> str:
+    """A number as text, as short as it can be written."""
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(value)
 
 
 def _date(value: float, from_1904: bool) -> str:

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from modelforge.datasets.rows import open_regular
-from modelforge.datasets.sources import delimited, document, excel, jsonl, parquet, plain
+from modelforge.datasets.sources import delimited, document, excel, excel97, jsonl, parquet, plain
+from modelforge.datasets.sources.archive import readable
 from modelforge.datasets.sources.base import Kind
-from modelforge.datasets.sources.encoding import open_text
+from modelforge.datasets.sources.encoding import known, open_text
 from modelforge.errors import InvalidDataset, UnsupportedMedia
 from modelforge.registry import Registry
 
@@ -22,6 +23,7 @@ KINDS = Registry(
     Kind("tsv", (".tsv", ".tab"), partial(delimited.read, tabs=True)),
     Kind("parquet", (".parquet", ".pq"), parquet.read),
     Kind("excel", (".xlsx", ".xlsm"), excel.read),
+    Kind("excel97", (".xls",), excel97.read),
     Kind("text", (".txt", ".text"), plain.read),
 )
 PACKED = (".zip", ".gz")
@@ -29,8 +31,8 @@ PACKED = (".zip", ".gz")
 ENDINGS = tuple(ending for kind in KINDS for ending in kind.endings)
 
 READABLE = (
-    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx) and plain text (.txt), "
-    "and these in a .zip or .gz"
+    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx, .xls) and plain text "
+    "(.txt), and these in a .zip or .gz"
 )
 _OTHERS = {
     b"ARROW1": "an Arrow file; write it as Parquet",
@@ -39,7 +41,6 @@ _OTHERS = {
     b"\x28\xb5\x2f\xfd": "a Zstandard archive; pack it as .zip or .gz",
     b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive; pack it as .zip or .gz",
     b"Rar!": "a RAR archive; pack it as .zip or .gz",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel or Word file, or has a password; save it as .xlsx without one",
     b"SQLite format 3\x00": "an SQLite database",
     b"%PDF-": "a PDF",
     b"\x89PNG\r\n": "a PNG picture",
@@ -47,6 +48,7 @@ _OTHERS = {
     b"GIF8": "a GIF picture",
     b"\x93NUMPY": "a NumPy array",
 }
+_OLD_OFFICE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _TAR = (b"ustar", 257)
 _HEAD = 1 << 18
 _BLANK = "\ufeff \t\r\n"
@@ -69,11 +71,8 @@ def head_of(path: Path) -> bytes:
 
 def is_workbook(path: Path) -> bool:
     """Whether a zip archive is an Excel workbook. Raises InvalidDataset for half an archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise InvalidDataset(f"the archive is cut off or damaged ({error}): send it again, or pack it anew") from error
+    with readable("archive"), zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
     if "xl/workbook.bin" in names:
         raise UnsupportedMedia("the file is a binary Excel workbook (.xlsb); save it as .xlsx")
     if "mimetype" in names and "content.xml" in names:
@@ -85,27 +84,32 @@ def is_workbook(path: Path) -> bool:
 
 def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
     """By what the file begins with; of text, by its name too. Raises UnsupportedMedia for what is not read."""
-    head = head_of(path)
+    head, ending = head_of(path), Path(name).suffix.lower()
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
             raise UnsupportedMedia(f"the file is {what}. {READABLE}")
     if head[_TAR[1] :].startswith(_TAR[0]):
         raise UnsupportedMedia(f"the file is a tar archive; pack it as .zip. {READABLE}")
+    if head.startswith(_OLD_OFFICE):
+        if ending != ".xls":
+            raise UnsupportedMedia(
+                f"the file is an old Word or Excel file, or has a password; save it as .xlsx without one. {READABLE}"
+            )
+        return KINDS.get("excel97")
     if head.startswith(b"PAR1"):
         return KINDS.get("parquet")
     if is_zip(head) and is_workbook(path):
         return KINDS.get("excel")
-    ending = Path(name).suffix.lower()
     named = next((kind for kind in KINDS if ending in kind.endings), None)
     if named is None:
         raise UnsupportedMedia(f"{_ending(name)}. {READABLE}")
-    if named.name in ("parquet", "excel"):
+    if named.name in ("parquet", "excel", "excel97"):
         raise InvalidDataset(
             f"the file is called {ending} and is none: it does not begin like one"
             if head
             else f"the file is empty. {READABLE}"
         )
-    text = _text(path, head, encoding or jsonl.encoding_of(head).name)
+    text = _text(path, head, known(encoding, head) if encoding else jsonl.encoding_of(head).name)
     _refuse_binary(text)
     start = text.lstrip(_BLANK)
     if start.startswith(("{", "[")):

@@ -17,8 +17,8 @@ from modelforge.errors import InvalidDataset
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH = 256
-"""Rows that are decoded together."""
+_BATCH = 64
+"""Rows that are decoded together: one value that is stored once, and stands in every row, may be megabytes long."""
 _BUFFER = 1 << 20
 """Bytes of a column that are read at once."""
 
