@@ -23,7 +23,7 @@ router = APIRouter()
 
 MESSAGE_SECONDS = 0.1
 """Between two messages to one listener: at most ten a second."""
-MESSAGES_A_SECOND = 400
+MESSAGES_A_SECOND = 200
 """To all listeners together. Each costs 0.1 ms here and as much at a client of the same machine, which trains: more
 listeners are told as much, in fewer messages (benchmarks/load.py)."""
 
