@@ -10,6 +10,8 @@ OLDER ?= .venv-older
 LLAMA_FACTORY ?= .venv-llamafactory
 BENCH ?=
 FAULTS ?= short
+# Tests that run at once.
+JOBS ?= 2
 FUZZ ?= full
 TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
 TORCH_INDEX ?=
@@ -28,7 +30,7 @@ serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
 	@$(VENV)/bin/modelforge serve
 
 test: lint  ## Everything that a change must pass
-	$(VENV)/bin/python -m pytest --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
 
 test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that no run is lost; all of it with FAULTS=full
 	FAULTS=$(FAULTS) $(VENV)/bin/python -m pytest tests/faults
