@@ -240,8 +240,6 @@ def test_what_is_no_text_is_refused_by_its_content(file: Path, content: bytes, w
     [
         (b"", "the file is empty"),
         (b"\xef\xbb\xbf\r\n \n\n", "holds only blank lines"),
-        (json.dumps([{"input": "a", "output": "b"}] * 50).encode(), "one JSON array"),
-        (b"\xef\xbb\xbf " + json.dumps([{"input": "a", "output": "b"}] * 50, indent=2).encode(), "one JSON array"),
     ],
 )
 def test_a_file_without_rows_is_refused(file: Path, content: bytes, words: str) -> None:
@@ -348,8 +346,8 @@ def test_the_report_is_what_a_naive_reader_finds(tmp_path: Path, content: bytes,
         except UnsupportedMedia:
             assert b"\0" in content or content.startswith(tuple(_MAGIC))
             return
-        except InvalidDataset as error:
-            assert (count == 0) == ("one JSON array" not in error.detail)
+        except InvalidDataset:
+            assert count == 0
             return
         usable = {shape.name: [n for n, row in objects.items() if not shape.problems(row)] for shape in SHAPES}
         assert report.num_rows == count == report.num_examples + report.num_bad

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from modelforge.contracts.base import Contract, Request, example
 from modelforge.contracts.training import ComputeSpecs, Strategy, Task, TrainingConfig, VersionNumber
@@ -55,6 +55,14 @@ class PreviewRequest(Request):
     doc_stride: int | None = _as_in_training("doc_stride")
     max_target_length: int | None = _as_in_training("max_target_length")
     source_prefix: str | None = _as_in_training("source_prefix")
+
+    @model_validator(mode="after")
+    def _as_a_training(self) -> Self:
+        try:
+            self.configuration("-")
+        except ValidationError as error:
+            raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from error
+        return self
 
     def configuration(self, dataset: str) -> TrainingConfig:
         """That of a training that would see the same."""

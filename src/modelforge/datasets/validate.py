@@ -11,7 +11,6 @@ from typing import Any
 
 from modelforge.datasets.census import Census, Counts
 from modelforge.datasets.content import suspects
-from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.parts import Part, blocks_of, divided, in_parts
 from modelforge.datasets.rows import TOO_LONG, open_regular, rows_of
 from modelforge.datasets.sources.kinds import READABLE
@@ -73,8 +72,8 @@ class Report:
 def validate(path: Path, processes: int | None = None) -> Report:
     """Read the file from its first to its last byte; a large one by several processes, at most ``processes``.
 
-    Raises UnsupportedMedia for what is no text, InvalidDataset for a file without rows and for one big JSON array,
-    and what ``open_regular`` raises.
+    Raises UnsupportedMedia for what is no text, InvalidDataset for a file without rows, and what ``open_regular``
+    raises.
     """
     with open_regular(path) as stream:
         head = stream.read(_HEAD)
@@ -84,12 +83,6 @@ def validate(path: Path, processes: int | None = None) -> Report:
         raise InvalidDataset(f"the file {'holds only blank lines' if head else 'is empty'}. {READABLE}")
     shape = census.shape()
     usable = census.objects if shape is None else census.usable(shape)
-    if usable < MIN_EXAMPLES and _text_start(head).startswith(b"["):
-        raise InvalidDataset(
-            "the file is one JSON array, not one JSON object per line. Convert it with: "
-            "python -c \"import json; open('data.jsonl', 'w').writelines(json.dumps(row) + chr(10) "
-            "for row in json.load(open('data.json', encoding='utf-8')))\""
-        )
     return Report(
         shape=None if shape is None else shape.name,
         num_rows=census.rows,

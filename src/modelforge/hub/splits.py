@@ -38,7 +38,8 @@ _ABOUT = {
 """Files that tell of the data."""
 _FORMATS = {
     ".parquet": "parquet", ".pq": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv",
-    ".tsv": "csv", ".tab": "csv", ".txt": "text", ".text": "text", ".xlsx": "excel", ".xlsm": "excel", ".zip": "zip",
+    ".tsv": "csv", ".tab": "csv", ".txt": "text", ".text": "text", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
+    ".zip": "zip",
 }  # fmt: skip
 """By endings, the favourite of two that are as common first."""
 

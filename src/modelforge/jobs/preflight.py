@@ -532,9 +532,13 @@ def check_name_free(name: str, settings: Settings, database: Database) -> None:
         raise Conflict(f"name: a model '{name}' exists already; choose another name, or delete that one first")
 
 
+def converted(settings: Settings) -> list[Path]:
+    """What ``check`` made of files that are no JSON Lines, where no run took it."""
+    return list(settings.scratch.glob(f"{_CONVERTED}*"))
+
+
 def drop_converted(settings: Settings) -> None:
-    """Remove what ``check`` made of files that are no JSON Lines, where no run took it."""
-    for rows in settings.scratch.glob(f"{_CONVERTED}*"):
+    for rows in converted(settings):
         rows.unlink(missing_ok=True)
 
 

@@ -309,7 +309,9 @@ class Supervisor:
         try:
             yield
         finally:
-            await asyncio.shield(to_thread.run_sync(preflight.drop_converted, self._settings))
+            # Asked here: most requests convert nothing, and one that is cut off with its loop can await nothing.
+            if preflight.converted(self._settings):
+                await asyncio.shield(to_thread.run_sync(preflight.drop_converted, self._settings))
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id

@@ -169,7 +169,8 @@ def _json(text: str, named: str, *, whole: bool) -> str | None:
     if end > len(line) or line[end:].strip() == ",":
         return "json"
     if line[end:].strip() or more.strip():
-        return "jsonl"
+        # A list of rows, and something behind it: what a program wrote that did not end well.
+        return "json" if document.is_rows(value) else "jsonl"
     return "json" if type(value) is list or document.holds_rows(value) else "jsonl"
 
 
