@@ -49,7 +49,8 @@ def unpack(path: Path, name: str, folder: Path, limit: int, notes: list[str]) ->
     left_out: list[str] = []
     with readable("archive"), open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
         check_directory(archive, limit)
-        names = sorted({entry.filename for entry in archive.infolist() if not entry.is_dir()})
+        # Without the last letter's test of is_dir(), which breaks on an empty name.
+        names = sorted({entry.filename for entry in archive.infolist() if not entry.filename.endswith("/")})
         wanted = []
         for inner in names:
             parts = PurePosixPath(inner.replace("\\", "/")).parts
