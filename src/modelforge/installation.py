@@ -12,7 +12,7 @@ import sys
 import venv
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -170,7 +170,9 @@ def _pip(environment: Environment, arguments: Sequence[str], tell: Tell) -> None
         stderr=subprocess.STDOUT,
         own_session=False,  # Ctrl-C ends it too
     )
-    try:
+    with ExitStack() as undo:
+        undo.callback(pip.wait)
+        undo.callback(pip.kill)
         assert pip.stdout is not None
         for line in pip.stdout:
             text = line.decode(errors="replace").rstrip()
@@ -179,12 +181,8 @@ def _pip(environment: Environment, arguments: Sequence[str], tell: Tell) -> None
                 tell("Unpacking")
             elif text.lstrip().startswith(("Collecting", "Downloading", "Using cached", "Processing")):
                 tell(text.strip())
-    except BaseException:
-        pip.kill()
-        raise
-    finally:
-        pip.wait()
-    if pip.returncode:
+        undo.pop_all()
+    if pip.wait():
         raise InstallationFault(_explain(environment, tail))
 
 

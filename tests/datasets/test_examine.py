@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modelforge.catalogue import bundled_model
-from modelforge.contracts.dataset import Examination
+from modelforge.contracts.examination import Examination
 from modelforge.contracts.job import ModelRef
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets import parts

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import (
     MAX_BYTES,
-    admit,
     check_ending,
     check_file,
     iter_rows,
     open_regular,
+    require_examples,
     safe_filename,
     to_validation,
 )
@@ -171,7 +171,6 @@ def test_a_file_is_checked_and_told_to_clients(tmp_path: Path) -> None:
     assert told.source is not None and told.source.format == "jsonl"
     assert [(each.code, each.rows, each.fix) for each in told.findings] == [("missing_field", [11], "drop_bad_rows")]
     assert not report.converted
-    assert asyncio.run(admit(file, "data.jsonl")) == report
     with pytest.raises(UnsupportedMedia, match=r"'\.partial' cannot be read"):
         asyncio.run(check_file(file))
 
@@ -191,12 +190,12 @@ def test_refusals_come_through_the_process(tmp_path: Path) -> None:
 def test_fewer_than_ten_usable_examples_are_refused_with_the_count(tmp_path: Path) -> None:
     file = write(tmp_path / "data.jsonl", GOOD * 9 + b'{"input": "a"}\n{\n')
     with pytest.raises(InvalidDataset) as refusal:
-        asyncio.run(admit(file))
+        require_examples(asyncio.run(check_file(file)))
     assert refusal.value.detail == (
         "9 usable examples among 11 rows; at least 10 are needed. line 10: field 'output' is missing. "
         "line 11: not JSON: Expecting property name enclosed in double quotes (column 2)."
     )
-    assert asyncio.run(admit(write(file, GOOD * 10))).num_examples == 10
+    require_examples(asyncio.run(check_file(write(file, GOOD * 10))))
 
 
 def test_the_working_directory_does_not_lend_its_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelforge.contracts.dataset import ColumnMapping
+from modelforge.contracts.version import ColumnMapping
 from modelforge.datasets.columns import look_at
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper, Template

@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from modelforge.api.deps import State
 from modelforge.api.revise import ask_about, scratch
-from modelforge.contracts.dataset import DatasetComparison, RowDifference
+from modelforge.contracts.version import DatasetComparison, RowDifference
 from modelforge.datasets.compare import By, Counts, read_differences
 from modelforge.datasets.paging import rows_at, showable
 from modelforge.store.datasets import ancestors_of

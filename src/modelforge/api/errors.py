@@ -18,12 +18,13 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from modelforge.api.headers import HEADERS
-from modelforge.contracts.dataset import EditRequest, ExaminationRequest, FixRequest, MappingRequest
+from modelforge.contracts.examination import ExaminationRequest
 from modelforge.contracts.imports import ImportRequest
 from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.preview import PreviewRequest
 from modelforge.contracts.training import TrainingConfig
+from modelforge.contracts.version import EditRequest, FixRequest, MappingRequest
 from modelforge.errors import (
     DiskFull,
     Fault,

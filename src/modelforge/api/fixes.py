@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modelforge.contracts.dataset import FixOffer
+from modelforge.contracts.version import FixOffer
 from modelforge.datasets.fixes import FIXES
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 from modelforge.api.deps import State
@@ -33,7 +34,8 @@ def keep(
     folder = here.settings.datasets / secrets.token_hex(8)
     folder.mkdir(mode=0o700)
     place = folder / _stored(filename)
-    try:
+    with ExitStack() as undo:
+        undo.callback(shutil.rmtree, folder, ignore_errors=True)
         path.replace(place)
         with _NUMBERING, here.database.session() as session:
             if parent is not None:
@@ -53,10 +55,8 @@ def keep(
                 deleted=False,
             )
             session.add(row)
-        return row
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        undo.pop_all()
+    return row
 
 
 def _stored(filename: str) -> str:

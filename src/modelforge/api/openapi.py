@@ -10,7 +10,9 @@ from pydantic.json_schema import models_json_schema
 
 from modelforge.api.access import OPEN
 from modelforge.contracts.base import Contract
-from modelforge.contracts.dataset import DatasetRevised, DatasetUploaded, Examination
+from modelforge.contracts.dataset import DatasetUploaded
+from modelforge.contracts.examination import Examination
+from modelforge.contracts.version import DatasetRevised
 
 _RESULTS: tuple[type[Contract], ...] = (DatasetRevised, DatasetUploaded, Examination)
 """What operations come to: the type of ``Operation.result`` is that of the route that began it."""

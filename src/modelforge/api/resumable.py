@@ -15,7 +15,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -213,13 +213,12 @@ class Uploads:
         id = secrets.token_hex(16)
         folder = self._folder / id
         folder.mkdir(mode=0o700)
-        try:
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, folder, ignore_errors=True)
             (folder / _DATA).touch(mode=0o600)
             about = {"filename": filename, "length": length, "metadata": metadata, "created_at": now().isoformat()}
             write_atomic(folder / _ABOUT, json.dumps(about))
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+            undo.pop_all()
         sync_folder(self._folder)
         return self._load(id)
 

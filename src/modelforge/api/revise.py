@@ -15,7 +15,8 @@ from anyio import to_thread
 
 from modelforge.api.deps import State
 from modelforge.api.keep import keep
-from modelforge.contracts.dataset import Change, DatasetRevised, RowChange, StepDone, Validation
+from modelforge.contracts.dataset import Change, Validation
+from modelforge.contracts.version import DatasetRevised, RowChange, StepDone
 from modelforge.datasets.child import Progress, ask, no_progress
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import Report, to_validation

@@ -58,6 +58,7 @@ async def receive(request: Request, folder: Path, max_bytes: int) -> list[Receiv
     _refuse_announced(request, max_bytes)
     targets = _Targets(folder)
     size = body = 0
+    whole = False
     try:
         async for chunk in request.stream():
             body += len(chunk)
@@ -70,14 +71,15 @@ async def receive(request: Request, folder: Path, max_bytes: int) -> list[Receiv
                 await asyncio.to_thread(targets.write, form.take())
         filenames = form.finish()
         await asyncio.to_thread(targets.complete, form.take(), len(filenames))
-    except BaseException as error:
-        # In a thread of its own, which goes on where this task is cancelled once more.
-        await asyncio.shield(asyncio.to_thread(targets.discard))
-        if isinstance(error, ClientDisconnect):
-            raise InvalidRequest("the connection ended before the whole file had come") from None
-        if isinstance(error, OSError):
-            raise _disk_fault(error) from error
-        raise
+        whole = True
+    except ClientDisconnect:
+        raise InvalidRequest("the connection ended before the whole file had come") from None
+    except OSError as error:
+        raise _disk_fault(error) from error
+    finally:
+        if not whole:
+            # In a thread of its own, which goes on where this task is cancelled once more.
+            await asyncio.shield(asyncio.to_thread(targets.discard))
     return [Received(*each) for each in zip(filenames, targets.paths, targets.sizes, strict=True)]
 
 

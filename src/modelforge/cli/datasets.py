@@ -24,10 +24,9 @@ from modelforge.contracts.dataset import (
     DatasetDetail,
     DatasetList,
     DatasetUploaded,
-    Examination,
-    ExaminationRequest,
     ReadOptions,
 )
+from modelforge.contracts.examination import Examination, ExaminationRequest
 from modelforge.contracts.operation import Operation
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import check_files, to_validation

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from modelforge.cli.console import err, percent, print_fields, print_table
 from modelforge.cli.findings import print_findings
-from modelforge.contracts.dataset import Estimate, Examination, ExaminationRequest
+from modelforge.contracts.examination import Estimate, Examination, ExaminationRequest
 from modelforge.datasets.child import ask
 from modelforge.datasets.inquiry import Inquiry, written_out
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from modelforge.cli.console import note
-from modelforge.contracts.dataset import Finding, Validation
+from modelforge.contracts.dataset import Validation
+from modelforge.contracts.finding import Finding
 
 
 def print_found(validation: Validation) -> None:

@@ -12,16 +12,16 @@ import typer
 from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
 from modelforge.cli.operations import result_of
 from modelforge.cli.session import Json, client_of
-from modelforge.contracts.dataset import (
+from modelforge.contracts.dataset import DatasetDetail
+from modelforge.contracts.operation import Operation
+from modelforge.contracts.version import (
     DatasetComparison,
-    DatasetDetail,
     DatasetRevised,
     DatasetRows,
     DatasetVersions,
     FixOffers,
     SuggestedMappings,
 )
-from modelforge.contracts.operation import Operation
 from modelforge.errors import InvalidRequest
 
 app = typer.Typer()

@@ -234,7 +234,7 @@ class Census:
         return entries
 
     def findings(self, shape: Shape | None) -> list[dict[str, Any]]:
-        """The same, and what is wrong with the texts of rows, as ``contracts.dataset.Finding``."""
+        """The same, and what is wrong with the texts of rows, as ``contracts.finding.Finding``."""
         found = [tally.finding(problem) for problem, tally in self._faults(shape)]
         if shape is None and self.objects:
             everywhere = Tally.merged(layout.rows for layout in self._layouts.values())

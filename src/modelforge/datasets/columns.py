@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from modelforge.contracts.dataset import Column
+from modelforge.contracts.version import Column
 from modelforge.datasets.mapping import MAX_COLUMNS, as_text
 from modelforge.datasets.paging import showable
 from modelforge.datasets.problems import type_name

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from modelforge.contracts.dataset import Bin, Estimate, Examination, Finding, NearDuplicates, TokenLengths
+from modelforge.contracts.examination import Bin, Estimate, Examination, NearDuplicates, TokenLengths
+from modelforge.contracts.finding import Finding
 from modelforge.datasets import codes, lengths
 from modelforge.datasets.codes import Code
 from modelforge.datasets.duplicates import Noted, Notes, conflicting, note, repeated

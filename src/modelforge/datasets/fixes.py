@@ -16,7 +16,7 @@ from modelforge.datasets.rows import BadLine, Row
 from modelforge.registry import Registry
 
 if TYPE_CHECKING:
-    from modelforge.contracts.dataset import FixName
+    from modelforge.contracts.version import FixName
 
 Mend = Callable[[str], str]
 

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from modelforge.contracts.dataset import Finding, ReadOptions, Source, Validation
+from modelforge.contracts.dataset import ReadOptions, Source, Validation
+from modelforge.contracts.finding import Finding
 from modelforge.contracts.training import DEVICE_NAME
 from modelforge.datasets.child import ask
 from modelforge.datasets.formats import MIN_EXAMPLES, Form, Shape, look
@@ -23,7 +24,6 @@ from modelforge.errors import InvalidDataset, InvalidRequest
 
 __all__ = [
     "Report",
-    "admit",
     "check_ending",
     "check_file",
     "check_files",
@@ -71,20 +71,6 @@ def safe_filename(raw: str) -> str:
         stem = stem.encode()[: _MAX_NAME - len(ending.encode())].decode(errors="ignore")
         name = _EDGES.sub("", stem) + ending
     return name
-
-
-async def admit(
-    path: Path,
-    filename: str | None = None,
-    *,
-    rows: Path | None = None,
-    options: ReadOptions | None = None,
-    limit: int = MAX_BYTES,
-) -> Report:
-    """Check a file that is to be kept or trained on; raises what ``check_file`` and ``require_examples`` raise."""
-    report = await check_file(path, filename, rows=rows, options=options, limit=limit)
-    require_examples(report)
-    return report
 
 
 def require_examples(report: Report) -> None:
@@ -153,13 +139,13 @@ async def check_files(
         "reading": options.model_dump(exclude={"name"}),
         "limit": limit,
     }
+    report = None
     try:
-        return Report(**await ask("datasets.check", [json.dumps(request, ensure_ascii=False)]))
-    except BaseException:
-        if rows is not None:
-            await asyncio.shield(asyncio.to_thread(rows.unlink, missing_ok=True))
-        raise
+        report = Report(**await ask("datasets.check", [json.dumps(request, ensure_ascii=False)]))
+        return report
     finally:
+        if report is None and rows is not None:
+            await asyncio.shield(asyncio.to_thread(rows.unlink, missing_ok=True))
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
 

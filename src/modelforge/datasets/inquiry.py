@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from modelforge.contracts.base import Contract
-from modelforge.contracts.dataset import ExaminationRequest
+from modelforge.contracts.examination import ExaminationRequest
 from modelforge.contracts.job import ModelRef
 from modelforge.contracts.training import Strategy, Task, TrainingConfig
 from modelforge.datasets.formats import misfit

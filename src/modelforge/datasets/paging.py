@@ -17,7 +17,7 @@ from modelforge.datasets.rows import TOO_LONG, BadLine, Row, open_regular, read_
 from modelforge.files import read_json_or_none, write_atomic
 
 Record = dict[str, Any]
-"""A ``contracts.dataset.DatasetRecord``."""
+"""A ``contracts.version.DatasetRecord``."""
 
 MAX_PAGE = 1000
 """Rows of a page."""

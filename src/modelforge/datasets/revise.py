@@ -63,7 +63,7 @@ def _checked(path: Path, source: dict[str, Any] | None) -> Report:
 
 
 Step = dict[str, Any]
-"""A ``contracts.dataset.StepDone``."""
+"""A ``contracts.version.StepDone``."""
 Revised = tuple[Outcome, list[Step]]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -195,11 +195,10 @@ def _copying(
             told = read
             progress(min(1.0, read / size))
 
-    try:
+    with ExitStack() as undo:
+        undo.callback(target.unlink, missing_ok=True)
         with open_regular(source) as stream, target.open("xb", buffering=1 << 20) as out:
             yield read_blocks(stream, observe), out
             out.flush()
             os.fsync(out.fileno())
-    except BaseException:
-        target.unlink(missing_ok=True)
-        raise
+        undo.pop_all()

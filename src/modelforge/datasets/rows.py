@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -71,12 +72,12 @@ def open_regular(path: Path) -> BinaryIO:
     except OSError as error:
         reason = "its links lead in a circle" if error.errno == errno.ELOOP else error.strerror
         raise InvalidRequest(f"'{path}' cannot be opened: {reason}") from None
-    try:
+    with ExitStack() as undo:
+        undo.callback(os.close, handle)
         _require_regular(path, os.fstat(handle))
-        return open(handle, "rb", buffering=0)  # noqa: PTH123 - a handle, not a path
-    except BaseException:
-        os.close(handle)
-        raise
+        stream = open(handle, "rb", buffering=0)  # noqa: PTH123, SIM115 - a handle, not a path; closed by the caller
+        undo.pop_all()
+    return stream
 
 
 def _require_regular(path: Path, status: os.stat_result) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from modelforge.contracts.dataset import ColumnMapping, SuggestedMapping
+from modelforge.contracts.version import ColumnMapping, SuggestedMapping
 from modelforge.datasets.columns import Look, look_at
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper

@@ -46,7 +46,7 @@ class Tally:
         return f"line{where}: {problem}{place}"
 
     def finding(self, problem: str) -> dict[str, Any]:
-        """A ``contracts.dataset.Finding``."""
+        """A ``contracts.finding.Finding``."""
         assert self.code is not None
         return finding(self.code, problem, self.count, self.first, self.place, self.excerpt)
 
@@ -69,7 +69,7 @@ class Tally:
 def finding(
     code: Code, message: str, count: int, rows: list[int], place: str = "", excerpt: str = ""
 ) -> dict[str, Any]:
-    """A ``contracts.dataset.Finding`` with what is known of its code."""
+    """A ``contracts.finding.Finding`` with what is known of its code."""
     return {
         "code": code.name,
         "severity": code.severity,

@@ -14,29 +14,8 @@ from modelforge.datasets.content import suspects
 from modelforge.datasets.parts import Part, blocks_of, divided, in_parts
 from modelforge.datasets.rows import TOO_LONG, open_regular, rows_of
 from modelforge.datasets.sources.kinds import READABLE
-from modelforge.errors import InvalidDataset, UnsupportedMedia
+from modelforge.errors import InvalidDataset
 
-_MAGIC = {
-    b"PK\x03\x04": "a zip archive or an Excel workbook",
-    b"PK\x05\x06": "an empty zip archive",
-    b"PAR1": "a Parquet file",
-    b"ARROW1": "an Arrow file",
-    b"\x1f\x8b": "a gzip archive",
-    b"BZh": "a bzip2 archive",
-    b"\xfd7zXZ\x00": "an xz archive",
-    b"\x28\xb5\x2f\xfd": "a Zstandard archive",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip archive",
-    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "an old Excel or Word file",
-    b"SQLite format 3\x00": "an SQLite database",
-    b"%PDF-": "a PDF",
-    b"\x89PNG\r\n": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"GIF8": "a GIF picture",
-    b"\x93NUMPY": "a NumPy array",
-    b"\xff\xfe": "UTF-16 text; save it as UTF-8",
-    b"\xfe\xff": "UTF-16 text; save it as UTF-8",
-}
-_HEAD = 4096
 _CHUNK = 1 << 22
 
 
@@ -57,7 +36,7 @@ class Report:
     sha256: str
     """Of the file's bytes, in hexadecimal."""
     findings: list[dict[str, Any]] = field(default_factory=list)
-    """The same as ``errors``, and what is wrong with the texts of usable rows: ``contracts.dataset.Finding``."""
+    """The same as ``errors``, and what is wrong with the texts of usable rows: ``contracts.finding.Finding``."""
     source: dict[str, Any] | None = None
     """What the rows were read from: ``contracts.dataset.Source``."""
     converted: bool = False
@@ -72,15 +51,11 @@ class Report:
 def validate(path: Path, processes: int | None = None) -> Report:
     """Read the file from its first to its last byte; a large one by several processes, at most ``processes``.
 
-    Raises UnsupportedMedia for what is no text, InvalidDataset for a file without rows, and what ``open_regular``
-    raises.
+    Raises InvalidDataset for a file without rows, and what ``open_regular`` raises.
     """
-    with open_regular(path) as stream:
-        head = stream.read(_HEAD)
-        _refuse_binary(head)
     census, sha256 = _counted(path, divided(path, processes))
     if not census.rows:
-        raise InvalidDataset(f"the file {'holds only blank lines' if head else 'is empty'}. {READABLE}")
+        raise InvalidDataset(f"the file {'holds only blank lines' if path.stat().st_size else 'is empty'}. {READABLE}")
     shape = census.shape()
     usable = census.objects if shape is None else census.usable(shape)
     return Report(
@@ -133,17 +108,3 @@ def _hash(path: Path, update: Callable[[bytes], object]) -> None:
     with open_regular(path) as stream:
         while chunk := stream.read(_CHUNK):
             update(chunk)
-
-
-def _text_start(head: bytes) -> bytes:
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip()
-
-
-def _refuse_binary(head: bytes) -> None:
-    for magic, kind in _MAGIC.items():
-        if head.startswith(magic):
-            raise UnsupportedMedia(f"the file is {kind}. {READABLE}")
-    # A row that lost bytes to a crash holds NULs, too: that is one bad row. "{" and NUL is UTF-16 without its mark.
-    start = _text_start(head)
-    if b"\0" in head and (not start.startswith(b"{") or start.startswith(b"{\0")):
-        raise UnsupportedMedia(f"the file is binary or UTF-16, not UTF-8 text. {READABLE}")

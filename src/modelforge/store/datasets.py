@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from modelforge.contracts.dataset import Change, DatasetDetail, DatasetSummary, DatasetVersion, Examination, Validation
+from modelforge.contracts.dataset import Change, DatasetDetail, DatasetSummary, Validation
+from modelforge.contracts.examination import Examination
+from modelforge.contracts.version import DatasetVersion
 from modelforge.errors import Conflict, NotFound, did_you_mean
 from modelforge.store.tables import DatasetRow
 

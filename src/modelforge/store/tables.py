@@ -190,6 +190,6 @@ class DatasetRow(Table):
     change: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
     """How it was made: ``contracts.dataset.Change``."""
     examination: Mapped[dict[str, Any] | None]
-    """What was found over all rows together: ``contracts.dataset.Examination``."""
+    """What was found over all rows together: ``contracts.examination.Examination``."""
     deleted: Mapped[bool] = mapped_column(default=False)
     """Kept as a row, so that the next upload of the name gets a version of its own."""

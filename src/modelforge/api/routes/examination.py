@@ -12,7 +12,7 @@ from modelforge.api.deps import Here, Roots, State
 from modelforge.api.errors import replies
 from modelforge.api.revise import scratch
 from modelforge.api.routes.datasets import Filename
-from modelforge.contracts.dataset import Examination, ExaminationRequest
+from modelforge.contracts.examination import Examination, ExaminationRequest
 from modelforge.contracts.operation import Operation
 from modelforge.datasets.child import Progress, ask
 from modelforge.datasets.inquiry import Inquiry, written_out

@@ -14,8 +14,9 @@ from modelforge.api.errors import replies
 from modelforge.api.fixes import offers
 from modelforge.api.revise import ask_about, revise, scratch
 from modelforge.api.routes.datasets import MAX_VERSION, Filename, Version
-from modelforge.contracts.dataset import (
-    Change,
+from modelforge.contracts.dataset import Change
+from modelforge.contracts.operation import Operation, OperationKind
+from modelforge.contracts.version import (
     ColumnMapping,
     DatasetComparison,
     DatasetRecord,
@@ -27,7 +28,6 @@ from modelforge.contracts.dataset import (
     MappingRequest,
     SuggestedMappings,
 )
-from modelforge.contracts.operation import Operation, OperationKind
 from modelforge.datasets.child import Progress
 from modelforge.datasets.columns import look_at
 from modelforge.datasets.fixes import FIXES

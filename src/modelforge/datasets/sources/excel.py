@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import repeat
@@ -98,15 +98,14 @@ class _Book:
 
     def texts(self) -> Spool:
         """The texts that cells name by number."""
-        spool = Spool()
-        try:
+        with ExitStack() as undo:
+            spool = Spool()
+            undo.callback(spool.close)
             if "xl/sharedStrings.xml" in self._archive.namelist():
                 with self._archive.open("xl/sharedStrings.xml") as stream:
                     for text in _Texts().read(stream):
                         spool.add(text.encode("utf-8", "surrogatepass"))
-        except BaseException:
-            spool.close()
-            raise
+            undo.pop_all()
         return spool
 
     def _part(self, name: str) -> bytes:
