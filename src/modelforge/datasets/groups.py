@@ -15,8 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelforge.datasets.duplicates import AT_ONCE, Notes, Tell
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.neighbours import BATCH, text_of
 from modelforge.datasets.parts import Part, blocks_of
 from modelforge.datasets.rows import rows_of

@@ -17,8 +17,7 @@ import numpy.typing as npt
 
 from modelforge.datasets.duplicates import Tell
 from modelforge.datasets.fingerprints import Said, digest, said
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.parts import Part, blocks_of
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn
