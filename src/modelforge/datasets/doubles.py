@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import tempfile
+from array import array
 from functools import partial
 from pathlib import Path
 
@@ -54,6 +55,11 @@ def near(path: Path, shape: str, folder: Path) -> Lines:
             return np.sort(notes.column("lines")[~(firsts & groups.heads())])
         finally:
             groups.close()
+
+
+def shared(lines: Lines, numbers: array[int]) -> array[int]:
+    """Those of the lines that are among these numbers, which rise, too."""
+    return array("q", np.intersect1d(lines.astype(np.int64), np.asarray(numbers), assume_unique=True).tobytes())
 
 
 def _noted(path: Path, shape: str, folder: Path, stages: Stages) -> Notes:

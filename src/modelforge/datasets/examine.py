@@ -25,7 +25,7 @@ from modelforge.datasets.codes import Code
 from modelforge.datasets.duplicates import Noted, Notes, conflicting, note, repeated
 from modelforge.datasets.groups import Groups, line_starts, write_keys
 from modelforge.datasets.inquiry import Inquiry
-from modelforge.datasets.neighbours import Neighbour, entry_of, find
+from modelforge.datasets.neighbours import Entry, Neighbour, entry_of, find
 from modelforge.datasets.parts import Part, divided, in_parts
 from modelforge.datasets.reply import answer
 from modelforge.datasets.rows import read_line
@@ -136,10 +136,10 @@ def _sampled(
 ) -> tuple[NearDuplicates, list[dict[str, Any]]]:
     """What is like the rows of the sample, and like those of the other dataset's, among all rows."""
     other, shared, told = _other(inquiry, scratch, stages), None, list[dict[str, Any]]()
-    found = _compared(inquiry, read, read.sample, other, stages)
+    entries = [entry_of(row, inquiry.shape, inquiry.seed, inquiry.eval_split, foreign=False) for row in read.sample]
+    found = _compared(inquiry, read, entries, other, stages)
     own = list(zip(read.sample, found, strict=False))
-    sides = [_held_out(row, inquiry) for row in read.sample]
-    held_out = [pair for pair, side in zip(own, sides, strict=True) if side]
+    held_out = [pair for pair, entry in zip(own, entries, strict=True) if entry.held_out]
     likes = [(row, each.line) for row, each in own if each.line is not None]
     leaks = [(row, each.across) for row, each in held_out if each.across is not None]
     near, leaked = _estimate(len(likes), len(own), distinct), None
@@ -197,11 +197,11 @@ def _other(inquiry: Inquiry, scratch: Path, stages: Stages) -> _Read | None:
 
 
 def _compared(
-    inquiry: Inquiry, read: _Read, own: Sequence[Drawn], other: _Read | None, stages: Stages | None
+    inquiry: Inquiry, read: _Read, own: Sequence[Entry], other: _Read | None, stages: Stages | None
 ) -> list[Neighbour]:
     """For each row of the samples what was found among all rows."""
     split = (inquiry.seed, inquiry.eval_split)
-    entries = [entry_of(row, inquiry.shape, *split, foreign=False) for row in own]
+    entries = [*own]
     if other is not None:
         assert inquiry.against_shape is not None
         entries += [entry_of(row, inquiry.against_shape, *split, foreign=True) for row in other.sample]
@@ -213,10 +213,6 @@ def _compared(
         for neighbour, later in zip(found, more, strict=True):
             neighbour.take(later, lines)
     return found
-
-
-def _held_out(row: Drawn, inquiry: Inquiry) -> bool:
-    return entry_of(row, inquiry.shape, inquiry.seed, inquiry.eval_split, foreign=False).held_out
 
 
 def _shared(other: _Read, found: Sequence[Neighbour], told: list[dict[str, Any]]) -> Estimate:
