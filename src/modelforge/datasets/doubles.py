@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import tempfile
+from array import array
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -45,6 +46,11 @@ def near(path: Path, shape: str, folder: Path) -> Lines:
                 tell(band)
                 groups.join(notes.keys[:, band], firsts)
             return np.sort(notes.column("lines")[~(firsts & groups.heads())])
+
+
+def shared(lines: Lines, numbers: array[int]) -> array[int]:
+    """Those of the lines that are among these numbers, which rise, too."""
+    return array("q", np.intersect1d(lines.astype(np.int64), np.asarray(numbers), assume_unique=True).tobytes())
 
 
 def _firsts(notes: Notes) -> npt.NDArray[np.bool_]:

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.notes import Notes
 from modelforge.datasets.rows import open_regular, rows_of
 

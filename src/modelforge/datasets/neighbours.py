@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.lookup import Lookup
 from modelforge.datasets.notes import Notes, Tell
 from modelforge.datasets.rows import rows_of

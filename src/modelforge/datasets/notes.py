@@ -14,8 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from modelforge.datasets.fingerprints import digest, rank, said
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.parts import Part, blocks_of, divided, in_parts
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn, Sample
