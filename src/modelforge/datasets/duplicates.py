@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,13 +16,13 @@ from modelforge.datasets.ingest import usable_rows
 from modelforge.datasets.parts import Part, blocks_of
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn, Sample
+from modelforge.datasets.stages import Tell
 from modelforge.datasets.tally import LISTED
 
 AT_ONCE = 1 << 20
 """Rows that are sorted together: all of a partition of the numbers, which takes some 40 bytes a row."""
 
 Numbers = npt.NDArray[np.uint64]
-Tell = Callable[[float], None]
 
 
 class Noted(NamedTuple):

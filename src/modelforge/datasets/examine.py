@@ -34,10 +34,13 @@ from modelforge.datasets.similarity import BANDS, NEAR
 from modelforge.datasets.stages import Stages
 from modelforge.datasets.tally import LISTED, finding
 from modelforge.errors import InvalidDataset
+from modelforge.processes import limit_memory
 from modelforge.providers.huggingface import config_and_tokenizer
 from modelforge.tasks import TASKS
 from modelforge.worker import libraries
 
+MEMORY_BYTES = 4_000_000_000
+"""Some hundred million, and 40 bytes a row; a hostile row, or a tokenizer, may ask for all there is."""
 _READING, _OTHER, _TOKENS = "reading all rows", "reading the other dataset", "measuring rows in tokens"
 _NOTING, _COMPARING, _SAMPLE = "noting what rows are like", "comparing rows", "comparing all rows with the sample"
 
@@ -50,6 +53,8 @@ def main(text: str) -> int:
 
     def work() -> Any:
         inquiry = Inquiry.model_validate_json(text)
+        # What is noted of each row is looked at through addresses of this process, and takes less than the rows do.
+        limit_memory(MEMORY_BYTES + sum(map(_size, (inquiry.path, inquiry.against))))
         with tempfile.TemporaryDirectory(prefix="examination-", dir=inquiry.scratch) as scratch:
             return examine(inquiry, Path(scratch)).model_dump(mode="json")
 
@@ -95,6 +100,10 @@ def examine(inquiry: Inquiry, scratch: Path) -> Examination:
         findings=[Finding(**each) for each in findings],
         seconds=round(time.monotonic() - started, 2),
     )
+
+
+def _size(path: str | None) -> int:
+    return Path(path).stat().st_size if path is not None and Path(path).is_file() else 0
 
 
 @dataclass

@@ -14,13 +14,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from modelforge.datasets.duplicates import AT_ONCE, Notes, Tell
+from modelforge.datasets.duplicates import AT_ONCE, Notes
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import usable_rows
 from modelforge.datasets.neighbours import BATCH, text_of
 from modelforge.datasets.parts import Part, blocks_of
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.similarity import BANDS, NEAR, Hashes, alike, grams, keys
+from modelforge.datasets.stages import Tell
 from modelforge.datasets.tally import LISTED
 from modelforge.worker.encoding import share
 

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from modelforge.datasets.duplicates import Tell
 from modelforge.datasets.fingerprints import Said, digest, said
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import usable_rows
@@ -23,6 +22,7 @@ from modelforge.datasets.parts import Part, blocks_of
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn
 from modelforge.datasets.similarity import BANDS, NEAR, Hashes, alike, grams, keys
+from modelforge.datasets.stages import Tell
 from modelforge.worker.encoding import share
 
 BATCH = 1024

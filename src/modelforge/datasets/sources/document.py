@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from modelforge.datasets.problems import type_name
+from modelforge.datasets.problems import shown, type_name
 from modelforge.datasets.rows import MAX_LINE
 from modelforge.datasets.sources.base import Item, Reading, Table
 from modelforge.datasets.sources.encoding import MARK, detect, open_text
@@ -27,10 +27,11 @@ from modelforge.datasets.sources.faults import (
     undecodable,
 )
 from modelforge.datasets.sources.spool import Spool
-from modelforge.errors import InvalidDataset
+from modelforge.errors import InvalidDataset, InvalidRequest, did_you_mean
 
 WRAPPERS = ("data", "rows", "train", "examples", "records", "items", "instances", "dataset")
 """Fields in which an object holds a list of rows: SQuAD's ``data``, and those of other collections."""
+_NO_OBJECT = "the file is no one object of JSON"
 _COLUMNS = 200
 """That an object of columns may have: each lies in a file of its own while they are read."""
 _PIECE = 1 << 18
@@ -48,16 +49,17 @@ class _Torn(Exception):
 def read(path: Path, reading: Reading) -> Iterator[Table]:
     encoding = detect(path, reading.encoding)
     notes = [encoding.note] if encoding.note else []
-    with open_text(path, encoding.name) as stream:
-        document = _Document(stream, encoding.name, notes)
+    with open_text(path, encoding.name, reading.observe) as stream:
+        document = _Document(stream, encoding.name, notes, reading.field)
         yield Table(document.items(), "element", 1, "", encoding.name, None, notes)
 
 
 class _Document:
-    def __init__(self, stream: TextIO, encoding: str, notes: list[str]) -> None:
+    def __init__(self, stream: TextIO, encoding: str, notes: list[str], field: str | None) -> None:
         self._stream = stream
         self._encoding = encoding
         self._notes = notes
+        self._field = field
         self._text = ""
         self._at = 0
         self._ended = False
@@ -68,6 +70,8 @@ class _Document:
         try:
             first = True
             while self._peek():
+                if self._field is not None and (self._peek() != "{" or not first):
+                    raise InvalidRequest(f"field: {_NO_OBJECT}, so it has no field {shown(self._field)}")
                 if self._peek() == "[":
                     yield from self._list(self._unfold)
                 elif self._peek() == "{":
@@ -89,13 +93,24 @@ class _Document:
         if value is TOO_LONG:
             # It was not skipped: what is longer than a row can be must be a whole dataset.
             yield from self._large()
-        elif isinstance(value, Fault) or not first or self._peek():
+        elif isinstance(value, Fault):
             yield value
-        elif (rows := next((value[name] for name in WRAPPERS if is_rows(value.get(name))), None)) is not None:
+        elif self._field is not None:
+            if self._field not in value:
+                raise InvalidRequest(_no_field(self._field, list(value)))
+            yield from self._whole(value[self._field])
+        elif not first or self._peek():
+            yield value
+        else:
+            yield from self._whole(next((value[name] for name in WRAPPERS if is_rows(value.get(name))), value))
+
+    def _whole(self, value: Any) -> Iterator[Item]:
+        """A value that is a whole dataset: a list of rows, columns, or else one row."""
+        if type(value) is list:
             self._notes.append("the rows are those of the list in it")
-            for row in rows:
+            for row in value:
                 yield from self._unfold(row)
-        elif columns := _columns(value):
+        elif type(value) is dict and (columns := _columns(value)):
             self._notes.append("an object of columns, each a list: its n-th values are row n")
             lengths = {len(values) for values in columns.values()}
             if len(lengths) > 1:
@@ -103,11 +118,12 @@ class _Document:
             for cells in zip(*columns.values(), strict=True):
                 yield dict(zip(columns, cells, strict=True))
         else:
-            yield value
+            yield from self._unfold(value)
 
     def _large(self) -> Iterator[Item]:
         """An object that is too long to be a row, read field by field."""
         self._take("{")
+        wanted = WRAPPERS if self._field is None else (self._field,)
         spools: dict[str, Spool] = {}
         try:
             while self._peek() not in ("}", ""):
@@ -115,12 +131,14 @@ class _Document:
                 if not isinstance(name, str):
                     raise InvalidDataset("the file is an object of JSON whose fields cannot be read")
                 self._take(":")
-                if name in WRAPPERS and self._peek() == "[":
+                if name in wanted and self._peek() == "[":
                     self._notes.append(f"the rows are those of the list '{name}' in it")
                     yield from self._list(self._unfold)
                     self._text, self._at, self._ended = "", 0, True
                     return
-                if self._peek() == "[":
+                if name == self._field:
+                    raise InvalidRequest(f"field: what the file has in {shown(name)} is no list of rows")
+                if self._peek() == "[" and self._field is None:
                     if len(spools) == _COLUMNS:
                         raise InvalidDataset(
                             f"the file is an object of more than {_COLUMNS} columns; write it as a list of objects"
@@ -130,11 +148,13 @@ class _Document:
                         if isinstance(value, Fault):
                             raise InvalidDataset(f"column '{name}' has a value that cannot be read: {value.message}")
                         spool.add(json.dumps(value).encode())
-                elif isinstance(self._value(), Fault):
+                elif isinstance(self._value(skipping=self._field is not None), Fault) and self._field is None:
                     raise InvalidDataset(f"the file is one object of JSON, and its field '{name}' cannot be read")
                 if self._peek() == ",":
                     self._take(",")
             self._take("}")
+            if self._field is not None:
+                raise InvalidRequest(_no_field(self._field, []))
             if not spools:
                 raise InvalidDataset("the file is one object of JSON, and no field of it is a list of rows")
             if len({len(spool) for spool in spools.values()}) > 1:
@@ -286,6 +306,11 @@ def _columns(value: dict[str, Any]) -> dict[str, list[Any]] | None:
     if labels and all(type(column) is dict and list(column) == labels for column in values):
         return {name: list(column.values()) for name, column in value.items()}
     return None
+
+
+def _no_field(field: str, names: list[str]) -> str:
+    has = f"; it has {', '.join(map(shown, names[:12]))}" if names else ""
+    return f"field: the file is an object of JSON without a field {shown(field)}{has}.{did_you_mean(field, names)}"
 
 
 def _unequal(lengths: dict[str, int]) -> str:
