@@ -601,7 +601,7 @@ def ods_sheet(rows: list[list[Any]], name: str = "Sheet1", style: str = "shown")
     )
 
 
-def ods(*sheets: str, manifest: str = "", kind: bytes = SPREADSHEET, before: str = "") -> bytes:
+def ods(*sheets: str, lock: str = "", kind: bytes = SPREADSHEET, before: str = "") -> bytes:
     styles = "".join(
         f'<style:style style:name="{name}" style:family="table"><style:table-properties table:display="{shown}"/>'
         "</style:style>"
@@ -613,10 +613,10 @@ def ods(*sheets: str, manifest: str = "", kind: bytes = SPREADSHEET, before: str
         f"<office:body><office:spreadsheet>{''.join(sheets)}</office:spreadsheet></office:body>"
         "</office:document-content>"
     )
-    parts = {"mimetype": kind, "content.xml": content.encode()}
-    if manifest:
-        parts["META-INF/manifest.xml"] = manifest.encode()
-    return zipped(parts)
+    entry = f'<manifest:file-entry manifest:full-path="content.xml">{lock}</manifest:file-entry>'
+    space = 'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"'
+    manifest = f"<manifest:manifest {space}>{entry}</manifest:manifest>"
+    return zipped({"mimetype": kind, "content.xml": content.encode(), "META-INF/manifest.xml": manifest.encode()})
 
 
 @ugly(
@@ -693,9 +693,7 @@ def _() -> bytes:
 
 @ugly("locked.ods", "A spreadsheet with a password.", "locked by a password", usable=None)
 def _() -> bytes:
-    entry = '<manifest:file-entry manifest:full-path="content.xml"><manifest:encryption-data/></manifest:file-entry>'
-    space = 'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"'
-    return ods(ods_sheet([HEAD, *CELLS]), manifest=f"<manifest:manifest {space}>{entry}</manifest:manifest>")
+    return ods(ods_sheet([HEAD, *CELLS]), lock="<manifest:encryption-data/>")
 
 
 @ugly("half.ods", "Half a spreadsheet.", "cut off or damaged", usable=None)
