@@ -46,13 +46,25 @@ def start_identity(pid: int) -> str | None:
         return None
 
 
-def limit_memory(limit: int) -> None:
-    """Let this process have so many bytes of address space, and no more; Windows has no such limit."""
-    if sys.platform != "win32":
+def limit_memory(more: int) -> None:
+    """Let this process have so many bytes of address space more than it has, and no more than that; a child of its own
+    has as much in all. Only Linux keeps to such a limit."""
+    if sys.platform == "linux":
         import resource  # noqa: PLC0415 - Windows has none
 
+        held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         with suppress(ValueError, OSError):  # one that is lower is set already
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            resource.setrlimit(resource.RLIMIT_AS, (held + more, held + more))
+
+
+def memory_held(pid: int) -> int:
+    """Bytes of main memory that a process holds; 0 for one that is gone."""
+    import psutil  # noqa: PLC0415
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
 
 
 def is_running(pid: int, identity: str | None) -> bool:

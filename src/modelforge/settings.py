@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     """Seconds after which a generation ends with what there is, unless the request says otherwise."""
     inference_memory_mb: int = Field(0, ge=0)
     """Memory for the models that the playground keeps loaded, in units of 1 000 000 bytes; 0: half of what is free."""
+    probe_idle_seconds: float = Field(300.0, ge=0)
+    """Seconds without a preview after which the process that makes them ends; the next one starts it again."""
 
     @field_validator("data_roots", mode="before")
     @classmethod

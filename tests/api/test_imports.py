@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from modelforge.api.app import create_app
+from modelforge.api.imports import FETCHING
 from modelforge.datasets.formats import SHAPES
+from modelforge.datasets.ingest import RESERVED
 from modelforge.datasets.validate import validate
 from modelforge.samples import FOLDER, SAMPLES, file_of, readme
 from modelforge.settings import Settings, load_settings
@@ -214,3 +217,42 @@ def test_the_chats_are_those_that_are_made() -> None:
 
     lines = (FOLDER / "chats.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["messages"] for line in lines] == list(chats())
+
+
+def test_no_dataset_is_called_what_stands_in_the_paths_of_datasets(client: TestClient, tmp_path: Path) -> None:
+    assert isinstance(client.app, FastAPI)
+    paths = [path.split("/") for path in client.app.openapi()["paths"]]
+    fixed = {parts[3] for parts in paths if parts[:3] == ["", "api", "datasets"] and len(parts) > 3}
+    assert {name for name in fixed if not name.startswith("{")} == RESERVED
+    content = jsonl(rows(12))
+    for name in RESERVED:
+        said = f"no dataset can be called '{name}'"
+        for written in (name, f"folder/{name}", f" {name}. "):
+            form = {"file": ("rows.jsonl", content)}
+            reply = client.post("/api/upload_dataset", params={"name": written}, files=form)
+            assert reply.status_code == 400 and said in reply.json()["detail"]
+            assert said in refusal(client, sample="demo", name=written)
+        headers = {
+            "Tus-Resumable": "1.0.0",
+            "Upload-Length": str(len(content)),
+            "Upload-Metadata": "filename YS5qc29ubA==",
+        }
+        at = client.post("/api/uploads", headers=headers).headers["location"]
+        piece = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        assert client.patch(at, content=content, headers=piece).status_code == 204
+        made = client.post(f"{at}/dataset", params={"name": name}, headers={"Tus-Resumable": "1.0.0"})
+        assert made.status_code == 400 and said in made.json()["detail"]
+        assert client.post("/api/upload_dataset", files={"file": (f"{name}.jsonl", content)}).status_code == 200
+    assert client.get("/api/datasets").json()["total"] == len(RESERVED)
+
+
+def test_an_import_tells_how_far_it_is(client: TestClient, user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[float] = []
+    (user / "rows.csv").write_text("input,output\n" + "".join(f"{i} {'x' * 300},y\n" for i in range(400_000)))
+    operation = client.post("/api/datasets/import", json={"path": str(user / "rows.csv")}).json()
+    while operation["status"] == "running":
+        operation = client.get(f"/api/operations/{operation['id']}").json()
+        heard.append(operation["progress"])
+        time.sleep(0.02)
+    assert operation["status"] == "completed", operation["error"]
+    assert heard == sorted(heard) and len({share for share in heard if FETCHING < share < 1}) >= 3

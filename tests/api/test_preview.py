@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,13 +125,24 @@ def test_a_template_that_never_ends_is_one_refused_answer(
     assert preview(client, limit=1)["stats"]["rows"] == 1
 
 
-def test_a_process_that_breaks_is_one_failed_answer(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modelforge.datasets import child
-
-    monkeypatch.setattr(probing, "computing_environment", lambda *_: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/no"})
-    refused = preview(client, 500)
+def test_a_process_that_breaks_is_one_failed_answer(
+    client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.portal.call(client.app.state.modelforge.probe._end, "for the test")  # type: ignore[union-attr,attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setattr(probing, "computing_environment", lambda *_: {"PYTHONPATH": "/nowhere", "PYTHONHOME": "/no"})
+        refused = preview(client, 500)
     assert "exit code 1" in refused["detail"] and "Traceback" not in json.dumps(refused)
-    assert child.no_progress(0.0, "") is None
+    assert preview(client, limit=1)["stats"]["rows"] == 1
+
+
+def test_previews_are_made_by_one_process(client: TestClient) -> None:
+    preview(client, limit=1)
+    pid = client.app.state.modelforge.probe.pid  # type: ignore[attr-defined]
+    started = time.monotonic()
+    preview(client, limit=3)
+    assert client.app.state.modelforge.probe.pid == pid is not None  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 1
 
 
 def test_tools_that_a_template_leaves_out_are_refused_before_a_run(client: TestClient, tiny_model: Path) -> None:

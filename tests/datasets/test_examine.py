@@ -3,6 +3,8 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -220,3 +222,19 @@ def test_an_interval_holds_the_truth() -> None:
     assert interval(0, 1000) == pytest.approx((0.0, 0.00383), abs=1e-4)
     assert interval(500, 1000) == pytest.approx((0.469, 0.531), abs=1e-3)
     assert interval(3, 10, 10) == (0.3, 0.3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep to no such limit")
+def test_what_takes_all_memory_is_refused_in_words(file: Path) -> None:
+    code = (
+        "import sys; from modelforge.datasets import examine; examine.MEMORY_BYTES = 60_000_000; sys.exit("
+        "examine.main(sys.argv[1]))"
+    )
+    long = {"input": "x", "output": "y", "more": [1] * 5_000_000}
+    file.write_text("".join(json.dumps(row) + "\n" for row in [{"input": "a", "output": "b"}, *[long] * 2]))
+    inquiry = Inquiry(path=str(file), shape="input_output")
+    words = [sys.executable, "-P", "-c", code, inquiry.model_dump_json()]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    refused = json.loads(done.stdout.splitlines()[-1])["refused"]
+    assert refused["kind"] == "TooLarge" and "more memory" in refused["detail"]

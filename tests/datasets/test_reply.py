@@ -27,3 +27,16 @@ def test_what_ends_the_work_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert said[2]["refused"]["kind"] == "DiskFull" and "no room" in said[2]["refused"]["detail"]
     with pytest.raises(PermissionError):
         answer(broken)
+
+
+def test_memory_that_is_not_there_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    def greedy() -> None:
+        raise MemoryError
+
+    def mapped() -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    assert (answer(greedy), answer(mapped)) == (2, 2)
+    for line in capsys.readouterr().out.splitlines():
+        refused = json.loads(line)["refused"]
+        assert refused["kind"] == "TooLarge" and "more memory" in refused["detail"]

@@ -18,8 +18,9 @@ from modelforge.datasets.rows import MAX_LINE, BadLine, Row, open_regular, read_
 from tests.fuzz import fuzzed
 
 TEXT = st.text(max_size=12) | st.sampled_from(
-    ["", " ", " a ", "\ufeffa", "Ã©t\u00c3\u00a9", "\ud83d", "a\x07\x85b", "mail me@example.org now", "+49 170 1234567"]
-)
+    ["", " ", " a ", "\ufeffa", "Ã©t\u00c3\u00a9", "\ud83d", "a\x07\x85b", "mail me@example.org now", "+49 170 1234567",
+     "&amp;amp;lt;", "&copy; &Atilde;&copy; &nosuch; &#0;", "&nbsp;", "#REF!", "&#35;N/A"]
+)  # fmt: skip
 VALUE = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
@@ -98,7 +99,9 @@ def test_a_second_fix_finds_nothing_and_no_row_is_lost_uncounted(
     outcome = fixed(source, once, names, shape)
     after = read(once)
     assert len(before) == len(after) + outcome.removed.count
-    assert {row for row in usable if not shape.read(after.get(row, {}))} == set()
+    gone = usable - after.keys()
+    assert {row for row in usable - gone if not shape.read(after[row])} == set()
+    assert not gone or "drop_spreadsheet_errors" in names
     for row, value in after.items():
         assert row in outcome.changed.rows or same(value, before[row])
     again = fixed(once, twice, names, shape)
@@ -129,6 +132,9 @@ def test_what_is_left_stays_as_it_is_written(tmp_path: Path, target: Path) -> No
         ("remove_control_characters", "\ufeffa\x00b\x1b[0m\x85c\ud83d\n\td", "ab[0m\nc\n\td"),
         ("remove_control_characters", "plain\ttext\r\n", None),
         ("trim_whitespace", "\u00a0\n a b\t", "a b"),
+        ("decode_html_entities", "R&amp;D &lt;b&gt; &eacute;&#233;&#xE9; &#128512;", "R&D <b> ééé 😀"),
+        ("decode_html_entities", "&amp;quot;twice&amp;quot;", '"twice"'),
+        ("decode_html_entities", "a & b; &nosuch; AT&T; ?x=1&copy=2 &#0; &#xD800; &#7; &#99999999; &;", None),
     ],
 )
 @pytest.mark.parametrize("escaped", [True, False])
@@ -141,6 +147,36 @@ def test_texts_are_mended_wherever_they_stand(
     expected = before if after is None else after
     assert read(target)[1] == {"text": expected, "deep": [{"x": [expected, 1, None]}]}
     assert after is not None or target.read_bytes() == line + b"\n"
+
+
+def test_rows_with_a_spreadsheets_errors_are_removed_where_they_are_learnt_from(tmp_path: Path, target: Path) -> None:
+    rows = [
+        {"input": "a", "output": "#REF!"},
+        {"input": "what is #REF!?", "output": "an error"},
+        {"input": "a", "output": "b", "note": "#N/A"},
+        {"input": "a", "output": " #DIV/0!\n"},
+        {"input": "#NAME?"},
+    ]
+    outcome = fixed(
+        written(tmp_path, list(map(to_line, rows))), target, ["drop_spreadsheet_errors"], SHAPES.get("input_output")
+    )
+    assert outcome.removed.rows == [1, 4, 5] and list(read(target)) == [2, 3]
+    target.unlink()
+    chat = {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "#VALUE!"}]}
+    outcome = fixed(written(tmp_path, [to_line(chat)]), target, ["drop_spreadsheet_errors"], SHAPES.get("messages"))
+    assert outcome.removed.rows == [1]
+    target.unlink()
+    # What the one fix brings to light the other sees.
+    names = ["drop_spreadsheet_errors", "decode_html_entities"]
+    source = written(tmp_path, [to_line({"input": "a", "output": "&#35;REF!"})])
+    assert fixed(source, target, names, SHAPES.get("input_output")).removed.rows == [1]
+
+
+def test_an_answer_moves_with_what_is_decoded_before_it(tmp_path: Path, target: Path) -> None:
+    row = {"context": "R&amp;D opens at nine", "question": "When?", "answer": "nine", "answer_start": 17}
+    source = written(tmp_path, [to_line(row)])
+    fixed(source, target, ["decode_html_entities"], SHAPES.get("context_question_answer"))
+    assert read(target)[1] == {**row, "context": "R&D opens at nine", "answer_start": 13}
 
 
 def test_a_line_that_nothing_reads_leaves_its_number(tmp_path: Path, target: Path) -> None:

@@ -8,11 +8,13 @@ import gzip
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from modelforge.datasets.places import Places
 from modelforge.datasets.sources.kinds import ENDINGS, PACKED
 from modelforge.datasets.validate import Report
 from modelforge.errors import InvalidDataset, InvalidRequest, ModelForgeError, TooLarge
-from tests.datasets.ugly import CELLS, GOOD, HEAD, filled, jsonl, parquet, table, workbook, zipped
+from tests.datasets.ugly import CELLS, GOOD, HEAD, filled, jsonl, ods, ods_sheet, parquet, table, workbook, zipped
 from tests.fuzz import fuzzed
 
 
@@ -114,6 +116,59 @@ def test_excel_is_read_back(written: tuple[list[str], list[list[str]]]) -> None:
     assert kept({"a.xlsx": content}, header=True) == [dict(zip(names, row, strict=True)) for row in rows]
 
 
+@fuzzed(60)
+@given(tables(SHEET.filter(lambda text: text == " ".join(text.split(" ")).strip() and "  " not in text)))
+def test_opendocument_is_read_back(written: tuple[list[str], list[list[str]]]) -> None:
+    names, rows = written
+    content = ods(ods_sheet([names, *rows]))
+    assert kept({"a.ods": content}, header=True) == [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def test_cells_of_opendocument_are_those_that_a_library_reads(tmp_path: Path) -> None:
+    import datetime
+
+    import python_calamine
+
+    rows: list[list[Any]] = [HEAD, *CELLS, ["one", 1], ["half", 0.5], ["yes", True], ["day", datetime.date(2024, 2, 1)]]
+    (tmp_path / "a.ods").write_bytes(ods(ods_sheet(rows)))
+    read_by_it = python_calamine.CalamineWorkbook.from_path(tmp_path / "a.ods").get_sheet_by_index(0).to_python()
+    told = [str(row[1]).replace("1.0", "1").replace("True", "TRUE") for row in read_by_it[1:]]
+    assert [row["output"] for row in kept({"a.ods": (tmp_path / "a.ods").read_bytes()})] == told
+
+
+def test_text_of_opendocument_is_what_is_seen() -> None:
+    def cell(inside: str, more: str = "") -> tuple[str, str]:
+        return f'office:value-type="string" {more}', inside
+
+    comment = "<office:annotation><text:p>a comment</text:p></office:annotation>"
+    cells = [
+        cell(f"<text:p>a <text:span>b</text:span>\n  c</text:p>{comment}"),
+        cell('<text:p> x<text:s text:c="3"/>y<text:tab/>z<text:line-break/>w </text:p><text:p>v</text:p>'),
+        cell(
+            "<text:p>漢<text:ruby><text:ruby-base>字</text:ruby-base><text:ruby-text>じ</text:ruby-text></text:ruby></text:p>"
+        ),
+        cell("<text:p>twice</text:p>", 'table:number-columns-repeated="2"'),
+    ]
+    within = "<text:p>in a picture</text:p><table:table><table:table-row/></table:table>"
+    picture = f"<table:shapes>{within}</table:shapes>"
+    sheet = ods_sheet([["input", "output", "more"], *(["q", each] for each in cells)])
+    rows = kept({"a.ods": ods(sheet.replace("<table:table-column/>", picture))})
+    assert [row["output"] for row in rows] == ["a b c", "x   y\tz\nw\nv", "漢字", "twice"]
+    assert rows[-1]["more"] == "twice"
+
+
+def test_rows_that_opendocument_repeats_are_there_and_blank_ones_have_numbers() -> None:
+    sheet = ods_sheet([HEAD, *CELLS])
+    blank = '<table:table-row table:number-rows-repeated="4"><table:table-cell/></table:table-row>'
+    sheet = sheet.replace("<table:table-column/><table:table-row>", f"<table:table-column/>{blank}<table:table-row>")
+    sheet = sheet.replace(
+        "<table:table-row><table:table-cell", '<table:table-row table:number-rows-repeated="2"><table:table-cell'
+    )
+    report, rows = read({"a.ods": ods(sheet)})
+    assert report.source is not None and report.source["parts"][0]["first"] == 6
+    assert rows == [dict(zip(HEAD, HEAD, strict=True)), *(row for row in GOOD for _ in range(2))]
+
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -179,6 +234,30 @@ def test_cells_of_excel_are_text() -> None:
     assert [row["output"] for row in rows][:9] == told
 
 
+def test_the_field_that_holds_the_rows_can_be_named() -> None:
+    rows = [{"input": f"q{i}", "output": "a"} for i in range(12)]
+    for indent in (None, 1):
+        document = {"about": ["x", {"data": 1}], "data": [{"input": "no", "output": "no"}], "mine": rows}
+        content = json.dumps(document, indent=indent).encode()
+        assert kept({"a.json": content}, field="mine") == rows
+        assert kept({"a.jsonl": content}, field="mine") == rows
+        assert kept({"a.json": content})[0] == {"input": "no", "output": "no"}
+    columns = {"mine": {"input": ["a", "b"], "output": ["c", "d"]}}
+    assert kept({"a.json": json.dumps(columns).encode()}, field="mine")[1] == {"input": "b", "output": "d"}
+    large = {"pad": ["x" * 1000] * 17_000, "mine": rows}
+    assert kept({"a.json": json.dumps(large).encode()}, field="mine") == rows
+    for content, said in [
+        ({"mein": rows}, "without a field 'mine'; it has 'mein'. Did you mean 'mein'?"),
+        (rows, "is no one object of JSON, so it has no field 'mine'"),
+        ({"pad": ["x" * 1000] * 17_000, "mine": 7}, "in 'mine' is no list of rows"),
+        ({"pad": ["x" * 1000] * 17_000}, "without a field 'mine'"),
+    ]:
+        with pytest.raises(InvalidRequest, match=re.escape(said)):
+            read({"a.json": json.dumps(content).encode()}, field="mine")
+    # A table has no fields.
+    assert kept({"a.csv": table([HEAD, *CELLS])}, field="mine") == GOOD
+
+
 # Every row is accounted for.
 
 REFUSED = {
@@ -235,6 +314,7 @@ def test_no_list_of_json_breaks_it(pieces: list[bytes]) -> None:
 def test_no_bytes_break_the_readers(ending: str, content: bytes, cut: int) -> None:
     samples = {
         ".xlsx": lambda: workbook(lambda book: [book.active.append(row) for row in [HEAD, *CELLS]]),
+        ".ods": lambda: ods(ods_sheet([HEAD, *CELLS])),
         ".parquet": lambda: parquet({name: [row[name] for row in GOOD] for name in HEAD}),
         ".zip": lambda: zipped({"a.csv": table([HEAD, *CELLS])}),
         ".gz": lambda: gzip.compress(jsonl(GOOD)),
@@ -565,8 +645,53 @@ def test_json_lines_are_kept_to_the_byte(tmp_path: Path) -> None:
     assert not rows.exists()
 
 
+@pytest.mark.parametrize("kind", ["csv", "json", "xlsx", "ods", "parquet", "txt", "jsonl.gz", "zip", "jsonl"])
+def test_progress_comes_from_what_is_read(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from modelforge.datasets import stages
+
+    monkeypatch.setattr(stages, "SECONDS_BETWEEN", 0.0)
+    count, inside = 8_000, {"zip": "csv", "jsonl": "jsonl.gz"}.get(kind, kind)
+    content = written(inside, count, lambda: os.urandom(250).hex())
+    if kind == "zip":
+        content = zipped({f"{n}.csv": content for n in range(3)})
+    if kind == "jsonl":
+        content = gzip.decompress(content)
+    path = tmp_path / f"a.{kind}"
+    path.write_bytes(content)
+    (tmp_path / "in between").mkdir()
+    told: list[tuple[float, str]] = []
+
+    def say(share: float, message: str) -> None:
+        told.append((share, message))
+
+    check([[str(path), path.name]], str(tmp_path / "rows"), str(tmp_path / "in between"), {}, MAX_BYTES, say)
+    shares = [share for share, _ in told]
+    assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 1.0
+    messages = list(dict.fromkeys(message for _, message in told))
+    assert messages == (["checking every row"] if kind == "jsonl" else ["reading", "checking every row"])
+    # Not in one leap.
+    assert max(b - a for a, b in zip(shares, [*shares[1:], 1.0], strict=True)) < 0.34, shares
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems keep to no such limit")
+def test_a_file_that_takes_all_memory_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = (
+        "import sys; from modelforge.datasets import check; check.MEMORY_BYTES = 60_000_000; sys.exit("
+        "check.main(sys.argv[1]))"
+    )
+    path = tmp_path / "a.jsonl"
+    deep = "[" + "1," * 7_000_000 + "1]"
+    path.write_bytes(jsonl(GOOD) + f'{{"input": {deep}, "output": "b"}}\n'.encode())
+    request = {"files": [[str(path), "a.jsonl"]], "rows": str(tmp_path / "rows"), "folder": str(tmp_path)}
+    words = json.dumps({**request, "reading": {}, "limit": MAX_BYTES})
+    done = subprocess.run([sys.executable, "-P", "-c", code, words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    refused = json.loads(done.stdout.splitlines()[-1])["refused"]
+    assert refused["kind"] == "TooLarge" and "more memory than a process that reads data may have" in refused["detail"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("kind", ["csv", "json", "xlsx", "parquet", "txt", "jsonl.gz", "columns.json"])
+@pytest.mark.parametrize("kind", ["csv", "json", "xlsx", "ods", "parquet", "txt", "jsonl.gz", "columns.json"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
     """Megabytes above what the process takes for a small file of the kind."""
     code = (
@@ -589,7 +714,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
         done = subprocess.run(
             [sys.executable, "-P", "-c", code, str(asked)], capture_output=True, text=True, check=True
         )
-        report, peak = done.stdout.splitlines()
+        *_, report, peak = done.stdout.splitlines()
         assert json.loads(report)["result"]["num_examples"] == count
         return int(peak) / 1000
 
@@ -598,8 +723,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
     assert growth < 25
 
 
-def written(kind: str, count: int) -> bytes:
-    texts = [f"{i} {'x' * 500}" for i in range(count)]
+def written(kind: str, count: int, text: Callable[[], str] = lambda: "x" * 500) -> bytes:
+    texts = [f"{i} {text()}" for i in range(count)]
     if kind == "csv":
         return table([HEAD, *([text, "y"] for text in texts)])
     if kind == "json":
@@ -612,6 +737,10 @@ def written(kind: str, count: int) -> bytes:
         return "\n\n".join(texts).encode()
     if kind == "jsonl.gz":
         return gzip.compress(b"".join(b'{"input": "%s", "output": "y"}\n' % text.encode() for text in texts), 1)
+    if kind == "ods":
+        with zipfile.ZipFile(io.BytesIO(ods(ods_sheet([HEAD, *([text, "y"] for text in texts)])))) as archive:
+            members = {name: archive.read(name) for name in archive.namelist()}
+        return zipped({**members, "x": os.urandom(len(members["content.xml"]) // 100)})
     cells = "".join(
         f'<row r="{i + 2}"><c t="inlineStr"><is><t>{text}</t></is></c><c t="inlineStr"><is><t>y</t></is></c></row>'
         for i, text in enumerate(texts)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import datetime
 import gzip
+import html
 import io
 import json
 import struct
@@ -562,6 +563,153 @@ def _() -> bytes:
 @ugly("letter.xlsx", "A workbook with a password, or a letter of Word 97.", "has a password", usable=None)
 def _() -> bytes:
     return b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(5000)
+
+
+# OpenDocument.
+
+NAMESPACES = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"' for name in ("office", "table", "text", "style")
+) + (' xmlns:calcext="urn:org:documentfoundation:names:experimental:calc:xmlns:calcext:1.0"')
+SPREADSHEET = b"application/vnd.oasis.opendocument.spreadsheet"
+
+
+def ods_cell(cell: Any) -> str:
+    if isinstance(cell, tuple):  # attributes, and what stands in it
+        return f"<table:table-cell {cell[0]}>{cell[1]}</table:table-cell>"
+    if isinstance(cell, bool):
+        return f'<table:table-cell office:value-type="boolean" office:boolean-value="{str(cell).lower()}"/>'
+    if isinstance(cell, int | float):
+        return f'<table:table-cell office:value-type="float" office:value="{cell}"/>'
+    if isinstance(cell, datetime.date):
+        return f'<table:table-cell office:value-type="date" office:date-value="{cell.isoformat()}"/>'
+    paragraphs = "".join(f"<text:p>{html.escape(line)}</text:p>" for line in cell.split("\n"))
+    return f'<table:table-cell office:value-type="string">{paragraphs}</table:table-cell>' if cell else EMPTY
+
+
+EMPTY = "<table:table-cell/>"
+FILL = (
+    '<table:table-row table:number-rows-repeated="1048000"><table:table-cell table:number-columns-repeated="16384"/>'
+    "</table:table-row>"
+)
+"""How LibreOffice ends every sheet."""
+
+
+def ods_sheet(rows: list[list[Any]], name: str = "Sheet1", style: str = "shown") -> str:
+    lines = "".join(f"<table:table-row>{''.join(map(ods_cell, row))}</table:table-row>" for row in rows)
+    return (
+        f'<table:table table:name="{name}" table:style-name="{style}"><table:table-column/>{lines}{FILL}</table:table>'
+    )
+
+
+def ods(*sheets: str, lock: str = "", kind: bytes = SPREADSHEET, before: str = "") -> bytes:
+    styles = "".join(
+        f'<style:style style:name="{name}" style:family="table"><style:table-properties table:display="{shown}"/>'
+        "</style:style>"
+        for name, shown in (("shown", "true"), ("hidden", "false"))
+    )
+    content = (
+        f'<?xml version="1.0" encoding="UTF-8"?>{before}<office:document-content {NAMESPACES}>'
+        f"<office:automatic-styles>{styles}</office:automatic-styles>"
+        f"<office:body><office:spreadsheet>{''.join(sheets)}</office:spreadsheet></office:body>"
+        "</office:document-content>"
+    )
+    entry = f'<manifest:file-entry manifest:full-path="content.xml">{lock}</manifest:file-entry>'
+    space = 'xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:manifest:1.0"'
+    manifest = f"<manifest:manifest {space}>{entry}</manifest:manifest>"
+    return zipped({"mimetype": kind, "content.xml": content.encode(), "META-INF/manifest.xml": manifest.encode()})
+
+
+@ugly(
+    "sheets.ods",
+    "A spreadsheet of LibreOffice: two sheets of one table, one of another, an empty and a hidden one.",
+    "'Other' (other columns)",
+    "'Empty' (empty)",
+    "'Old' (hidden)",
+)
+def _() -> bytes:
+    return ods(
+        ods_sheet([[], HEAD, *CELLS[:6]]),
+        ods_sheet([HEAD, *CELLS[6:]], "More"),
+        ods_sheet([["a", "b"], ["x", "y"]], "Other"),
+        ods_sheet([], "Empty"),
+        ods_sheet([HEAD, *CELLS], "Old", "hidden"),
+    )
+
+
+@ugly("cells.ods", "Dates, times, numbers, truth, percents and text of several lines as cells: each as text.")
+def _() -> bytes:
+    odd = [
+        datetime.date(2024, 2, 1),
+        ('office:value-type="time" office:time-value="PT09H30M00S"', "<text:p>09:30</text:p>"),
+        ('office:value-type="percentage" office:value="0.5"', "<text:p>50%</text:p>"),
+        ('office:value-type="currency" office:value="9.5"', "<text:p>9,50 €</text:p>"),
+        0.1 + 0.2,
+        42.0,
+        True,
+        "two\nlines",
+    ]
+    return ods(ods_sheet([HEAD, *([f"q{i}", odd[i % len(odd)]] for i in range(12))]))
+
+
+@ugly("formulas.ods", "A formula that nothing has calculated.", "row 14: a formula has no value (cell B14)")
+def _() -> bytes:
+    return ods(ods_sheet([HEAD, *CELLS, ["sum", ('table:formula="of:=1+1"', "")]]))
+
+
+@ugly("errors.ods", "A formula that failed.", "row 14: a cell holds an error of the spreadsheet (#DIV/0! in cell B14)")
+def _() -> bytes:
+    failed = 'office:value-type="string" office:string-value="" calcext:value-type="error" table:formula="of:=1/0"'
+    return ods(ods_sheet([HEAD, *CELLS, ["a", (failed, "<text:p>#DIV/0!</text:p>")]]))
+
+
+@ugly("repeated.ods", "A row that is said to stand there a million times.", "is a bomb", usable=None)
+def _() -> bytes:
+    row = "".join(map(ods_cell, ["x" * 1000, "y"]))
+    again = f'<table:table-row table:number-rows-repeated="1000000">{row}</table:table-row></table:table>'
+    return ods(ods_sheet([HEAD, *CELLS]).replace(f"{FILL}</table:table>", again))
+
+
+@ugly("wide.ods", "A cell that is said to fill a row of sixteen thousand.", "row 14: more cells than there are columns")
+def _() -> bytes:
+    many = ('table:number-columns-repeated="999999999" office:value-type="string"', "<text:p>x</text:p>")
+    return ods(ods_sheet([HEAD, *CELLS, [many]]))
+
+
+@ugly("spaces.ods", "A cell of a billion spaces, in thirty letters.", "row 14: longer than 16 MB")
+def _() -> bytes:
+    spaces = ('office:value-type="string"', '<text:p>x<text:s text:c="999999999"/>x</text:p>')
+    return ods(ods_sheet([HEAD, *CELLS, ["a", spaces]]))
+
+
+@ugly("bomb.ods", "A spreadsheet that unpacks to a thousand times its size.", "is a bomb", usable=None)
+def _() -> bytes:
+    return ods(ods_sheet([HEAD, *CELLS]) + " " * 150_000_000)
+
+
+@ugly("entities.ods", "A spreadsheet whose XML defines words that explode.", "declares a document type", usable=None)
+def _() -> bytes:
+    return ods(ods_sheet([HEAD, *CELLS]), before='<!DOCTYPE x [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]>')
+
+
+@ugly("locked.ods", "A spreadsheet with a password.", "locked by a password", usable=None)
+def _() -> bytes:
+    return ods(ods_sheet([HEAD, *CELLS]), lock="<manifest:encryption-data/>")
+
+
+@ugly("half.ods", "Half a spreadsheet.", "cut off or damaged", usable=None)
+def _() -> bytes:
+    content = ods(ods_sheet([HEAD, *CELLS]))
+    return content[: len(content) // 2]
+
+
+@ugly("torn.ods", "A spreadsheet whose XML breaks off.", "its XML is broken", usable=None)
+def _() -> bytes:
+    return zipped({"mimetype": SPREADSHEET, "content.xml": b"<a><b>"})
+
+
+@ugly("letter.ods", "A letter with the ending of a spreadsheet.", "OpenDocument text or picture", usable=None)
+def _() -> bytes:
+    return ods(kind=b"application/vnd.oasis.opendocument.text")
 
 
 # Parquet.

@@ -152,6 +152,30 @@ def test_files_of_other_kinds_are_read_as_any_that_come(
     assert [json.loads(line) for line in path.read_text().splitlines()] == rows(25)
 
 
+def test_files_are_read_as_the_card_says_unless_the_request_does(
+    server: LiveServer, repositories: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text("input|output\n" + "".join(f"a{i}|x;b\n" for i in range(12)))
+    (tmp_path / "b.json").write_text(json.dumps({"data": rows(3), "mine": rows(11)}))
+    configs = [
+        {"config_name": "table", "data_files": "a.csv", "sep": "|", "header": 0},
+        {"config_name": "wrong", "data_files": "a.csv", "sep": ";"},
+        {"config_name": "document", "data_files": "b.json", "field": "mine"},
+        {"config_name": "odd", "data_files": "a.csv", "skiprows": 3},
+    ]
+    (tmp_path / "README.md").write_text(f"---\n{yaml.safe_dump({'configs': configs})}---\n")
+    repositories["ada/told"] = tmp_path
+    operation = bring(server, hub="ada/told", config="table")
+    assert operation["status"] == "completed", operation["error"]
+    assert operation["result"]["validation"]["source"]["delimiter"] == "|"
+    operation = bring(server, hub="ada/told", config="wrong", delimiter="|")
+    assert operation["result"]["validation"]["source"]["delimiter"] == "|"
+    operation = bring(server, hub="ada/told", config="document")
+    assert operation["result"]["num_examples"] == 11
+    operation = bring(server, hub="ada/told", config="odd")
+    assert operation["status"] == "failed" and "is to be read with skiprows: 3" in operation["error"]
+
+
 @pytest.mark.parametrize(
     ("request_", "said"),
     [

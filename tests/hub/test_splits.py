@@ -13,7 +13,7 @@ import yaml
 
 from modelforge.datasets.sources.kinds import ENDINGS
 from modelforge.errors import InvalidDataset, InvalidRequest
-from modelforge.hub.splits import CONVERTED, choose, configurations
+from modelforge.hub.splits import CONVERTED, choose, configurations, reading
 
 TWO = [
     {"config_name": "small", "data_files": [{"split": "train", "path": "small/*.jsonl"}]},
@@ -124,6 +124,31 @@ def test_a_card_that_is_made_to_be_slow_is_not() -> None:
         with pytest.raises(InvalidDataset):
             configurations([name, "/".join(["a"] * 100)], card)
     assert time.monotonic() - began < 5
+
+
+def test_how_files_are_read_is_what_the_card_says() -> None:
+    def told(**options: Any) -> dict[str, Any]:
+        configs = [{"config_name": "a", "data_files": "a.csv", **options}, {"config_name": "b", "sep": "|"}]
+        return reading({"configs": configs}, "a")
+
+    assert told() == told(default=True, description="x", quotechar='"', skiprows=None) == {}
+    assert told(sep="\t", encoding="latin-1", header=None) == {
+        "delimiter": "\t", "encoding": "latin-1", "header": False,
+    }  # fmt: skip
+    assert told(delimiter=";", header=0) == {"delimiter": ";", "header": True}
+    assert told(field="data") == {"field": "data"}
+    assert reading({"configs": [{"data_files": "a.json", "field": "x"}]}, "default") == {"field": "x"}
+    assert reading({}, "default") == reading({"configs": "x"}, "default") == {}
+    for name, value in (
+        ("skiprows", 1),
+        ("names", ["a"]),
+        ("quotechar", "'"),
+        ("header", 2),
+        ("sep", 1),
+        ("field", {}),
+    ):
+        with pytest.raises(InvalidRequest, match=f"'a' is to be read with {name}: .*refs/convert/parquet"):
+            told(**{name: value})
 
 
 def test_what_is_chosen() -> None:

@@ -35,6 +35,7 @@ from modelforge.errors import ModelForgeError, StoreFault
 from modelforge.files import write_atomic
 from modelforge.hardware import Hardware, detect
 from modelforge.jobs import supervisor as supervising
+from modelforge.jobs.probing import Probe
 from modelforge.jobs.states import ENDED, RESUMABLE, TRANSITIONS
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.lease import DeviceLease
@@ -74,7 +75,9 @@ class Server:
         self.loop.set_exception_handler(lambda *_: None)
         self.database = Database(world.settings.database)
         self._fill_up(world.disk_full)
-        self.supervisor = Supervisor(world.settings, self.database, hardware(), DeviceLease("cpu"))
+        lease = DeviceLease("cpu")
+        probe = Probe(world.settings, lease)
+        self.supervisor = Supervisor(world.settings, self.database, hardware(), lease, probe)
         self.loop.run_until_complete(self.supervisor.start())
         after = world.heard_up_to
         listening = _send(world, self.supervisor.broadcast, self.database, after)  # type: ignore[arg-type]

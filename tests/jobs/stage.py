@@ -21,6 +21,7 @@ import pytest
 from modelforge import processes
 from modelforge.contracts.training import TrainingConfig
 from modelforge.hardware import Hardware
+from modelforge.jobs.probing import Probe
 from modelforge.jobs.runners import local
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.lease import DeviceLease
@@ -91,7 +92,9 @@ class Stage:
         hardware = Hardware(
             system="here", cpu_count=1, memory_gb=64, device="cpu", fast_bf16=False, compute_specs="low_end"
         )
-        supervisor = Supervisor(settings, self.database, hardware, DeviceLease("cpu"), serves_queue=serves_queue)
+        lease = DeviceLease("cpu")
+        probe = Probe(settings, lease)
+        supervisor = Supervisor(settings, self.database, hardware, lease, probe, serves_queue=serves_queue)
         await supervisor.start()
         try:
             yield supervisor

@@ -13,6 +13,8 @@ import pytest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidDataset, InvalidRequest, ModelForgeError, NotFound
 from modelforge.jobs import preflight
+from modelforge.jobs.probing import Probe
+from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
 from modelforge.store.database import Database
 from tests.jobs.test_preflight import machine
@@ -163,4 +165,5 @@ def _named(field: str, path: str) -> dict[str, Any]:
 
 
 async def _check(asked: TrainingConfig, settings: Any, roots: list[Path]) -> ModelForgeError | preflight.Plan:
-    return await preflight.check(asked, settings, Database(settings.database), machine(), roots)
+    probe = Probe(settings, DeviceLease("cpu"))
+    return await preflight.check(asked, settings, Database(settings.database), machine(), probe, roots)

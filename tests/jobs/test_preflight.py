@@ -16,6 +16,8 @@ from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
 from modelforge.files import sha256
 from modelforge.hardware import Gpu, Hardware
 from modelforge.jobs import preflight
+from modelforge.jobs.probing import Probe
+from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
 from modelforge.store.database import Database
 from modelforge.store.tables import JobRow
@@ -129,10 +131,11 @@ def test_data_roots_hold(tmp_path: Path) -> None:
 def test_names_that_no_file_can_have(tmp_path: Path, tiny_model: Path, text: str, refusal: type[Exception]) -> None:
     settings = load_settings(home=tmp_path)
     database = Database(tmp_path / "test.db")
+    probe = Probe(settings, DeviceLease("cpu"))
     for field, names in (("model_name", (text, "d")), ("dataset", (str(tiny_model), text))):
         config = TrainingConfig(task="text-generation", model_name=names[0], dataset=names[1])
         with pytest.raises(refusal, match=f"^{field}: "):
-            asyncio.run(preflight.check(config, settings, database, machine(), [Path("/")]))
+            asyncio.run(preflight.check(config, settings, database, machine(), probe, [Path("/")]))
 
 
 def test_a_saved_model_that_nobody_registered_blocks_no_name(tmp_path: Path) -> None:

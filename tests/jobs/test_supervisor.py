@@ -11,11 +11,17 @@ import pytest
 from modelforge.errors import StoreFault
 from modelforge.hardware import detect
 from modelforge.jobs import supervisor
+from modelforge.jobs.probing import Probe
 from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
 from modelforge.store.database import Database
 from modelforge.store.tables import JobRow
 from tests.ledgers import Run
+
+
+def supervised(home: Path, database: Database) -> supervisor.Supervisor:
+    settings, lease = load_settings(home=home), DeviceLease("cpu")
+    return supervisor.Supervisor(settings, database, detect(), lease, Probe(settings, lease))
 
 
 def test_a_full_disk_is_logged_once_and_so_is_its_end(
@@ -31,8 +37,7 @@ def test_a_full_disk_is_logged_once_and_so_is_its_end(
         return "written"
 
     async def story() -> str:
-        lease = DeviceLease("cpu")
-        return await supervisor.Supervisor(load_settings(home=tmp_path), database, detect(), lease)._insist(work)
+        return await supervised(tmp_path, database)._insist(work)
 
     with caplog.at_level(logging.WARNING):
         assert asyncio.run(story()) == "written"
@@ -48,5 +53,5 @@ def test_a_new_server_tells_no_lower_number_than_the_one_before(tmp_path: Path) 
     values = {column.name: getattr(row, column.name) for column in JobRow.__table__.columns if column.name != "number"}
     status, _ = run.ledger.add(JobRow(**{**values, "id": "train_next", "name": "next", "started_at": None}))
     assert run.ledger.cancel("train_next")
-    begun = supervisor.Supervisor(load_settings(home=tmp_path), run.database, detect(), DeviceLease("cpu")).broadcast
+    begun = supervised(tmp_path, run.database).broadcast
     assert begun.status.job_id == run.job().id and begun.status.seq == begun.seq == run.ledger.seq > status.seq

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from modelforge.contracts.job import ModelRef
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest, NotFound
-from modelforge.probe.order import Order
+from modelforge.probe.order import Order, Question
 from modelforge.probe.pieces import pieces
 from modelforge.probe.preview import preview
 from modelforge.probe.tools import tools
@@ -304,12 +304,14 @@ def test_the_process_loads_no_torch(tmp_path: Path, models: dict[str, ModelRef])
     code = (
         "import sys\n"
         "for name in ('fastapi', 'starlette', 'sqlalchemy', 'pydantic_settings'): sys.modules[name] = None\n"
-        "from modelforge.probe.__main__ import main\n"
-        "assert main('preview', sys.argv[1]) == 0\n"
+        "from modelforge.probe.__main__ import reply_to\n"
+        "from modelforge.probe.order import Question\n"
+        "print(reply_to(Question.model_validate_json(sys.argv[1])).line().decode())\n"
         "assert sys.modules['torch'] is None and not {'pyarrow', 'pandas', 'datasets'} & set(sys.modules)"
     )
+    question = Question(id=1, what="preview", order=order)
     done = subprocess.run(
-        [sys.executable, "-c", code, order.model_dump_json()], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, question.line().decode()], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["result"]["rows"][0]["used"]

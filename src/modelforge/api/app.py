@@ -45,6 +45,7 @@ from modelforge.api.tus import Tus
 from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
 from modelforge.inference.client import InferenceClient
+from modelforge.jobs.probing import Probe
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.lease import DeviceLease
 from modelforge.settings import Settings, load_settings
@@ -107,7 +108,8 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     machine = hardware.detect()
     lease = DeviceLease(machine.device)
     inference = InferenceClient(settings.home / "inference.log", lease, settings.inference_memory_mb)
-    supervisor = Supervisor(settings, database, machine, lease, serves_queue=serves_queue)
+    probe = Probe(settings, lease)
+    supervisor = Supervisor(settings, database, machine, lease, probe, serves_queue=serves_queue)
     works = Operations()
     expiry = timedelta(hours=settings.upload_expiry_hours)
     pieces = Uploads(settings.uploads, settings.max_upload_mb * 1_000_000, expiry)
@@ -118,13 +120,16 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
         await supervisor.start()
     try:
         ring = KeyRing(database)
-        yield State(settings, database, machine, supervisor, inference, ring, works, pieces, supervises=supervise)
+        yield State(
+            settings, database, machine, supervisor, inference, probe, ring, works, pieces, supervises=supervise
+        )
     finally:
         if sweeping is not None:
             sweeping.cancel()
         await works.close()
         await supervisor.close()
         await inference.close()
+        await probe.close()
         database.close()
 
 

@@ -35,11 +35,10 @@ async def arrive(
 ) -> DatasetUploaded:
     """Make the files, in their order, a version of the dataset ``filename``. One that holds rows already is moved; the
     others stay. Raises what ``ingest.check_files`` and ``ingest.require_examples`` raise, and then has moved none."""
-    progress(0.0, "reading and checking every row")
     rows = here.settings.scratch / f".rows-{secrets.token_hex(8)}.partial"
     limit = here.settings.max_upload_mb * 1_000_000
     try:
-        report = await ingest.check_files(files, rows=rows, options=options, limit=limit)
+        report = await ingest.check_files(files, rows=rows, options=options, limit=limit, progress=progress)
         # The contract refuses uploads of which nothing is usable as it is; what is fetched may be mapped here.
         ingest.require_examples(report, mappable=change.how == "import")
         progress(1.0, "keeping it")

@@ -19,6 +19,7 @@ from modelforge.errors import Conflict
 from modelforge.hardware import Hardware
 from modelforge.inference.client import InferenceClient
 from modelforge.jobs.idempotency import Ticket
+from modelforge.jobs.probing import Probe
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -33,6 +34,7 @@ class State:
     hardware: Hardware
     supervisor: Supervisor
     inference: InferenceClient
+    probe: Probe
     keys: KeyRing
     operations: Operations
     uploads: Uploads

@@ -6,17 +6,18 @@ import asyncio
 import json
 import secrets
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any, NamedTuple, Protocol
 
 from modelforge.api.arrival import File, arrive
 from modelforge.api.deps import State
 from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
 from modelforge.contracts.imports import ImportRequest
 from modelforge.datasets.child import Progress, ask
-from modelforge.datasets.ingest import check_ending, open_regular, safe_filename
+from modelforge.datasets.ingest import check_ending, dataset_name, open_regular
 from modelforge.errors import DiskFull, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia
 from modelforge.files import local_path
 from modelforge.hub.lookup import HUB_ID
@@ -31,6 +32,18 @@ _BLOCK = 1 << 24
 """Bytes that are copied at once."""
 
 
+class Brought(NamedTuple):
+    """What came."""
+
+    files: list[File]
+    filename: str
+    """What the dataset is called."""
+    change: Change
+    """What is noted of where it came from."""
+    reading: Mapping[str, Any] = MappingProxyType({})
+    """How the files say that they are to be read, as ``ReadOptions``; what the request says goes first."""
+
+
 class Source(Protocol):
     """Where files come from."""
 
@@ -38,8 +51,8 @@ class Source(Protocol):
     def filename(self) -> str:
         """What the dataset will be called, as far as that is known before it is here."""
 
-    async def bring(self, folder: Path, progress: Progress) -> tuple[list[File], str, Change]:
-        """Put the files into ``folder``; also what the dataset is called, and what is noted of where it came from."""
+    async def bring(self, folder: Path, progress: Progress) -> Brought:
+        """Put the files into ``folder``."""
 
 
 def source_of(request: ImportRequest, roots: Sequence[Path], max_bytes: int) -> Source:
@@ -47,7 +60,7 @@ def source_of(request: ImportRequest, roots: Sequence[Path], max_bytes: int) -> 
 
     Raises NotFound, InvalidRequest (outside of the roots), InvalidDataset, UnsupportedMedia and TooLarge.
     """
-    name = safe_filename(request.name) if request.name is not None else None
+    name = dataset_name(request.name) if request.name is not None else None
     if request.sample is not None:
         sample = sample_named(request.sample)
         change = Change(how="sample", summary=f"the sample '{sample.name}'", details={"sample": sample.name})
@@ -72,8 +85,10 @@ async def bring(here: State, source: Source, options: ReadOptions, progress: Pro
 
     try:
         await asyncio.to_thread(folder.mkdir, mode=0o700)
-        files, filename, change = await source.bring(folder, fetching)
-        return await arrive(here, files, filename, change, options, reading)
+        came = await source.bring(folder, fetching)
+        asked = options.model_dump(exclude_none=True)
+        how = ReadOptions(**{**came.reading, **asked})
+        return await arrive(here, came.files, came.filename, came.change, how, reading)
     finally:
         # In a thread of its own, which goes on where this task is cancelled.
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
@@ -87,7 +102,7 @@ class LocalFiles:
     filename: str
     change: Change
 
-    async def bring(self, folder: Path, progress: Progress) -> tuple[list[File], str, Change]:
+    async def bring(self, folder: Path, progress: Progress) -> Brought:
         total = sum(path.stat().st_size for path in self.paths)
         if shutil.disk_usage(folder).free < 2 * total:
             raise DiskFull(f"the files have {total / 1e6:,.0f} MB and take twice that while they are read; make room")
@@ -101,7 +116,7 @@ class LocalFiles:
                     done += len(block)
                     progress(min(1.0, done / (total or 1)), f"copying {path.name[:60]}")
             files.append(File(target, path.name))
-        return files, self.filename, self.change
+        return Brought(files, self.filename, self.change)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,7 @@ class HubSplit:
     def __post_init__(self) -> None:
         object.__setattr__(self, "filename", self.name or self.id)
 
-    async def bring(self, folder: Path, progress: Progress) -> tuple[list[File], str, Change]:
+    async def bring(self, folder: Path, progress: Progress) -> Brought:
         wanted: dict[str, Any] = {
             "id": self.id,
             "config": self.config,
@@ -143,7 +158,8 @@ class HubSplit:
             },
         )
         parts = [self.id.rpartition("/")[2], *whole.split(), came["split"]]
-        return files, self.name or safe_filename(f"{'-'.join(parts)}.jsonl"), change
+        filename = self.name or dataset_name(f"{'-'.join(parts)}.jsonl")
+        return Brought(files, filename, change, came["reading"])
 
 
 def _local(text: str, name: str | None, roots: Sequence[Path], max_bytes: int) -> LocalFiles:
@@ -152,13 +168,13 @@ def _local(text: str, name: str | None, roots: Sequence[Path], max_bytes: int) -
         raise NotFound(f"path: there is no file or folder {text[:200]} on the server's machine")
     if path.is_dir():
         paths, left_out = _inside(path, roots)
-        filename = name or safe_filename(f"{path.name or 'folder'}.jsonl")
+        filename = name or dataset_name(f"{path.name or 'folder'}.jsonl")
         summary = f"{len(paths)} file{'s' if len(paths) > 1 else ''} of the folder {path}"
     else:
         open_regular(path).close()
         check_ending(path.name)
         paths, left_out = [path], []
-        filename = name or safe_filename(path.name)
+        filename = name or dataset_name(path.name)
         summary = f"the file {path}"
     size = sum(each.stat().st_size for each in paths)
     if size > max_bytes:

@@ -32,6 +32,9 @@ class ReadOptions(Contract):
     """Of a workbook. By default the first with rows, and those after it that have the same columns."""
     header: bool | None = None
     """Whether the first row of a table names its columns. By default it does, unless it looks like data."""
+    field: str | None = Field(None, min_length=1, max_length=200)
+    """Of a JSON document that is one object: the field that holds the rows. By default the first that does, of the
+    usual names."""
     name: str | None = None
     """What the dataset is called; by default as the first file."""
 
@@ -56,8 +59,8 @@ class Source(Contract):
     model_config = example(**_SOURCE)
 
     format: str
-    """``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``excel``, ``excel97`` or ``text``; of an archive, of the
-    files in it."""
+    """``jsonl``, ``json``, ``csv``, ``tsv``, ``parquet``, ``excel``, ``excel97``, ``opendocument`` or ``text``; of an
+    archive, of the files in it."""
     encoding: str | None = None
     """Of text, by Python's name."""
     delimiter: str | None = None

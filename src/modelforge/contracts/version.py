@@ -135,10 +135,12 @@ class EditRequest(Request):
 
 FixName = Literal[
     "repair_mojibake",
+    "decode_html_entities",
     "remove_control_characters",
     "trim_whitespace",
     "redact_personal_data",
     "drop_bad_rows",
+    "drop_spreadsheet_errors",
     "drop_exact_duplicates",
     "drop_near_duplicates",
 ]

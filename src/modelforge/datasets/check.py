@@ -17,11 +17,17 @@ from typing import Any
 
 from modelforge.datasets.convert import Converted, convert, is_kept
 from modelforge.datasets.places import Places
-from modelforge.datasets.reply import answer
+from modelforge.datasets.reply import answer, say
 from modelforge.datasets.sources.base import Reading
+from modelforge.datasets.stages import Say, Stages, untold
 from modelforge.datasets.validate import Report, validate
 from modelforge.errors import DiskFull, InvalidDataset
 from modelforge.files import is_disk_full
+from modelforge.processes import limit_memory
+
+MEMORY_BYTES = 4_000_000_000
+"""Rows of the largest size take some hundred million; a hostile file may ask for all there is."""
+_CONVERTING, _CHECKING = "reading", "checking every row"
 
 
 def main(request: str) -> int:
@@ -32,24 +38,29 @@ def main(request: str) -> int:
     """
     # JSON holds no cycles: looking for them among millions of short-lived objects costs time and finds nothing.
     gc.disable()
+    limit_memory(MEMORY_BYTES)
     asked = json.loads(Path(request).read_text(encoding="utf-8"))
     # The system's own folder for files in between is often kept in memory.
     tempfile.tempdir = asked["folder"]
-    return answer(lambda: asdict(check(**asked)))
+    return answer(lambda: asdict(check(**asked, say=say)))
 
 
-def check(files: list[list[str]], rows: str, folder: str, reading: dict[str, Any], limit: int) -> Report:
+def check(
+    files: list[list[str]], rows: str, folder: str, reading: dict[str, Any], limit: int, say: Say = untold
+) -> Report:
     """The report on the files' rows; they are at ``rows`` where its ``converted`` says so, else in the one file."""
     given = [(Path(path), name) for path, name in files]
     how = Reading(**reading)
     if is_kept(given, how):
         path, _ = given[0]
         return replace(
-            validate(path),
+            validate(path, tell=Stages({_CHECKING: 1.0}, say).begin(_CHECKING, 1.0)),
             source={"format": "jsonl", "encoding": "utf-8", "delimiter": None, "parts": [], "notes": []},
         )
+    stages = Stages({_CONVERTING: 2.0, _CHECKING: 1.0}, say)
+    size = sum(path.stat().st_size for path, _ in given if path.is_file())  # else the reading says why
     try:
-        converted = convert(given, Path(rows), Path(folder), how, limit)
+        converted = convert(given, Path(rows), Path(folder), how, limit, stages.begin(_CONVERTING, size))
     except OSError as error:
         if is_disk_full(error):
             raise DiskFull("the disk that rows are written to is full; make room and try again") from error
@@ -59,7 +70,7 @@ def check(files: list[list[str]], rows: str, folder: str, reading: dict[str, Any
         why = [*map(places.entry, converted.findings), *converted.source["notes"]]
         none = "there is no row in it that can be read" if converted.num_bad else "there is no row in it"
         raise InvalidDataset(". ".join([none, *why]))
-    return _merged(validate(Path(rows)), converted)
+    return _merged(validate(Path(rows), tell=stages.begin(_CHECKING, 1.0)), converted)
 
 
 def _merged(report: Report, converted: Converted) -> Report:

@@ -19,6 +19,8 @@ DROP_NEAR_DUPLICATES = "drop_near_duplicates"
 TRIM_WHITESPACE = "trim_whitespace"
 REMOVE_CONTROL_CHARACTERS = "remove_control_characters"
 REPAIR_MOJIBAKE = "repair_mojibake"
+DECODE_HTML_ENTITIES = "decode_html_entities"
+DROP_SPREADSHEET_ERRORS = "drop_spreadsheet_errors"
 REDACT_PERSONAL_DATA = "redact_personal_data"
 
 
@@ -275,6 +277,7 @@ SPREADSHEET_ERROR = Code(
     "warning",
     "a text is a spreadsheet's error (#REF!)",
     "Mend the formula in the spreadsheet and export it anew, or remove the row.",
+    DROP_SPREADSHEET_ERRORS,
 )
 HTML_ENTITIES = Code(
     "html_entities",
@@ -282,6 +285,7 @@ HTML_ENTITIES = Code(
     "note",
     "a text holds HTML's way of writing characters (&amp;)",
     "Decode them, unless the model is to write HTML.",
+    DECODE_HTML_ENTITIES,
 )
 SURROUNDING_WHITESPACE = Code(
     "surrounding_whitespace",

@@ -86,7 +86,7 @@ def spots(text: str) -> Iterator[Spot]:
             yield Spot(codes.REPLACEMENT_CHARACTER, at, at + 1)
     for found in _CONTROLS.finditer(text):
         yield Spot(codes.CONTROL_CHARACTERS, *found.span())
-    if "#" in text and _SHEET.fullmatch(text):
+    if is_sheet_error(text):
         yield Spot(codes.SPREADSHEET_ERROR, 0, len(text))
     if "&" in text:
         for found in _ENTITY.finditer(text):
@@ -110,6 +110,11 @@ def private_spots(text: str) -> Iterator[Spot]:
     for found in _PHONE.finditer(text):
         if _is_phone(found[0]) and not any(start < found.end() and found.start() < end for start, end in cards):
             yield Spot(codes.PHONE_NUMBER, *found.span())
+
+
+def is_sheet_error(text: str) -> bool:
+    """Whether a text is nothing but what a spreadsheet writes where a formula fails."""
+    return "#" in text and _SHEET.fullmatch(text) is not None
 
 
 def masked(text: str) -> str:

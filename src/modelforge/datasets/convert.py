@@ -15,14 +15,16 @@ from typing import Any, BinaryIO
 
 from modelforge.datasets.codes import CODES
 from modelforge.datasets.formats import SHAPES
+from modelforge.datasets.meter import Meter
 from modelforge.datasets.places import LISTED
 from modelforge.datasets.problems import shown
-from modelforge.datasets.rows import MAX_LINE, Row
+from modelforge.datasets.rows import MAX_LINE, Observe, Row
 from modelforge.datasets.sources import archive
 from modelforge.datasets.sources.base import Item, Reading, Table
 from modelforge.datasets.sources.faults import TOO_DEEP, TOO_LONG, Fault
 from modelforge.datasets.sources.jsonl import encoding_of
-from modelforge.datasets.sources.kinds import ENDINGS, head_of, is_gzip, is_workbook, is_zip, kind_of
+from modelforge.datasets.sources.kinds import ENDINGS, head_of, is_gzip, is_zip, kind_of, workbook_kind
+from modelforge.datasets.stages import Tell, untold
 from modelforge.datasets.tally import finding
 from modelforge.errors import InvalidDataset, TooLarge, UnsupportedMedia
 
@@ -30,6 +32,8 @@ Files = Sequence[tuple[Path, str]]
 """Where each lies, and what it is called."""
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode
+UNPACKING = 0.2
+"""The share of the work on an archive that unpacking it is, about."""
 _COLUMNS = 8
 """Names of columns in a message."""
 
@@ -59,7 +63,7 @@ class Converted:
 
 def is_kept(files: Files, reading: Reading) -> bool:
     """Whether there is nothing to convert: one file of JSON Lines in UTF-8. Raises what ``kind_of`` raises."""
-    if len(files) > 1 or reading.encoding is not None:
+    if len(files) > 1 or reading.encoding is not None or reading.field is not None:
         return False
     path, name = files[0]
     head = head_of(path)
@@ -68,52 +72,59 @@ def is_kept(files: Files, reading: Reading) -> bool:
     return kind_of(path, name, None).name == "jsonl" and encoding_of(head).name == "utf-8"
 
 
-def convert(files: Files, target: Path, folder: Path, reading: Reading, limit: int) -> Converted:
+def convert(files: Files, target: Path, folder: Path, reading: Reading, limit: int, tell: Tell = untold) -> Converted:
     """Write the rows of all files to ``target``. ``folder`` is for what archives hold; ``limit`` is how many bytes they
-    may unpack to, and how many the rows may take.
+    may unpack to, and how many the rows may take. ``tell`` is told how many bytes of the files were read.
 
     Raises InvalidDataset and UnsupportedMedia for what cannot be read as one dataset, TooLarge above the limit.
     """
     with target.open("xb") as out:
         writer = _Writer(out, limit)
-        for path, name in _unpacked(files, folder, limit, writer.notes):
-            kind = kind_of(path, name, reading.encoding)
-            for table in kind.read(path, reading):
+        meter = Meter(tell)
+        for path, name, worth in _unpacked(files, folder, limit, writer.notes, meter):
+            kind = kind_of(path, name, reading.encoding, reading.field)
+            observe = meter.of(path.stat().st_size, worth)
+            for table in kind.read(path, reading._replace(observe=observe)):
                 writer.write(table, kind.name, name)
         out.flush()
         os.fsync(out.fileno())
     return writer.done()
 
 
-def _unpacked(files: Files, folder: Path, limit: int, notes: list[str]) -> Iterator[tuple[Path, str]]:
+def _unpacked(
+    files: Files, folder: Path, limit: int, notes: list[str], meter: Meter
+) -> Iterator[tuple[Path, str, float]]:
+    """Files that rows are read from, and how many bytes of those that were given reading each counts for."""
     for path, name in files:
-        head = head_of(path)
+        head, size = head_of(path), path.stat().st_size
         if is_gzip(head):
             inner = name[:-3] if name.lower().endswith(".gz") else name
             if inner.lower().endswith((".tar", ".tgz")) or name.lower().endswith(".tgz"):
                 raise UnsupportedMedia("the file is a packed tar archive; pack its files as .zip")
-            unpacked = archive.gunzip(path, folder, limit)
-            if is_gzip(head_of(unpacked)) or (is_zip(head_of(unpacked)) and not is_workbook(unpacked)):
+            unpacked = archive.gunzip(path, folder, limit, meter.of(size, UNPACKING * size))
+            if is_gzip(head_of(unpacked)) or (is_zip(head_of(unpacked)) and workbook_kind(unpacked) is None):
                 raise InvalidDataset("the gzip file holds an archive; pack the file itself")
-            yield unpacked, inner
+            yield unpacked, inner, (1 - UNPACKING) * size
             unpacked.unlink()
-        elif is_zip(head) and not is_workbook(path):
-            yield from _members(path, name, folder, limit, notes)
+        elif is_zip(head) and workbook_kind(path) is None:
+            yield from _members(path, name, folder, limit, notes, meter.of(size, UNPACKING * size))
         else:
-            yield path, name
+            yield path, name, size
 
 
-def _members(path: Path, name: str, folder: Path, limit: int, notes: list[str]) -> Iterator[tuple[Path, str]]:
+def _members(
+    path: Path, name: str, folder: Path, limit: int, notes: list[str], observe: Observe
+) -> Iterator[tuple[Path, str, float]]:
     others, found = [], False
-    for inner, called in archive.unpack(path, name, folder, limit, notes):
+    for inner, called, packed in archive.unpack(path, name, folder, limit, notes, observe):
         if not called.lower().endswith(ENDINGS):
             others.append(called)
             continue
         head = head_of(inner)
-        if is_gzip(head) or (is_zip(head) and not is_workbook(inner)):
+        if is_gzip(head) or (is_zip(head) and workbook_kind(inner) is None):
             raise InvalidDataset(f"the archive holds an archive, {shown(called)}; pack the files themselves into one")
         found = True
-        yield inner, called
+        yield inner, called, (1 - UNPACKING) * packed
     if not found:
         held = f": it holds {', '.join(map(shown, others[:5]))}" if others else ""
         raise InvalidDataset(f"the archive '{name}' holds no file that can be read{held}")

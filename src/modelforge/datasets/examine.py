@@ -26,17 +26,20 @@ from modelforge.datasets.estimates import estimate, told
 from modelforge.datasets.inquiry import Inquiry
 from modelforge.datasets.likeness import Likeness, Other
 from modelforge.datasets.lookup import Lookup
-from modelforge.datasets.notes import Asked, Tell, read
+from modelforge.datasets.notes import Asked, read
 from modelforge.datasets.reply import answer
 from modelforge.datasets.rows import read_line
 from modelforge.datasets.sample import Drawn
-from modelforge.datasets.stages import Stages
+from modelforge.datasets.stages import Stages, Tell
 from modelforge.datasets.tally import finding
 from modelforge.errors import InvalidDataset
+from modelforge.processes import limit_memory
 from modelforge.providers.huggingface import config_and_tokenizer
 from modelforge.tasks import TASKS
 from modelforge.worker import libraries
 
+MEMORY_BYTES = 4_000_000_000
+"""Some hundred million, and 40 bytes a row; a hostile row, or a tokenizer, may ask for all there is."""
 _READING, _OTHER, _TOKENS = "reading all rows", "reading the other dataset", "measuring rows in tokens"
 _COMPARING = "comparing rows"
 
@@ -49,6 +52,8 @@ def main(text: str) -> int:
 
     def work() -> Any:
         inquiry = Inquiry.model_validate_json(text)
+        # What is noted of each row is looked at through addresses of this process, and takes less than the rows do.
+        limit_memory(MEMORY_BYTES + sum(map(_size, (inquiry.path, inquiry.against))))
         with tempfile.TemporaryDirectory(prefix="examination-", dir=inquiry.scratch) as scratch:
             return examine(inquiry, Path(scratch)).model_dump(mode="json")
 
@@ -94,6 +99,10 @@ def examine(inquiry: Inquiry, scratch: Path) -> Examination:
         findings=[Finding(**each) for each in findings],
         seconds=round(time.monotonic() - started, 2),
     )
+
+
+def _size(path: str | None) -> int:
+    return Path(path).stat().st_size if path is not None and Path(path).is_file() else 0
 
 
 def _other(inquiry: Inquiry, scratch: Path, begin: Callable[[float], Tell]) -> Other | None:

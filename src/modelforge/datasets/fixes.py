@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import re
 from array import array
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from html.entities import html5
 from typing import TYPE_CHECKING, Any
 
 from modelforge.datasets import codes
 from modelforge.datasets.answers import places_of
-from modelforge.datasets.content import private_spots, suspects
+from modelforge.datasets.content import is_sheet_error, private_spots, suspects, texts
 from modelforge.datasets.formats import Looks, Shape
 from modelforge.datasets.rewrite import Tally
 from modelforge.datasets.rows import BadLine, Row
@@ -31,6 +33,8 @@ _REDACTED = {
 }
 _KEY_END = re.compile("-----END [A-Z ]*PRIVATE KEY-----")
 _BREAKS = re.compile("[\x0b\x0c\x85]")
+_ENTITY = re.compile("&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,31});")
+_LOST = "\ufffd"
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
@@ -62,6 +66,20 @@ def repaired(text: str) -> str:
     return fix_encoding(text)
 
 
+def decoded(text: str) -> str:
+    """What HTML writes by names and numbers, as it is: ``&amp;`` is &. What is none of its names, or the number of no
+    character that a text holds, stays."""
+    return _ENTITY.sub(_character, text) if "&" in text else text
+
+
+def _character(found: re.Match[str]) -> str:
+    written = found[0]
+    if written[1] != "#":
+        return html5.get(written[1:], written)
+    character = html.unescape(written)
+    return written if not character or character == _LOST or _CONTROLS.search(character) else character
+
+
 def redacted(text: str) -> str:
     """What is nobody else's business replaced by what it was: ``[EMAIL]``."""
     spots = sorted(private_spots(text), key=lambda spot: (spot.start, -spot.end))
@@ -89,6 +107,11 @@ FIXES = Registry(
         suspects=True,
     ),
     Fix(
+        "decode_html_entities",
+        "Write characters as they are that HTML writes otherwise (&amp; becomes &)",
+        decoded,
+    ),
+    Fix(
         "remove_control_characters",
         "Remove what no text holds: NUL, escapes, halves of emoji",
         without_controls,
@@ -101,6 +124,7 @@ FIXES = Registry(
         suspects=True,
     ),
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
+    Fix("drop_spreadsheet_errors", "Remove rows with a text that is a spreadsheet's error (#REF!)"),
     Fix("drop_exact_duplicates", "Remove rows that are the same as an earlier one", together=True),
     Fix("drop_near_duplicates", "Remove rows that are nearly the same as an earlier one", together=True),
 )
@@ -114,7 +138,11 @@ class Mender:
         self.changed = array("q")
         """The numbers of all rows that changed."""
         self._mends = [(fix, settled(fix.mend)) for fix in FIXES if fix.name in names and fix.mend is not None]
-        self._drops = "drop_bad_rows" in names
+        drops: dict[FixName, Callable[[Row | BadLine], bool]] = {
+            "drop_bad_rows": self._is_bad,
+            "drop_spreadsheet_errors": self._holds_error,
+        }
+        self._drops = [(self.done[name], drop) for name, drop in drops.items() if name in names]
         self._looks = None if shape is None else Looks(shape)
         self._first, self._odd = 1, frozenset[int]()
 
@@ -125,9 +153,10 @@ class Mender:
     def __call__(self, number: int, row: Row | BadLine) -> Row | BadLine | None:
         if isinstance(row, dict):
             row = self._mended(number, row)
-        if self._drops and not self._usable(row):
-            self.done["drop_bad_rows"].removed.add(number)
-            return None
+        for done, drop in self._drops:
+            if drop(row):
+                done.removed.add(number)
+                return None
         return row
 
     def _mended(self, number: int, row: Row) -> Row:
@@ -155,6 +184,16 @@ class Mender:
         if touched:
             self.changed.append(number)
         return row
+
+    def _is_bad(self, row: Row | BadLine) -> bool:
+        return not self._usable(row)
+
+    def _holds_error(self, row: Row | BadLine) -> bool:
+        """In a field that is learnt from."""
+        if not isinstance(row, dict) or self._looks is None:
+            return False
+        form, _ = self._looks.form_of(row)
+        return any(is_sheet_error(text) for name in form.fields + form.optional for text in texts(row.get(name)))
 
     def _usable(self, row: Row | BadLine) -> bool:
         if not isinstance(row, dict) or self._looks is None:

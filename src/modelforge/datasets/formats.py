@@ -117,13 +117,17 @@ class Looks:
         self._forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
 
     def __call__(self, row: Row) -> dict[str, Any] | list[Problem]:
+        return look(row, *self.form_of(row))
+
+    def form_of(self, row: Row) -> tuple[Form, list[str]]:
+        """``Shape.form_of`` its fields."""
         keys = tuple(row)
         form = self._forms.get(keys)
         if form is None:
             form = self._shape.form_of(keys)
             if len(self._forms) < _FORMS and len(keys) < _FORMS:
                 self._forms[keys] = form
-        return look(row, *form)
+        return form
 
 
 def usable_rows(rows: Iterable[tuple[int, Any]], shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:

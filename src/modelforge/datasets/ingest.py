@@ -16,7 +16,7 @@ from modelforge.contracts.dataset import ReadOptions, Source, Validation
 from modelforge.contracts.finding import Finding
 from modelforge.contracts.training import DEVICE_NAME
 from modelforge.datasets import codes
-from modelforge.datasets.child import ask
+from modelforge.datasets.child import Progress, ask, no_progress
 from modelforge.datasets.formats import MIN_EXAMPLES, Shape, usable_rows
 from modelforge.datasets.rows import open_regular, read_rows
 from modelforge.datasets.sources.kinds import check_ending
@@ -28,6 +28,7 @@ __all__ = [
     "check_ending",
     "check_file",
     "check_files",
+    "dataset_name",
     "iter_rows",
     "open_regular",
     "require_examples",
@@ -37,6 +38,8 @@ __all__ = [
 
 MAX_BYTES = 20_000_000_000
 """That a file may unpack to, where nobody says otherwise."""
+RESERVED = frozenset({"import"})
+"""What stands in the API's paths where names of datasets do."""
 _MAX_NAME = 255
 """Bytes of a file's name on nearly every file system."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
@@ -68,6 +71,17 @@ def safe_filename(raw: str) -> str:
         stem = stem if ending else name
         stem = stem.encode()[: _MAX_NAME - len(ending.encode())].decode(errors="ignore")
         name = _EDGES.sub("", stem) + ending
+    return name
+
+
+def dataset_name(raw: str) -> str:
+    """``safe_filename`` for what a dataset is called. Raises InvalidRequest for a name that is an address of its own
+    beside those of datasets."""
+    name = safe_filename(raw)
+    if name in RESERVED:
+        raise InvalidRequest(
+            f"no dataset can be called '{name}', for /api/datasets/{name} is something else: add an ending"
+        )
     return name
 
 
@@ -117,6 +131,7 @@ async def check_files(
     rows: Path | None = None,
     options: ReadOptions | None = None,
     limit: int = MAX_BYTES,
+    progress: Progress = no_progress,
 ) -> Report:
     """What is in files that make one dataset, in this order, however bad their rows are; each with the name that it
     came under. Takes as long as it takes; a cancelled check ends at once.
@@ -143,7 +158,7 @@ async def check_files(
     report, asked = None, folder / "request.json"
     try:
         await asyncio.to_thread(asked.write_text, json.dumps(request), "utf-8")
-        report = Report(**await ask("datasets.check", [str(asked)]))
+        report = Report(**await ask("datasets.check", [str(asked)], progress))
         return report
     finally:
         if report is None and rows is not None:

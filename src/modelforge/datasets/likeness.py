@@ -18,10 +18,11 @@ from modelforge.datasets.groups import Groups
 from modelforge.datasets.inquiry import Inquiry
 from modelforge.datasets.lookup import Lookup
 from modelforge.datasets.neighbours import Entry, Neighbour, entry_of, find
-from modelforge.datasets.notes import Reading, Tell
+from modelforge.datasets.notes import Reading
 from modelforge.datasets.rows import read_line
 from modelforge.datasets.sample import Drawn
 from modelforge.datasets.similarity import BANDS, NEAR
+from modelforge.datasets.stages import Tell, untold
 
 Likes = list[tuple[Drawn, int]]
 """Rows of a sample, each with the line of a row that it is like."""
@@ -78,7 +79,7 @@ class Likeness:
     def of_all(self, firsts: npt.NDArray[np.bool_], tell: Tell) -> NearDuplicates:
         """Every row that is like another, and what is like the other dataset's sample. ``firsts`` are the rows that are
         the same as none before them."""
-        shared = self._shared(self._find(self._foreign(), lambda _: None))
+        shared = self._shared(self._find(self._foreign(), untold))
         groups = Groups(self.lookup, self.reading.notes, self.inquiry.seed, self.inquiry.eval_split)
         for band in range(BANDS):
             tell(band / BANDS * len(firsts))

@@ -15,10 +15,11 @@ import numpy as np
 
 from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.lookup import Lookup
-from modelforge.datasets.notes import Notes, Tell
+from modelforge.datasets.notes import Notes
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn
 from modelforge.datasets.similarity import BANDS, NEAR, Hashes, Keys, alike, grams, keys_of, text_of
+from modelforge.datasets.stages import Tell
 from modelforge.worker.encoding import share
 
 _BATCH = 1 << 16

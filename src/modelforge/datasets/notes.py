@@ -19,6 +19,7 @@ from modelforge.datasets.parts import Part, blocks_of, divided, in_parts
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn, Sample
 from modelforge.datasets.similarity import BANDS, Keys, keys_of, whole
+from modelforge.datasets.stages import Tell
 from modelforge.worker.encoding import share
 
 AT_ONCE = 1 << 20
@@ -26,7 +27,6 @@ AT_ONCE = 1 << 20
 
 Number = TypeVar("Number", np.uint32, np.uint64)
 Numbers = npt.NDArray[np.uint64]
-Tell = Callable[[float], None]
 
 
 class Asked(NamedTuple):

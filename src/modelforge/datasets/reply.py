@@ -6,6 +6,7 @@ It ends with one line ``{"result": …}`` or ``{"refused": {"kind", "detail"}}``
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from typing import Any
@@ -28,6 +29,11 @@ REFUSALS: dict[str, type[ModelForgeError]] = {
     for kind in (DiskFull, Fault, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia)
 }
 
+_MEMORY = (
+    "this takes more memory than a process that reads data may have. Look for rows that are far longer than the "
+    "others, or send the data in several parts"
+)
+
 
 def say(share: float, message: str) -> None:
     """How far the work is, from 0 to 1, and what is done now, in a few words."""
@@ -36,16 +42,25 @@ def say(share: float, message: str) -> None:
 
 def answer(work: Callable[[], Any]) -> int:
     """Do the work and say its result, or why it is refused; the exit status."""
-    try:
-        said = {"result": work()}
-    except tuple(REFUSALS.values()) as refusal:
-        said = _refused(refusal)
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        said = _refused(DiskFull("there is no room on the disk for what is written: make some and try again"))
+    said = outcome(work)
     print(json.dumps(said), flush=True)
     return 0 if "result" in said else 2
+
+
+def outcome(work: Callable[[], Any]) -> dict[str, Any]:
+    """The last thing that is said of it."""
+    try:
+        return {"result": work()}
+    except tuple(REFUSALS.values()) as refusal:
+        return _refused(refusal)
+    except MemoryError:
+        return _refused(TooLarge(_MEMORY))
+    except OSError as error:
+        if error.errno == errno.ENOMEM:  # of a file that is looked at through memory
+            return _refused(TooLarge(_MEMORY))
+        if not is_disk_full(error):
+            raise
+        return _refused(DiskFull("there is no room on the disk for what is written: make some and try again"))
 
 
 def _refused(refusal: ModelForgeError) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from modelforge.datasets.mapping import Mapper
 from modelforge.datasets.places import Places
 from modelforge.datasets.reply import answer, say
 from modelforge.datasets.rewrite import Outcome, replace, rewrite, to_line
+from modelforge.datasets.stages import Stage
 from modelforge.datasets.validate import Report, validate
 from modelforge.errors import InvalidRequest
 
@@ -39,8 +40,6 @@ def revise(plan: dict[str, Any]) -> dict[str, Any]:
     """
     source, target = Path(plan["source"]), Path(plan["target"])
     outcome, steps = _WAYS[plan["how"]](plan, source, target)
-    if outcome.touched:
-        say(WRITTEN, "checking every row")
     return {
         "steps": steps,
         "examples": outcome.examples,
@@ -53,7 +52,7 @@ def revise(plan: dict[str, Any]) -> dict[str, Any]:
 
 def _checked(path: Path, source: dict[str, Any] | None) -> Report:
     """Messages name rows as the file does that the first version was read from."""
-    report = validate(path)
+    report = validate(path, tell=Stage("checking every row", WRITTEN, 1 - WRITTEN, 1.0))
     if not source or not source["parts"]:
         return dataclasses.replace(report, source=source)
     places = Places(source["parts"])

@@ -6,13 +6,14 @@ UTF-8; a byte order mark, CRLF, blank lines and a last line without its end are 
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from modelforge.datasets import codes
 from modelforge.datasets.codes import Code
@@ -34,6 +35,8 @@ _EXCERPT = 400
 _DECODER = json.JSONDecoder()
 
 Row = dict[str, Any]
+Observe = Callable[[int], None]
+"""Told of so many bytes that were read."""
 
 
 class BadLine(NamedTuple):
@@ -54,8 +57,8 @@ TOO_MANY_DIGITS = BadLine(codes.TOO_MANY_DIGITS, "a number has too many digits")
 NUL = BadLine(codes.NUL_BYTE, "holds a NUL byte")
 
 
-def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file (or a link to one) for reading, unbuffered.
+def open_regular(path: Path, observe: Observe | None = None) -> BinaryIO:
+    """Open a regular file (or a link to one) for reading, unbuffered. ``observe`` is told of all that is read of it.
 
     Raises NotFound where there is none, InvalidRequest for a folder, device or pipe, and for what may not be read.
     """
@@ -75,9 +78,28 @@ def open_regular(path: Path) -> BinaryIO:
     with ExitStack() as undo:
         undo.callback(os.close, handle)
         _require_regular(path, os.fstat(handle))
-        stream = open(handle, "rb", buffering=0)  # noqa: PTH123, SIM115 - a handle, not a path; closed by the caller
+        # A handle, not a path; closed by the caller.
+        stream = io.FileIO(handle, "rb") if observe is None else _Observed(handle, observe)
         undo.pop_all()
-    return stream
+    return cast(BinaryIO, stream)
+
+
+class _Observed(io.FileIO):
+    """Tells how much is read of it, in the two ways in which it is."""
+
+    def __init__(self, handle: int, observe: Observe) -> None:
+        super().__init__(handle, "rb")
+        self._observe = observe
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self._observe(len(data))
+        return data
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = super().readinto(buffer)
+        self._observe(count)
+        return count
 
 
 def _require_regular(path: Path, status: os.stat_result) -> None:

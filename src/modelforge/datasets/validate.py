@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from modelforge.datasets.content import suspects
 from modelforge.datasets.parts import Part, blocks_of, divided, in_parts
 from modelforge.datasets.rows import TOO_LONG, open_regular, rows_of
 from modelforge.datasets.sources.kinds import READABLE
+from modelforge.datasets.stages import Tell, untold
 from modelforge.errors import InvalidDataset
 
 _CHUNK = 1 << 22
@@ -48,12 +50,13 @@ class Report:
         return self.shape is not None and not self.num_bad
 
 
-def validate(path: Path, processes: int | None = None) -> Report:
-    """Read the file from its first to its last byte; a large one by several processes, at most ``processes``.
+def validate(path: Path, processes: int | None = None, tell: Tell = untold) -> Report:
+    """Read the file from its first to its last byte; a large one by several processes, at most ``processes``. ``tell``
+    is told which share of it was read.
 
     Raises InvalidDataset for a file without rows, and what ``open_regular`` raises.
     """
-    census, sha256 = _counted(path, divided(path, processes))
+    census, sha256 = _counted(path, divided(path, processes), tell)
     if not census.rows:
         raise InvalidDataset(f"the file {'holds only blank lines' if path.stat().st_size else 'is empty'}. {READABLE}")
     shape = census.shape()
@@ -69,30 +72,41 @@ def validate(path: Path, processes: int | None = None) -> Report:
     )
 
 
-def _counted(path: Path, parts: list[Part]) -> tuple[Census, str]:
+def _counted(path: Path, parts: list[Part], tell: Tell) -> tuple[Census, str]:
     digest = hashlib.sha256()
     if len(parts) == 1:
-        return _census(path, parts[0], digest.update)[0], digest.hexdigest()
+        return _census(path, parts[0], tell, digest.update)[0], digest.hexdigest()
     census, lines = Census(), 0
     with ThreadPoolExecutor(1) as beside:
         # A digest goes by the bytes' order; the interpreter is free while it is computed.
         hashing = beside.submit(_hash, path, digest.update)
-        for counts, length in in_parts(_counts, path, parts):
+        for counts, length in in_parts(partial(_counts, tell=tell), path, parts):
             census.take(counts, lines)
             lines += length
         hashing.result()
     return census, digest.hexdigest()
 
 
-def _counts(path: Path, part: Part) -> tuple[Counts, int]:
-    census, lines = _census(path, part)
+def _counts(path: Path, part: Part, tell: Tell) -> tuple[Counts, int]:
+    census, lines = _census(path, part, tell)
     return census.counts(), lines
 
 
-def _census(path: Path, part: Part, observe: Callable[[bytes], object] | None = None) -> tuple[Census, int]:
-    """What is in a part of a file, and how many lines it has."""
-    census, lines = Census(), 0
-    for number, block in blocks_of(path, part, observe):
+def _census(path: Path, part: Part, tell: Tell, observe: Callable[[bytes], object] | None = None) -> tuple[Census, int]:
+    """What is in a part of a file, and how many lines it has. The first part, by which all are judged, tells how far it
+    is."""
+    census, lines, read = Census(), 0, 0
+    size = max(1, path.stat().st_size if part.end is None else part.end)
+
+    def observed(piece: bytes) -> None:
+        nonlocal read
+        read += len(piece)
+        if part.start == 0:
+            tell(read / size)
+        if observe is not None:
+            observe(piece)
+
+    for number, block in blocks_of(path, part, observed):
         if block is None:
             census.add(number, TOO_LONG, False)
             lines = number

@@ -23,7 +23,7 @@ from modelforge.datasets.reply import answer, say
 from modelforge.errors import DiskFull, Fault, Forbidden, InvalidDataset, InvalidRequest, NotFound, TooLarge
 from modelforge.files import is_disk_full
 from modelforge.hub.lookup import hub_token, transport_errors
-from modelforge.hub.splits import choose, configurations
+from modelforge.hub.splits import CONVERTED, choose, configurations, reading
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo
@@ -57,6 +57,8 @@ class Fetched:
     """Their names in the repository, in the order of their rows."""
     paths: list[str]
     """Where each lies now."""
+    reading: dict[str, Any]
+    """How the card says that they are to be read, as ``ReadOptions``."""
 
 
 def main(request: str) -> int:
@@ -67,7 +69,8 @@ def main(request: str) -> int:
 def fetch(wanted: Wanted) -> Fetched:
     """Find the split and download its files.
 
-    Raises NotFound, Forbidden (gated), InvalidRequest (no such configuration or split), InvalidDataset (nothing to
+    Raises NotFound, Forbidden (gated), InvalidRequest (no such configuration or split, or one that is to be read in a
+    way that is not done here), InvalidDataset (nothing to
     read), UnsupportedMedia, TooLarge, DiskFull, and Fault where the hub does not answer.
     """
     say(0.0, "asking the hub")
@@ -77,11 +80,12 @@ def fetch(wanted: Wanted) -> Fetched:
         card = _card(wanted, info) if CARD in sizes else {}
         found = configurations(list(sizes), card, wanted.revision)
         config, split, names = choose(found, card, wanted.config, wanted.split)
+        how = reading(card, config) if wanted.revision != CONVERTED else {}
         for name in names:
             check_ending(name)
         _require_room(wanted, sum(sizes[name] for name in names))
         paths = _download(wanted, str(info.sha), names, sizes)
-    return Fetched(str(info.sha), config, split, names, paths)
+    return Fetched(str(info.sha), config, split, names, paths, how)
 
 
 def _look(wanted: Wanted) -> DatasetInfo:

@@ -39,9 +39,18 @@ _ABOUT = {
 _FORMATS = {
     ".parquet": "parquet", ".pq": "parquet", ".jsonl": "json", ".ndjson": "json", ".json": "json", ".csv": "csv",
     ".tsv": "csv", ".tab": "csv", ".txt": "text", ".text": "text", ".xlsx": "excel", ".xlsm": "excel", ".xls": "excel",
-    ".zip": "zip",
+    ".ods": "opendocument", ".zip": "zip",
 }  # fmt: skip
 """By endings, the favourite of two that are as common first."""
+_NO_READING = {"config_name", "data_files", "data_dir", "default", "description", "version", "features"}
+"""What the card says of a configuration that is not about how its files are read."""
+_READING = {"sep": "delimiter", "delimiter": "delimiter", "encoding": "encoding", "field": "field"}
+"""What the ``datasets`` library calls it, and what we do."""
+_AS_IT_IS = {
+    "quotechar": '"', "doublequote": True, "quoting": 0, "skip_blank_lines": True, "keep_default_na": False,
+    "na_filter": False,
+}  # fmt: skip
+"""What is done here, whether the card says so or not."""
 
 
 def configurations(names: Sequence[str], card: dict[str, Any], revision: str | None = None) -> dict[str, Splits]:
@@ -58,6 +67,28 @@ def configurations(names: Sequence[str], card: dict[str, Any], revision: str | N
     if not read:
         raise InvalidDataset(_why_nothing(names))
     return read
+
+
+def reading(card: dict[str, Any], config: str) -> dict[str, Any]:
+    """How the card says that the configuration's files are to be read, as ``ReadOptions``. Raises InvalidRequest that
+    names what is not done here."""
+    told = [each for each in _listed(card.get("configs")) if isinstance(each, dict)]
+    options: dict[str, Any] = {}
+    for each in told:
+        if str(each.get("config_name", DEFAULT)) == config:
+            options.update({str(name): value for name, value in each.items() if name not in _NO_READING})
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        if name == "header" and (value is None or value in (0, "infer")):
+            found["header"] = value is not None
+        elif name in _READING and isinstance(value, str) and 0 < len(value) <= 200:
+            found[_READING[name]] = value
+        elif value is not None and not (name in _AS_IT_IS and _AS_IT_IS[name] == value):
+            raise InvalidRequest(
+                f"config: the card says that '{config}' is to be read with {name}: {str(value)[:60]}, which is not "
+                f"done here. The hub may have made Parquet files of it: try the revision {CONVERTED}"
+            )
+    return found
 
 
 def choose(

@@ -6,15 +6,14 @@ torch is imported with the first order, when the reader stands already: the proc
 from __future__ import annotations
 
 import argparse
-import os
 import queue
 import signal
 import sys
 import threading
-import traceback
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelforge.inference.protocol import ORDERS, Cancel, Evict, Generate, Loaded, Report, Started
+from modelforge.inference.protocol import ORDERS, Cancel, Evict, Generate, Loaded, Started
+from modelforge.pipe import Report, private_pipes, take_orders
 from modelforge.processes import lower_priority
 
 if TYPE_CHECKING:
@@ -34,23 +33,19 @@ class Desk:
         self._shelf: Shelf | None = None
 
     def read(self) -> None:
-        """Take orders until the server closes the pipe, or dies; then the process exits, in mid-sentence if need be."""
-        try:
-            for line in self._orders:
-                match ORDERS.validate_json(line):
-                    case Generate() as order:
-                        self._wanted.add(order.id)
-                        self._waiting.put(order)
-                    case Cancel(id=number):
-                        self._wanted.discard(number)
-                    case Evict(path=path):
-                        if self._shelf is not None:
-                            self._shelf.evict(path)
-        except BaseException:  # noqa: BLE001 - the process's edge
-            # A process that takes no orders any more is of no use, and its client would wait for ever.
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
+        """Take orders to the end of the process."""
+        take_orders(self._orders, self._take)
+
+    def _take(self, line: bytes) -> None:
+        match ORDERS.validate_json(line):
+            case Generate() as order:
+                self._wanted.add(order.id)
+                self._waiting.put(order)
+            case Cancel(id=number):
+                self._wanted.discard(number)
+            case Evict(path=path):
+                if self._shelf is not None:
+                    self._shelf.evict(path)
 
     def work(self) -> None:
         """Carry the orders out, in the order in which they came; those that can join what runs do."""
@@ -82,16 +77,6 @@ class Desk:
         self._reports.flush()
         if not isinstance(message, Started | Loaded):
             self._wanted.discard(message.id)
-
-
-def private_pipes() -> tuple[BinaryIO, BinaryIO]:
-    """stdin and stdout on descriptors that no library knows: what prints goes to the log, what reads gets nothing."""
-    orders, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return orders, reports
 
 
 def say(text: str) -> None:

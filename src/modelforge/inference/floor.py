@@ -11,8 +11,9 @@ import torch
 from modelforge.errors import InferenceFault, ModelForgeError
 from modelforge.inference.batch import Batch, Turn
 from modelforge.inference.engine import Cancelled, answer, begin, reply
-from modelforge.inference.protocol import Answered, Generate, Loaded, Refused, Report, Started
+from modelforge.inference.protocol import Answered, Generate, Loaded, Started
 from modelforge.inference.shelf import LoadedModel, Shelf
+from modelforge.pipe import Refused, Report
 
 
 class Floor:

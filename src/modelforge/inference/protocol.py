@@ -16,19 +16,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
-
-
-class Message(BaseModel):
-    """One line."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def line(self) -> bytes:
-        """The message as it is written to the pipe."""
-        return self.model_dump_json().encode() + b"\n"
+from modelforge.pipe import Message, Refused, Report
 
 
 class ModelTarget(Message):
@@ -61,31 +52,21 @@ class Evict(Message):
     path: str
 
 
-class Started(Message):
+class Started(Report):
     kind: Literal["started"] = "started"
-    id: int
 
 
-class Loaded(Message):
+class Loaded(Report):
     kind: Literal["loaded"] = "loaded"
-    id: int
 
 
-class Answered(Message):
+class Answered(Report):
     kind: Literal["answered"] = "answered"
-    id: int
     reply: GenerateReply
 
 
-class Refused(Message):
-    kind: Literal["refused"] = "refused"
-    id: int
-    error: str
-    """The name of a class of ``modelforge.errors``."""
-    detail: str
-
-
 Order = Annotated[Generate | Cancel | Evict, Field(discriminator="kind")]
-Report = Started | Loaded | Answered | Refused
 ORDERS: TypeAdapter[Generate | Cancel | Evict] = TypeAdapter(Order)
-REPORTS: TypeAdapter[Report] = TypeAdapter(Annotated[Report, Field(discriminator="kind")])
+REPORTS: TypeAdapter[Started | Loaded | Answered | Refused] = TypeAdapter(
+    Annotated[Started | Loaded | Answered | Refused, Field(discriminator="kind")]
+)

@@ -30,7 +30,7 @@ from modelforge.files import local_path, read_json_or_none, sha256
 from modelforge.hardware import Hardware
 from modelforge.hub.folder import context_of
 from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
-from modelforge.jobs.probing import SECONDS, probe
+from modelforge.jobs.probing import SECONDS, Probe
 from modelforge.jobs.room import check_room
 from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, Batch, Estimate, estimate
 from modelforge.probe.order import Order
@@ -86,7 +86,12 @@ class Plan:
 
 
 async def check(
-    config: TrainingConfig, settings: Settings, database: Database, hardware: Hardware, roots: Sequence[Path]
+    config: TrainingConfig,
+    settings: Settings,
+    database: Database,
+    hardware: Hardware,
+    probe: Probe,
+    roots: Sequence[Path],
 ) -> Plan:
     """What the request comes to on this machine; paths in it lead into ``roots``. Raises a ModelForgeError that says
     what is wrong and what to do."""
@@ -115,7 +120,7 @@ async def check(
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, roots, database)
     data, warnings = await _find_data(resolved, task, strategy, roots, database, settings)
     resolved = _with_versions(resolved, data)
-    await _check_tools(resolved, model, data, settings)
+    await _check_tools(resolved, model, data, probe)
     if described and provider.name == "huggingface":
         head = task.head(described, config.model_name)
         warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, data.files)
@@ -389,13 +394,13 @@ SCANNED = 50_000_000
 """Bytes a second that rows are looked through for tools at the least: a tenth of what a good disk gives."""
 
 
-async def _check_tools(config: TrainingConfig, model: ModelRef, data: Data, settings: Settings) -> None:
+async def _check_tools(config: TrainingConfig, model: ModelRef, data: Data, probe: Probe) -> None:
     """Raises InvalidRequest for conversations with tools that the model's chat template cannot write."""
     for file in data.files:
         if file.shape == "messages":
             order = Order(path=file.path, shape=file.shape, config=config, model=model)
             try:
-                await probe("tools", order, settings, SECONDS + Path(file.path).stat().st_size / SCANNED)
+                await probe.ask("tools", order, SECONDS + Path(file.path).stat().st_size / SCANNED)
             except InvalidRequest as refusal:
                 raise InvalidRequest(f"dataset '{file.name}': {refusal.detail}") from refusal
 

@@ -12,7 +12,7 @@ from modelforge.errors import NotFound
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
 from modelforge.jobs.origin import find_model
-from modelforge.jobs.probing import SECONDS, probe
+from modelforge.jobs.probing import SECONDS, Probe
 from modelforge.probe.order import Order
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -27,6 +27,7 @@ async def preview(
     settings: Settings,
     database: Database,
     hardware: Hardware,
+    probe: Probe,
     roots: Sequence[Path],
 ) -> DatasetPreview:
     """Rows as the model sees them. Raises what a training of the same would be refused with, as far as it is about
@@ -50,7 +51,7 @@ async def preview(
         long_rows=hardware.device == "cuda" and hardware.fast_bf16,
         rows=request.rows or list(range(request.offset + 1, request.offset + request.limit + 1)),
     )
-    seen = await probe("preview", order, settings, SECONDS)
+    seen = await probe.ask("preview", order, SECONDS)
     return DatasetPreview(
         filename=row.filename, version=row.version, model_name=config.model_name, shape=row.shape, **seen
     )

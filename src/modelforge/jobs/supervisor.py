@@ -35,6 +35,7 @@ from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.idempotency import Ticket
 from modelforge.jobs.ledger import STARTING, Ledger
 from modelforge.jobs.origin import check_start
+from modelforge.jobs.probing import Probe
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
 from modelforge.jobs.states import ENDED, RESUMABLE, IllegalTransition
@@ -80,6 +81,7 @@ class Supervisor:
         database: Database,
         hardware: Hardware,
         lease: DeviceLease,
+        probe: Probe,
         *,
         serves_queue: bool = True,
     ) -> None:
@@ -90,6 +92,7 @@ class Supervisor:
         self._runner = RUNNERS.get("local")
         self._ledger = Ledger(database, settings.runs)
         self._lease = lease
+        self._probe = probe
         self._serves_queue = serves_queue
         self._writing = asyncio.Lock()
         self._starting = asyncio.Lock()
@@ -278,7 +281,7 @@ class Supervisor:
         """Check the request, make its run folder and its row. The reply, made of the job's id, its place in the queue
         and warnings; its token; and how it stands."""
         async with self._accepting, self._conversions():
-            plan = await preflight.check(config, self._settings, self._database, self._hardware, roots)
+            plan = await preflight.check(config, self._settings, self._database, self._hardware, self._probe, roots)
             job_id = f"train_{secrets.token_hex(6)}"
             run_dir = self._settings.runs / job_id
             token = secrets.token_hex(16)

@@ -63,7 +63,7 @@ async def upload_dataset(here: Here, request: Request, options: Annotated[ReadOp
     """A file, or several that make one dataset, with at least ten usable examples. A name that is taken gets its next
     version."""
     limit = here.settings.max_upload_mb * 1_000_000
-    filename = None if options.name is None else ingest.safe_filename(options.name)
+    filename = None if options.name is None else ingest.dataset_name(options.name)
     received = await receive(request, here.settings.scratch, limit)
     files = [File(file.path, file.filename) for file in received]
     names = [file.name for file in files]

@@ -23,4 +23,4 @@ async def preview(
 ) -> DatasetPreview:
     """Token by token, through the model's chat template: what is trained and what is only read, what is cut, what is
     held out, and how examples are packed. It is the training's own code that says so, without the training."""
-    return await previews.preview(filename, request, here.settings, here.database, here.hardware, roots)
+    return await previews.preview(filename, request, here.settings, here.database, here.hardware, here.probe, roots)

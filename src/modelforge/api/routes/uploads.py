@@ -15,7 +15,7 @@ from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
 from modelforge.contracts.operation import Operation
 from modelforge.contracts.upload import Upload, UploadList
 from modelforge.datasets.child import Progress
-from modelforge.datasets.ingest import check_ending, safe_filename
+from modelforge.datasets.ingest import check_ending, dataset_name, safe_filename
 from modelforge.errors import InvalidRequest, UnsupportedMedia
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])
@@ -143,7 +143,7 @@ async def make_dataset(here: Here, upload_id: UploadId, options: Annotated[ReadO
     """When all of it has come. The result is that of a plain upload; then the upload is gone. One that is refused stays
     until it expires, to be read again with other options."""
     found = await here.uploads.whole(upload_id)
-    filename = found.filename if options.name is None else safe_filename(options.name)
+    filename = found.filename if options.name is None else dataset_name(options.name)
     change = Change(how="upload", summary=f"uploaded as {found.filename}", details={"files": [found.filename]})
 
     async def work(progress: Progress) -> DatasetUploaded:

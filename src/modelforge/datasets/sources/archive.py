@@ -11,10 +11,10 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 from modelforge.datasets.problems import shown
-from modelforge.datasets.rows import open_regular
+from modelforge.datasets.rows import Observe, open_regular
 from modelforge.errors import InvalidDataset, TooLarge
 
 NESTED = (".zip", ".gz", ".tgz", ".tar", ".7z", ".rar", ".bz2", ".xz", ".zst")
@@ -40,14 +40,25 @@ def check_directory(archive: zipfile.ZipFile, limit: int | None = None) -> None:
     locked = next((entry for entry in entries if entry.flag_bits & 1), None)
     if locked is not None:
         raise InvalidDataset(f"the archive is locked by a password ({shown(locked.filename)}); pack it without one")
-    _check_size(sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries), limit)
+    check_size(sum(entry.file_size for entry in entries), sum(entry.compress_size for entry in entries), limit)
 
 
-def unpack(path: Path, name: str, folder: Path, limit: int, notes: list[str]) -> Iterator[tuple[Path, str]]:
-    """The data files of a zip archive by the order of their names, each at a path of ours with the name that it has
-    there; it is removed when the next is asked for. Names lead nowhere: they are only shown."""
+class Member(NamedTuple):
+    """A file out of an archive."""
+
+    path: Path
+    name: str
+    """The one that it has there, behind the archive's. It leads nowhere: it is only shown."""
+    packed: int
+    """Bytes that it takes there."""
+
+
+def unpack(
+    path: Path, name: str, folder: Path, limit: int, notes: list[str], observe: Observe | None = None
+) -> Iterator[Member]:
+    """The data files of a zip archive by the order of their names; each is removed when the next is asked for."""
     left_out: list[str] = []
-    with readable("archive"), open_regular(path) as stream, zipfile.ZipFile(stream) as archive:
+    with readable("archive"), open_regular(path, observe) as stream, zipfile.ZipFile(stream) as archive:
         check_directory(archive, limit)
         # Without the last letter's test of is_dir(), which breaks on an empty name.
         names = sorted({entry.filename for entry in archive.infolist() if not entry.filename.endswith("/")})
@@ -71,9 +82,7 @@ def unpack(path: Path, name: str, folder: Path, limit: int, notes: list[str]) ->
         notes.append(f"left out of the archive: {', '.join(map(shown, left_out[:5]))}{more}")
 
 
-def _members(
-    archive: zipfile.ZipFile, wanted: list[str], name: str, folder: Path, limit: int
-) -> Iterator[tuple[Path, str]]:
+def _members(archive: zipfile.ZipFile, wanted: list[str], name: str, folder: Path, limit: int) -> Iterator[Member]:
     total = 0
     target = folder / "member"
     for inner in wanted:
@@ -81,15 +90,15 @@ def _members(
         try:
             with archive.open(entry) as packed:
                 total += _copy(packed, target, entry.compress_size, limit - total)
-            yield target, f"{name}/{printable(inner)}"
+            yield Member(target, f"{name}/{printable(inner)}", entry.compress_size)
         finally:
             target.unlink(missing_ok=True)
 
 
-def gunzip(path: Path, folder: Path, limit: int) -> Path:
+def gunzip(path: Path, folder: Path, limit: int, observe: Observe | None = None) -> Path:
     """What is packed in a gzip file, in a file of ours."""
     target = folder / "unpacked"
-    with readable("gzip file"), open_regular(path) as stream, gzip.GzipFile(fileobj=stream) as packed:
+    with readable("gzip file"), open_regular(path, observe) as stream, gzip.GzipFile(fileobj=stream) as packed:
         _copy(cast(IO[bytes], packed), target, path.stat().st_size, limit)
     return target
 
@@ -104,12 +113,13 @@ def _copy(packed: IO[bytes], target: Path, packed_size: int, limit: int) -> int:
     with target.open("wb") as out:
         while piece := packed.read(_PIECE):
             size += len(piece)
-            _check_size(size, packed_size, limit)
+            check_size(size, packed_size, limit)
             out.write(piece)
     return size
 
 
-def _check_size(size: int, packed: int, limit: int | None) -> None:
+def check_size(size: int, packed: int, limit: int | None) -> None:
+    """Raises InvalidDataset where so many bytes, packed, came to more than any data does; TooLarge above the limit."""
     if size > _HARMLESS and size > _RATIO * max(packed, 1):
         raise InvalidDataset(
             f"the archive is a bomb: {packed / 1e6:.1f} MB unpack to more than {_RATIO} times as much, as no data does"

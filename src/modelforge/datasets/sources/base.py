@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from modelforge.datasets.rows import Row
+from modelforge.datasets.rows import Observe, Row
 from modelforge.datasets.sources.faults import Fault
 
 Item = Row | Fault | bytes | None
@@ -22,6 +22,9 @@ class Reading(NamedTuple):
     delimiter: str | None = None
     sheet: str | None = None
     header: bool | None = None
+    field: str | None = None
+    observe: Observe | None = None
+    """Told of what is read of the file, when its rows are."""
 
 
 @dataclass(slots=True)

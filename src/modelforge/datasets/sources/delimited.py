@@ -55,7 +55,7 @@ def read(path: Path, reading: Reading, *, tabs: bool = False) -> Iterator[Table]
     encoding = detect(path, reading.encoding)
     with open_text(path, encoding.name) as stream:
         dialect = _dialect(stream, reading.delimiter, "\t" if tabs else None)
-    with open_text(path, encoding.name) as stream:
+    with open_text(path, encoding.name, reading.observe) as stream:
         for _ in range(dialect.skipped):
             stream.readline(MAX_LINE)
         found = grid(_records(stream, dialect, encoding.name), reading.header, ragged=False)

@@ -30,7 +30,7 @@ from modelforge.datasets.sources.faults import (
     undecodable,
 )
 from modelforge.datasets.sources.spool import Spool
-from modelforge.errors import InvalidDataset
+from modelforge.errors import InvalidDataset, InvalidRequest, did_you_mean
 
 WRAPPERS = ("data", "rows", "train", "examples", "records", "items", "instances", "dataset")
 """Fields in which an object holds a list of rows: SQuAD's ``data``, and those of other collections. Any other name will
@@ -38,6 +38,7 @@ do where there is no second such list, and the object is no row itself."""
 _SPLIT = {"columns", "data"}
 _ROWS_OF_CHATS = {"messages", "conversations", "prompt", "chosen", "rejected", "tools"}
 """Fields that are lists of objects in a row."""
+_NO_OBJECT = "the file is no one object of JSON"
 _COLUMNS = 200
 """That an object of columns may have: each lies in a file of its own while they are read."""
 _PIECE = 1 << 18
@@ -55,16 +56,18 @@ class _Torn(Exception):
 def read(path: Path, reading: Reading) -> Iterator[Table]:
     encoding = detect(path, reading.encoding)
     notes = [encoding.note] if encoding.note else []
-    with open_text(path, encoding.name) as stream:
-        document = _Document(stream, encoding.name, notes)
+    with open_text(path, encoding.name, reading.observe) as stream:
+        document = _Document(stream, encoding.name, notes, reading.field)
         yield Table(document.items(), "element", 1, "", encoding.name, None, notes)
 
 
 class _Document:
-    def __init__(self, stream: TextIO, encoding: str, notes: list[str]) -> None:
+    def __init__(self, stream: TextIO, encoding: str, notes: list[str], field: str | None) -> None:
         self._stream = stream
         self._encoding = encoding
         self._notes = notes
+        self._field = field
+        """The field whose list of rows is wanted; None for the one that is found."""
         self._text = ""
         self._at = 0
         self._ended = False
@@ -75,6 +78,8 @@ class _Document:
         try:
             first = True
             while self._peek():
+                if self._field is not None and (self._peek() != "{" or not first):
+                    raise InvalidRequest(f"field: {_NO_OBJECT}, so it has no field {shown(self._field)}")
                 if self._peek() == "[":
                     yield from self._list(self._unfold)
                 elif self._peek() == "{":
@@ -95,9 +100,25 @@ class _Document:
         value = self._value()
         if value is TOO_LONG:
             # It was not skipped: what is longer than a row can be must be a whole dataset.
-            yield from self._large()
-        elif isinstance(value, Fault) or not first or self._peek():
+            yield from self._large() if self._field is None else self._large_field(self._field)
+        elif isinstance(value, Fault):
             yield value
+        elif self._field is not None:
+            if self._field not in value:
+                raise InvalidRequest(_no_field(self._field, list(value)))
+            yield from self._whole(value[self._field])
+        elif not first or self._peek():
+            yield value
+        else:
+            yield from self._whole(value)
+
+    def _whole(self, value: Any) -> Iterator[Item]:
+        """A value that is a whole dataset: rows in one of their ways, or else one row."""
+        if type(value) is list:
+            for row in value:
+                yield from self._unfold(row)
+        elif type(value) is not dict:
+            yield from self._unfold(value)
         elif _is_split(value):
             yield from self._split(value["columns"], value["data"])
         elif (name := _list_of_rows(value)) is not None:
@@ -173,6 +194,19 @@ class _Document:
         finally:
             for spool in spools.values():
                 spool.close()
+
+    def _large_field(self, field: str) -> Iterator[Item]:
+        """The rows in one field of an object that is too long to be a row."""
+        for name in self._names():
+            if name != field:
+                self._value(skipping=True)
+            elif self._peek() != "[":
+                raise InvalidRequest(f"field: what the file has in {shown(name)} is no list of rows")
+            else:
+                yield from self._list(self._unfold)
+                self._text, self._at, self._ended = "", 0, True
+                return
+        raise InvalidRequest(_no_field(field, []))
 
     def _split(self, columns: Iterable[Any], data: Iterable[Any]) -> Iterator[Item]:
         """Pandas' third way: the names of the columns once, and each row a list."""
@@ -379,6 +413,11 @@ def _keyed(value: dict[str, Any]) -> list[dict[str, Any]] | None:
     rows = list(value.values())
     alike = len(rows) > 1 and all(type(row) is dict and row and row.keys() == rows[0].keys() for row in rows)
     return rows if alike and not all(map(str.isdecimal, rows[0])) else None
+
+
+def _no_field(field: str, names: list[str]) -> str:
+    has = f"; it has {', '.join(map(shown, names[:12]))}" if names else ""
+    return f"field: the file is an object of JSON without a field {shown(field)}{has}.{did_you_mean(field, names)}"
 
 
 def _unequal(lengths: dict[str, int]) -> str:

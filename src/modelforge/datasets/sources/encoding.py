@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, TextIO
 
 from modelforge.datasets.problems import shown
-from modelforge.datasets.rows import open_regular
+from modelforge.datasets.rows import Observe, open_regular
 from modelforge.errors import InvalidRequest
 
 _BLOCK = 1 << 20
@@ -54,12 +54,13 @@ def _mark(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("modelforge-mark", _mark)
 
 
-def open_text(path: Path, encoding: str) -> TextIO:
-    """The file's text, line ends as they are; a byte without a letter becomes a ``MARK``.
+def open_text(path: Path, encoding: str, observe: Observe | None = None) -> TextIO:
+    """The file's text, line ends as they are; a byte without a letter becomes a ``MARK``. ``observe`` is that of
+    ``open_regular``.
 
     Not every codec stands for text: ``base64`` and the like are refused where an encoding is asked for.
     """
-    stream = open_regular(path)
+    stream = open_regular(path, observe)
     # newline="" leaves line ends in cells alone, and still takes all three kinds for the end of a line.
     return io.TextIOWrapper(io.BufferedReader(stream, _BLOCK), encoding, "modelforge-mark", newline="")  # type: ignore[type-var]
 

@@ -15,22 +15,18 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 from typing import IO
-from xml.parsers import expat
 
 from modelforge.datasets.rows import MAX_LINE
-from modelforge.datasets.sources.archive import check_directory, readable
 from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
 from modelforge.datasets.sources.grid import Cells, Flawed, Record
+from modelforge.datasets.sources.markup import PIECE, parser, part_of, workbook
 from modelforge.datasets.sources.sheets import Sheet, tables
 from modelforge.datasets.sources.spool import Spool
 from modelforge.errors import InvalidDataset
 
-_PIECE = 1 << 16
 _ROWS, _COLUMNS = 1_048_576, 16_384
 """That a sheet can have."""
-_PART = 16_000_000
-"""Bytes of a part that is read whole: the list of sheets, the formats of cells."""
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 """Numbers of the built-in formats that show dates and times."""
 _LITERAL = re.compile(r'"[^"]*"|\[(?!(?:h+|m+|s+)\])[^\]]*\]|\\.|_.', re.IGNORECASE)
@@ -48,14 +44,8 @@ _REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 def read(path: Path, reading: Reading) -> Iterator[Table]:
     """The sheets whose columns are those of the first that has rows, one after the other; or the one asked for."""
-    try:
-        with readable("workbook"), zipfile.ZipFile(path) as archive:
-            check_directory(archive)
-            yield from _tables(archive, reading)
-    except expat.ExpatError as error:
-        raise InvalidDataset(f"the workbook cannot be read: its XML is broken ({error})") from error
-    except KeyError as error:
-        raise InvalidDataset(f"the workbook is not whole: {error.args[0]}") from error
+    with workbook(path, reading) as archive:
+        yield from _tables(archive, reading)
 
 
 def _tables(archive: zipfile.ZipFile, reading: Reading) -> Iterator[Table]:
@@ -82,7 +72,7 @@ def _merged(stream: IO[bytes]) -> Merged:
     """The cells of a sheet that reach over several rows, which stand in it behind all rows."""
     merged: Merged = {}
     rest = b""
-    while piece := stream.read(_PIECE):
+    while piece := stream.read(PIECE):
         piece = rest + piece
         for found in _MERGED.finditer(piece) if b"mergeCell" in piece else ():
             first, last = int(found[2]), int(found[3])
@@ -117,10 +107,10 @@ class _Book:
             elif name == "sheet" and (part := parts.get(given.get("id", ""))) is not None:
                 self.sheets.append((given.get("name", ""), part, given.get("state", "visible") != "visible"))
 
-        _elements(self._part("xl/_rels/workbook.xml.rels"), relation)
-        _elements(self._part("xl/workbook.xml"), sheet)
+        _elements(part_of(archive, "xl/_rels/workbook.xml.rels"), relation)
+        _elements(part_of(archive, "xl/workbook.xml"), sheet)
         with suppress(KeyError):  # a workbook needs no styles
-            self._read_styles(self._part("xl/styles.xml"))
+            self._read_styles(part_of(archive, "xl/styles.xml"))
 
     def texts(self) -> Spool:
         """The texts that cells name by number."""
@@ -133,13 +123,6 @@ class _Book:
                         spool.add(text.encode("utf-8", "surrogatepass"))
             undo.pop_all()
         return spool
-
-    def _part(self, name: str) -> bytes:
-        with self._archive.open(name) as stream:
-            content = stream.read(_PART + 1)
-        if len(content) > _PART:
-            raise InvalidDataset(f"the workbook's part {name} is too large")
-        return content
 
     def _read_styles(self, content: bytes) -> None:
         formats: dict[str, str] = {}
@@ -164,27 +147,16 @@ def _shows_date(number: str, formats: dict[str, str]) -> bool:
     return re.search("[ymdhs]", _LITERAL.sub("", code).lower().replace("general", "")) is not None
 
 
-def _parser() -> expat.XMLParserType:
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-
-    def refuse(*_: object) -> None:
-        raise InvalidDataset("the workbook's XML declares a document type, which no spreadsheet does")
-
-    parser.StartDoctypeDeclHandler = refuse
-    return parser
-
-
 def _local(name: str) -> str:
     return name.rpartition(":")[2]
 
 
 def _elements(content: bytes, each: Callable[[str, dict[str, str]], None]) -> None:
-    parser = _parser()
-    parser.StartElementHandler = lambda name, given: each(
+    events = parser()
+    events.StartElementHandler = lambda name, given: each(
         _local(name), {_local(key): value for key, value in given.items()}
     )
-    parser.Parse(content, True)
+    events.Parse(content, True)
 
 
 class _Texts:
@@ -197,15 +169,15 @@ class _Texts:
         self._inside = self._spoken = False
 
     def read(self, stream: IO[bytes]) -> Iterator[str]:
-        parser = _parser()
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._data
-        while piece := stream.read(_PIECE):
-            parser.Parse(piece, False)
+        events = parser()
+        events.StartElementHandler = self._start
+        events.EndElementHandler = self._end
+        events.CharacterDataHandler = self._data
+        while piece := stream.read(PIECE):
+            events.Parse(piece, False)
             yield from self._done
             self._done.clear()
-        parser.Parse(b"", True)
+        events.Parse(b"", True)
         yield from self._done
 
     def _start(self, name: str, _: dict[str, str]) -> None:
@@ -255,14 +227,14 @@ class _Rows:
 
     def read(self, stream: IO[bytes]) -> Iterator[Record]:
         """Rows that the sheet leaves out come as None, so that the n-th is row n."""
-        parser = _parser()
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._data
-        while piece := stream.read(_PIECE):
-            parser.Parse(piece, False)
+        events = parser()
+        events.StartElementHandler = self._start
+        events.EndElementHandler = self._end
+        events.CharacterDataHandler = self._data
+        while piece := stream.read(PIECE):
+            events.Parse(piece, False)
             yield from self._take()
-        parser.Parse(b"", True)
+        events.Parse(b"", True)
         yield from self._take()
 
     def _take(self) -> Iterator[Record]:

@@ -24,6 +24,8 @@ def read(path: Path, reading: Reading) -> Iterator[Table]:
 
     try:
         book = CalamineWorkbook.from_path(path)
+        if reading.observe is not None:
+            reading.observe(path.stat().st_size)  # all of it, at once
         sheets = [
             Sheet(sheet.name, sheet.visible != SheetVisibleEnum.Visible, partial(_records, book, sheet.name))
             for sheet in book.sheets_metadata

@@ -26,10 +26,10 @@ def read(path: Path, reading: Reading) -> Iterator[Table]:
     encoding = encoding_of(head) if reading.encoding is None else detect(path, reading.encoding)
     notes = [encoding.note] if encoding.note else []
     if encoding.name.startswith("utf-8"):
-        with open_regular(path) as stream:
+        with open_regular(path, reading.observe) as stream:
             yield Table(_lines(stream), "line", 1, "", "utf-8", None, notes)
     else:
-        with closing(open_text(path, encoding.name)) as text:
+        with closing(open_text(path, encoding.name, reading.observe)) as text:
             yield Table(_lines(cast(BinaryIO, _Recoded(text))), "line", 1, "", encoding.name, None, notes)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from modelforge.datasets.rows import open_regular
-from modelforge.datasets.sources import delimited, document, excel, excel97, jsonl, parquet, plain
+from modelforge.datasets.sources import delimited, document, excel, excel97, jsonl, opendocument, parquet, plain
 from modelforge.datasets.sources.archive import readable
 from modelforge.datasets.sources.base import Kind
 from modelforge.datasets.sources.encoding import known, open_text
@@ -24,6 +24,7 @@ KINDS = Registry(
     Kind("parquet", (".parquet", ".pq"), parquet.read),
     Kind("excel", (".xlsx", ".xlsm"), excel.read),
     Kind("excel97", (".xls",), excel97.read),
+    Kind("opendocument", (".ods",), opendocument.read),
     Kind("text", (".txt", ".text"), plain.read),
 )
 PACKED = (".zip", ".gz")
@@ -31,8 +32,8 @@ PACKED = (".zip", ".gz")
 ENDINGS = tuple(ending for kind in KINDS for ending in kind.endings)
 
 READABLE = (
-    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx, .xls) and plain text "
-    "(.txt), and these in a .zip or .gz"
+    "What can be read is JSON Lines (.jsonl, .ndjson), JSON, CSV, TSV, Parquet, Excel (.xlsx, .xls), OpenDocument "
+    "(.ods) and plain text (.txt), and these in a .zip or .gz"
 )
 _OTHERS = {
     b"ARROW1": "an Arrow file; write it as Parquet",
@@ -69,21 +70,30 @@ def head_of(path: Path) -> bytes:
         return stream.read(_HEAD)
 
 
-def is_workbook(path: Path) -> bool:
-    """Whether a zip archive is an Excel workbook. Raises InvalidDataset for half an archive."""
+def workbook_kind(path: Path) -> str | None:
+    """The name of the kind of workbook that a zip archive is; None where it is none. Raises InvalidDataset for half an
+    archive."""
     with readable("archive"), zipfile.ZipFile(path) as archive:
         names = archive.namelist()
+        document = "mimetype" in names and "content.xml" in names
+        told = ""
+        if document:
+            with archive.open("mimetype") as stream:
+                told = stream.read(200).decode(errors="replace").strip()
+    if told in opendocument.TYPES:
+        return "opendocument"
     if "xl/workbook.bin" in names:
         raise UnsupportedMedia("the file is a binary Excel workbook (.xlsb); save it as .xlsx")
-    if "mimetype" in names and "content.xml" in names:
-        raise UnsupportedMedia("the file is an OpenDocument spreadsheet or text; save it as .xlsx or CSV")
+    if document:
+        raise UnsupportedMedia("the file is an OpenDocument text or picture; save its table as .ods, .xlsx or CSV")
     if "word/document.xml" in names:
         raise UnsupportedMedia("the file is a Word document; save its text as .txt, or its table as CSV")
-    return "xl/workbook.xml" in names
+    return "excel" if "xl/workbook.xml" in names else None
 
 
-def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
-    """By what the file begins with; of text, by its name too. Raises UnsupportedMedia for what is not read."""
+def kind_of(path: Path, name: str, encoding: str | None, field: str | None = None) -> Kind:
+    """By what the file begins with; of text, by its name too. JSON of which a ``field`` is asked for is one document.
+    Raises UnsupportedMedia for what is not read."""
     head, ending = head_of(path), Path(name).suffix.lower()
     for magic, what in _OTHERS.items():
         if head.startswith(magic):
@@ -98,12 +108,12 @@ def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
         return KINDS.get("excel97")
     if head.startswith(b"PAR1"):
         return KINDS.get("parquet")
-    if is_zip(head) and is_workbook(path):
-        return KINDS.get("excel")
+    if is_zip(head) and (book := workbook_kind(path)) is not None:
+        return KINDS.get(book)
     named = next((kind for kind in KINDS if ending in kind.endings), None)
     if named is None:
         raise UnsupportedMedia(f"{_ending(name)}. {READABLE}")
-    if named.name in ("parquet", "excel", "excel97"):
+    if named.name in ("parquet", "excel", "excel97", "opendocument"):
         raise InvalidDataset(
             f"the file is called {ending} and is none: it does not begin like one. Where it is a table or a page under "
             "another name, as many a site's export is, open it in a spreadsheet and save it as .xlsx or CSV"
@@ -114,7 +124,8 @@ def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
     _refuse_binary(text)
     start = text.lstrip(_BLANK)
     if start.startswith(("{", "[")):
-        told = _json(start, named.name, whole=len(head) < _HEAD)
+        document_wanted = field is not None and named.name not in _TABLES
+        told = "json" if document_wanted else _json(start, named.name, whole=len(head) < _HEAD)
         if told is not None:
             return KINDS.get(told)
     return KINDS.get("jsonl") if named.name == "json" else named

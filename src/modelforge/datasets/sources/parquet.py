@@ -9,8 +9,9 @@ import math
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from modelforge.datasets.rows import open_regular
 from modelforge.datasets.sources.base import Item, Reading, Table
 from modelforge.errors import InvalidDataset
 
@@ -28,17 +29,20 @@ def read(path: Path, reading: Reading) -> Iterator[Table]:
     from pyarrow import parquet  # noqa: PLC0415
 
     pa.set_cpu_count(1)
-    try:
-        file = parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InvalidDataset(
-            f"the Parquet file cannot be read: {_words(error)}. Send it again, or write it anew"
-        ) from error
-    with file:
+    with open_regular(path, reading.observe) as stream, _opened(stream, parquet, pa) as file:
         schema = file.schema_arrow
         if len(set(schema.names)) < len(schema.names):
             raise InvalidDataset("several columns of the Parquet file have one name; rename them")
         yield Table(_items(file, schema, pa), "row")
+
+
+def _opened(stream: BinaryIO, parquet: Any, arrow: Any) -> Any:
+    try:
+        return parquet.ParquetFile(stream, buffer_size=_BUFFER, pre_buffer=False)
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        raise InvalidDataset(
+            f"the Parquet file cannot be read: {_words(error)}. Send it again, or write it anew"
+        ) from error
 
 
 def _items(file: Any, schema: pa.Schema, arrow: Any) -> Iterator[Item]:

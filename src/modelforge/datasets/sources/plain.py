@@ -24,7 +24,7 @@ def read(path: Path, reading: Reading) -> Iterator[Table]:
         spaced = any(not line.strip() for line in lines[:-1])
     how = "paragraphs, which blank lines stand between, are the rows" if spaced else "each line is a row"
     notes = [note for note in (encoding.note, f"plain text: {how}") if note is not None]
-    with open_text(path, encoding.name) as stream:
+    with open_text(path, encoding.name, reading.observe) as stream:
         yield Table(_items(stream, encoding.name, spaced), "line", 1, "", encoding.name, None, notes)
 
 
