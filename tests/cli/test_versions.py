@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelforge.cli.app import run
-from modelforge.cli.versions import _cell
+from modelforge.cli.versions import _beside, _cell
 from tests.cli.program import document, modelforge
 from tests.live import jsonl
 
@@ -71,6 +71,7 @@ def test_a_table_becomes_rows_by_and_by(home: Path) -> None:
         (("edit", "faq.jsonl", "--append", "{"), "not JSON"),
         (("map", "faq.jsonl", "--field", "input={x}"), "--field needs --shape"),
         (("rows", "faq.jsonl"), "there is no dataset 'faq.jsonl'"),
+        (("check", "faq.jsonl"), "there is no file 'faq.jsonl' here, and there is no dataset 'faq.jsonl'"),
     ],
 )
 def test_what_cannot_be_is_told_in_two_lines(
@@ -79,6 +80,31 @@ def test_what_cannot_be_is_told_in_two_lines(
     assert run(["--home", str(tmp_path), "datasets", *words]) == 1
     told = capsys.readouterr().err
     assert len(told.splitlines()) == 2 and said in told
+
+
+def test_each_command_says_what_comes_next(home: Path, tmp_path: Path) -> None:
+    file = str(tmp_path / "faq.jsonl")
+    checked = modelforge("datasets", "check", file, home=home)
+    assert checked.returncode == 1 and f"datasets add {file}" in checked.stdout
+    added = modelforge("datasets", "add", file, home=home).stdout
+    assert "datasets map faq.jsonl" in added and "datasets fix" not in added and "train" not in added
+    modelforge("datasets", "map", "faq.jsonl", "--apply", "1", home=home)
+    offered = modelforge("datasets", "fix", "faq.jsonl", home=home).stdout
+    assert "fix faq.jsonl trim_whitespace drop_bad_rows --dry-run" in offered
+    assert "check faq.jsonl --near-duplicates all" in offered
+    (tmp_path / "two words.jsonl").write_bytes(jsonl([{"input": f" {i}", "output": "x"} for i in range(12)]))
+    added = modelforge("datasets", "add", str(tmp_path / "two words.jsonl"), home=home).stdout
+    assert "datasets fix 'two words.jsonl'" in added
+    assert "train --dataset 'two words.jsonl' --model-name modelforge-starter --task text-generation" in " ".join(
+        added.split()
+    )
+
+
+def test_two_texts_are_shown_where_they_begin_to_differ() -> None:
+    one, other = _beside("x" * 1000 + "yes" + "z" * 1000, "x" * 1000 + "no")
+    assert one == "…" + "x" * 60 + "yes" + "z" * 435 + "…" and other == "…" + "x" * 60 + "no"
+    assert _beside("a", None) == ("a", None) and _beside("a b", "a c") == ("a b", "a c")
+    assert _beside("x" * 600, "y")[0] == "x" * 499 + "…"
 
 
 def test_long_values_are_shortened() -> None:

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from modelforge.cli.console import print_json, print_table, say
-from modelforge.cli.findings import print_found
+from modelforge.cli.findings import print_found, print_next
 from modelforge.cli.flags import given, with_flags
 from modelforge.cli.operations import result_of
-from modelforge.cli.session import Json, client_of
+from modelforge.cli.session import Json, client_of, program_of
 from modelforge.contracts.dataset import DatasetUploaded
 from modelforge.contracts.imports import ImportRequest, SampleList
 from modelforge.contracts.operation import Operation
@@ -43,6 +43,7 @@ def import_(ctx: typer.Context, source: Source = None, json: Json = False, **fla
     version = f", version {brought.version}" if brought.version > 1 else ""
     say(f"Imported {brought.filename}{version}: {brought.num_examples} usable examples.")
     print_found(brought.validation)
+    print_next(brought.filename, brought.validation, program_of(ctx))
 
 
 @app.command()
