@@ -13,7 +13,7 @@ import typer
 from modelforge.cli import imports, versions
 from modelforge.cli.console import print_fields, print_json, print_table, say, show_command, size
 from modelforge.cli.examination import FOR_DATASETS, examine_file, print_examination
-from modelforge.cli.findings import print_found, print_next
+from modelforge.cli.findings import UNMAPPED, examples_of, print_found, print_next
 from modelforge.cli.flags import flag_of, given, with_flags
 from modelforge.cli.operations import result_of
 from modelforge.cli.preview import preview
@@ -64,7 +64,7 @@ def add(ctx: typer.Context, files: Files, json: Json = False, **flags: Any) -> N
         print_json(uploaded)
         return
     version = f", version {uploaded.version}" if uploaded.version > 1 else ""
-    say(f"Added {uploaded.filename}{version}: {uploaded.num_examples} usable examples.")
+    say(f"Added {uploaded.filename}{version}: {examples_of(uploaded)}.")
     print_found(uploaded.validation)
     print_next(uploaded.filename, uploaded.validation, program_of(ctx))
 
@@ -123,7 +123,7 @@ def check(ctx: typer.Context, files: Checked, json: Json = False, **flags: Any) 
             {
                 "File": ", ".join(map(str, files)),
                 "Rows": found.num_rows,
-                "Usable": usable,
+                "Usable": usable if found.shape is not None else UNMAPPED,
                 "Fields": found.shape,
                 "Valid": found.valid,
             }
@@ -150,7 +150,8 @@ def _check_dataset(ctx: typer.Context, name: str, request: dict[str, Any], *, js
     if json:
         print_json(Checkup(**found.validation.model_dump(), examination=looked))
     else:
-        print_fields({"Dataset": name, "Usable": found.num_examples, "Fields": found.shape, "Valid": found.valid})
+        usable = found.num_examples if found.shape is not None else UNMAPPED
+        print_fields({"Dataset": name, "Usable": usable, "Fields": found.shape, "Valid": found.valid})
         print_found(found.validation)
         if looked is not None:
             print_examination(looked)

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable
 
 from modelforge.cli.console import note, show_command
-from modelforge.contracts.dataset import Validation
+from modelforge.contracts.dataset import DatasetUploaded, Validation
 from modelforge.contracts.finding import Finding
 
 _TRAINED: dict[str, str] = {
@@ -14,6 +14,15 @@ _TRAINED: dict[str, str] = {
     "prompt_chosen_rejected": "text-generation --strategy dpo",
 }
 """What rows of a shape are learnt as; those of the others as answers of a chat."""
+UNMAPPED = "none before its columns are mapped"
+"""How many rows of a table can be trained on that has no known shape."""
+
+
+def examples_of(uploaded: DatasetUploaded) -> str:
+    """``60 usable examples``."""
+    if uploaded.validation.shape is None:
+        return f"{uploaded.num_examples} rows, of which none can be trained on before its columns are mapped"
+    return f"{uploaded.num_examples} usable examples"
 
 
 def print_found(validation: Validation) -> None:

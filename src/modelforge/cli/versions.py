@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from modelforge.cli.console import note, print_fields, print_json, print_table, say, show_command, size
+from modelforge.cli.findings import UNMAPPED, print_next
 from modelforge.cli.operations import result_of
 from modelforge.cli.session import Dataset, Json, client_of, place_of, program_of
 from modelforge.contracts.dataset import DatasetDetail
@@ -49,7 +50,7 @@ def show(ctx: typer.Context, filename: Dataset, version: Version = None, json: J
             "Dataset": detail.filename,
             "Version": detail.version,
             "Rows": detail.validation.num_rows,
-            "Usable": detail.num_examples,
+            "Usable": detail.num_examples if detail.shape is not None else UNMAPPED,
             "Fields": detail.shape,
             "Valid": detail.valid,
             "Size": size(detail.size_mb),
@@ -147,7 +148,7 @@ def fix(
         body = {"version": version, "fixes": fixes, "dry_run": dry_run}
         begun = client.post(f"{place_of(filename)}/fixes", Operation, body)
         revised = result_of(client, begun, DatasetRevised)
-    _print_revised(revised, json=json, dry_run=dry_run)
+    _print_revised(revised, program_of(ctx), json=json, dry_run=dry_run)
 
 
 @app.command("map")
@@ -178,14 +179,14 @@ def map_(
                 raise InvalidRequest("--field needs --shape: say what the rows are to be")
             found = client.get(path, SuggestedMappings, version=version)
             if apply is None:
-                _print_suggestions(found, json=json)
+                _print_suggestions(found, f"{program_of(ctx)} datasets map {shlex.quote(filename)}", json=json)
                 return
             if apply > len(found.suggestions):
                 raise InvalidRequest(f"there are {len(found.suggestions)} suggestions, and none has the number {apply}")
             mapping = found.suggestions[apply - 1].mapping.model_dump()
         begun = client.post(path, Operation, {"version": version, **mapping})
         revised = result_of(client, begun, DatasetRevised)
-    _print_revised(revised, json=json)
+    _print_revised(revised, program_of(ctx), json=json)
 
 
 @app.command()
@@ -213,7 +214,7 @@ def edit(
         body = {"version": version, "edits": edits, "deletes": delete or [], "appends": appends}
         begun = client.post(f"{place_of(filename)}/edits", Operation, body)
         revised = result_of(client, begun, DatasetRevised)
-    _print_revised(revised, json=json)
+    _print_revised(revised, program_of(ctx), json=json)
 
 
 @app.command()
@@ -237,16 +238,13 @@ def compare(
     for each in found.differences:
         say("")
         say(f"{each.kind.capitalize()}: row {each.from_row if each.to_row is None else each.to_row}", "bold")
-        before, after = _fields(each.before), _fields(each.after)
-        for name in each.fields or {**before, **after}:
-            one, other = _beside(before.get(name), after.get(name))
-            print_fields([(f"- {name}", one), (f"+ {name}", other)])
+        _print_change(each.before, each.after)
     left = found.total - offset - len(found.differences)
     if left > 0:
         note(f"{left} more. Go on with --offset {offset + len(found.differences)}", "dim")
 
 
-def _print_revised(revised: DatasetRevised, *, json: bool, dry_run: bool = False) -> None:
+def _print_revised(revised: DatasetRevised, program: str, *, json: bool, dry_run: bool = False) -> None:
     if json:
         print_json(revised)
         return
@@ -263,7 +261,22 @@ def _print_revised(revised: DatasetRevised, *, json: bool, dry_run: bool = False
     for each in revised.examples if dry_run else []:
         say("")
         say(f"Row {each.row}", "bold")
-        print_fields([("-", _cell(each.before)), ("+", _cell(each.after))])
+        _print_change(each.before, each.after)
+    if dry_run and revised.steps:
+        say("")
+        say("Nothing was changed. The same without --dry-run makes a new version; this one stays.")
+    elif revised.made:
+        print_next(revised.filename, revised.validation, program)
+
+
+def _print_change(before: dict[str, Any] | str | None, after: dict[str, Any] | str | None) -> None:
+    """What is different, field by field."""
+    one, other = _fields(before), _fields(after)
+    for name in {**one, **other}:
+        # 1 and True are equal to Python, and not to JSON.
+        if repr(one.get(name)) != repr(other.get(name)):
+            was, is_ = _beside(one.get(name), other.get(name))
+            print_fields([(f"- {name}", was), (f"+ {name}", is_)])
 
 
 def _print_offers(offers: FixOffers, command: str, name: str) -> None:
@@ -281,7 +294,7 @@ def _print_offers(offers: FixOffers, command: str, name: str) -> None:
         say("The same without --dry-run makes a new version; this one stays.")
 
 
-def _print_suggestions(found: SuggestedMappings, *, json: bool) -> None:
+def _print_suggestions(found: SuggestedMappings, command: str, *, json: bool) -> None:
     if json:
         print_json(found)
         return
@@ -296,10 +309,11 @@ def _print_suggestions(found: SuggestedMappings, *, json: bool) -> None:
         print_fields(each.mapping.fields)
         note(f"{each.usable} of the first {each.looked_at} rows would be usable.", "dim")
     say("")
+    how = "Say which column holds what, field by field:"
     if found.suggestions:
-        say("Apply one with --apply NUMBER, or another one with --shape and --field.")
-    else:
-        say("No column looks like one that could be learnt from. Say which, with --shape and --field.")
+        show_command("Apply one by its number:", f"{command} --apply 1")
+        how = "Or say it yourself, field by field:"
+    show_command(how, f"{command} --shape input_output --field 'input={{COLUMN}}' --field 'output={{COLUMN}}'")
 
 
 def _rows(count: int) -> str:
@@ -315,22 +329,23 @@ def _cell(value: object) -> str:
     return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
 
 
-def _fields(value: dict[str, Any] | str | None) -> dict[str, str]:
-    if value is None:
-        return {}
-    return {name: _text(each) for name, each in value.items()} if isinstance(value, dict) else {"": value}
+def _fields(value: dict[str, Any] | str | None) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {} if value is None else {"": value}
 
 
-def _beside(one: str | None, other: str | None) -> tuple[str | None, str | None]:
-    """Two texts shortened to where they begin to differ."""
+def _beside(one: object, other: object) -> tuple[str | None, str | None]:
+    """Two values as texts, shortened to where they begin to differ; None for what is not there."""
     if one is None or other is None:
-        return one and _cell(one), other and _cell(other)
-    if max(len(one), len(other)) <= _CELL:
-        return one, other
-    same = next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+        return None if one is None else _cell(one), None if other is None else _cell(other)
+    was, now = _text(one), _text(other)
+    if was == now:  # a number, and the same in quotes
+        was, now = json_module.dumps(one), json_module.dumps(other)
+    if max(len(was), len(now)) <= _CELL:
+        return was, now
+    same = next((at for at, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
     start = max(0, same - _BEFORE)
     mark = "…" if start else ""
-    return _cell(mark + one[start:]), _cell(mark + other[start:])
+    return _cell(mark + was[start:]), _cell(mark + now[start:])
 
 
 def _pair(text: str) -> tuple[str, str]:
