@@ -125,13 +125,13 @@ def test_a_task_and_a_strategy_that_never_go_together(server: LiveServer) -> Non
 
 def test_what_was_found_goes_with_the_dataset(server: LiveServer) -> None:
     """It shows rows."""
-    server.upload("gone.jsonl", jsonl([*rows(20), {"input": "nobody's business"}]))
+    server.upload("gone.jsonl", jsonl([*rows(20), {"input": "known to nobody"}]))
     ended(server, server.post("/api/datasets/gone.jsonl/check", {}, 202))
     database = Database(server.home / "modelforge.db")
     chosen = select(DatasetRow).where(DatasetRow.filename == "gone.jsonl")
     with database.session() as session:
         row = session.scalars(chosen).one()
-        assert "nobody's business" in str(row.report) and row.examination is not None
+        assert "known to nobody" in str(row.report) and row.examination is not None
     server.call("DELETE", "/api/datasets/gone.jsonl")
     with database.session() as session:
         row = session.scalars(chosen).one()
