@@ -107,8 +107,9 @@ def choose_model(name: str, folder: Path) -> str:
     return str(folder)
 
 
-def start(client: httpx.Client, model: str) -> str:
-    """A training that goes on for longer than anybody measures; returns its job when it has done some steps."""
+def start(client: httpx.Client, model: str, **options: Any) -> str:
+    """A training that goes on for longer than anybody measures; returns its job when it has done some steps.
+    ``options`` are of the training's configuration."""
     rows = [{"input": f"What is {i} and {i % 7}?", "output": f"It is {i + i % 7}, I think."} for i in range(400)]
     content = "".join(json.dumps(row) + "\n" for row in rows)
     client.post("/api/upload_dataset", files={"file": ("rows.jsonl", content)}).raise_for_status()
@@ -123,6 +124,7 @@ def start(client: httpx.Client, model: str) -> str:
         "eval_steps": 500,
         "save_steps": 1000,
         "eval_split": 0.05,
+        **options,
     }
     reply = client.post("/api/start_training", json=config)
     if reply.is_error:

@@ -118,6 +118,24 @@ def test_how_it_is_read_can_be_said(client: TestClient, user: Path) -> None:
     assert json.loads(Path(row_of(client, "fragen.csv").path).read_text().splitlines()[0])["input"] == "wie groß ist 0?"
 
 
+def test_answers_in_other_words_can_be_mapped_once_they_are_here(client: TestClient, user: Path) -> None:
+    """b-mc2/sql-create-context and the like: as questions about a text no row is usable, and yet all are."""
+    asked = [
+        {"context": "CREATE TABLE head (age INTEGER)", "question": f"How many are over {i}?", "answer": f"SELECT {i}"}
+        for i in range(12)
+    ]
+    (user / "sql.jsonl").write_bytes(jsonl(asked))
+    result = bring(client, path="~/sql.jsonl")["result"]
+    assert result["num_examples"] == 0 and not result["validation"]["valid"]
+    (best, *_) = client.get("/api/datasets/sql.jsonl/mapping").json()["suggestions"]
+    assert best["mapping"] == {
+        "shape": "input_output", "fields": {"input": "{context}\n\n{question}", "output": "{answer}"}
+    }  # fmt: skip
+    assert best["usable"] == 12
+    sent = client.post("/api/upload_dataset", files={"file": ("sql.jsonl", jsonl(asked))})
+    assert sent.status_code == 400 and "does not stand word for word" in sent.json()["detail"]
+
+
 def test_only_what_the_server_reads_for_one(client: TestClient, settings: Settings, user: Path, tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_bytes(jsonl(rows(20)))
     (user / "rows.jsonl").write_bytes(jsonl(rows(20)))

@@ -84,7 +84,7 @@ def test_near_duplicates_and_leakage_of_a_planted_set(file: Path, scope: str, mo
         seen[code] = {line - 1 for line in lines}
 
     # Findings tell five lines; here all are wanted.
-    monkeypatch.setattr("modelforge.datasets.examine.LISTED", 10**6)
+    monkeypatch.setattr("modelforge.datasets.estimates.LISTED", 10**6)
     monkeypatch.setattr("modelforge.datasets.groups.LISTED", 10**6)
     data = planted(3000, 300, seed=5)
     found = look(write(file, data.rows), near_duplicates=scope, sample=10_000)

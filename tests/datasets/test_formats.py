@@ -116,6 +116,12 @@ def test_pairs(row: dict[str, Any], read: object) -> None:
         ({"answer": "🙂", "answer_start": -1}, [NOT_AT_START]),
         ({"answer": "Ada", "answer_start": True}, ["field 'answer_start' is true or false, not a whole number"]),
         ({"answer": "Ada", "answer_start": 14.0}, ["field 'answer_start' is a fraction, not a whole number"]),
+        # As a table holds them.
+        ({"answer": "Ada", "answer_start": "14", "is_impossible": "FALSE"}, [("Ada", 14)]),
+        ({"answer": "Ada", "answer_start": "", "is_impossible": ""}, [("Ada", 0), ("Ada", 14)]),
+        ({"answer": "", "answer_start": "", "is_impossible": "True"}, []),
+        ({"answer": "Ada", "answer_start": "x"}, ["field 'answer_start' is a string, not a whole number"]),
+        ({"answers": [{"text": "Ada", "answer_start": 14}, {"text": "it"}]}, [("Ada", 14), ("it", 10)]),
         ({"answer": "ada"}, [NOT_IN_CONTEXT]),
         ({"answer": " "}, ["field 'answer' holds only white space"]),
         ({"answer": 3}, ["field 'answer' is a number, not a string"]),
@@ -173,7 +179,14 @@ def test_places_of_an_answer_are_limited() -> None:
         ({"messages": []}, "field 'messages' is empty"),
         ({"messages": [USER, "a"]}, "a turn is a string, not an object (turn 2)"),
         ({"messages": [USER, {"role": "assistant"}]}, "a turn has no 'content' (turn 2)"),
-        ({"messages": [{"from": "human", "value": "q"}]}, "a turn has no 'role' (turn 1)"),
+        ({"messages": [{"speaker": "human", "value": "q"}]}, "a turn has no 'role' (turn 1)"),
+        ({"messages": [turn("system", " "), USER, BOT]}, [USER, BOT]),
+        ({"messages": [turn("system", None), BOT]}, "the assistant speaks before the user (turn 2)"),
+        ({"messages": [USER, turn("system", ""), BOT]}, "the 'content' of a turn is empty (turn 2)"),
+        (
+            {"messages": [USER, turn("assistant", [{"type": "image_url"}])]},
+            "the 'content' of a turn is a list, not a string (turn 2)",
+        ),
         ({"messages": [USER, turn("assistant", "")]}, "the 'content' of a turn is empty (turn 2)"),
         ({"messages": [USER, turn("assistant", None)]}, "the 'content' of a turn is null, not a string (turn 2)"),
         (

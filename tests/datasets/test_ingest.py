@@ -272,8 +272,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, content: bytes, allo
         folder = tmp_path / f"{path.name} in between"
         folder.mkdir()
         request = {"files": [[str(path), path.name]], "rows": str(folder / "rows"), "folder": str(folder)}
-        words = json.dumps({**request, "reading": {}, "limit": MAX_BYTES})
-        done = subprocess.run([sys.executable, "-P", "-c", code, words], capture_output=True, text=True, check=True)
+        asked = folder / "request.json"
+        asked.write_text(json.dumps({**request, "reading": {}, "limit": MAX_BYTES}))
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code, str(asked)], capture_output=True, text=True, check=True
+        )
         report, peak = done.stdout.splitlines()
         assert "result" in json.loads(report)
         return int(peak) / 1000

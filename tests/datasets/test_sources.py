@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +27,8 @@ from modelforge.datasets.ingest import MAX_BYTES, check_file, check_files, to_va
 from modelforge.datasets.places import Places
 from modelforge.datasets.sources.kinds import ENDINGS, PACKED
 from modelforge.datasets.validate import Report
-from modelforge.errors import InvalidRequest, ModelForgeError, TooLarge
-from tests.datasets.ugly import CELLS, GOOD, HEAD, jsonl, parquet, table, workbook, zipped
+from modelforge.errors import InvalidDataset, InvalidRequest, ModelForgeError, TooLarge
+from tests.datasets.ugly import CELLS, GOOD, HEAD, filled, jsonl, parquet, table, workbook, zipped
 from tests.fuzz import fuzzed
 
 
@@ -314,6 +315,180 @@ def test_open_quotes_in_every_line_take_no_more_than_their_time() -> None:
     assert len(rows) == 40_010 and (report.num_bad, report.num_examples) == (40_000, 10)
 
 
+def test_quotes_that_open_anew_in_every_line_take_no_more_than_their_time() -> None:
+    """Each line closes the quote of the one before and opens another: read from any of them, the file is one record."""
+    content = b"input,output\n" + b"a,b\n" * 10 + b'a","\n' * 300_000
+    start = time.monotonic()
+    report, rows = read({"a.csv": content}, header=True, delimiter=",")
+    assert len(rows) == 300_010 and report.num_rows == report.num_examples + report.num_bad
+    assert time.monotonic() - start < 60
+
+
+def test_a_space_behind_the_delimiter() -> None:
+    rows = [{"input": f"well, {i}", "output": f'say "{i}"'} for i in range(12)]
+    lines = [f'"well, {i}", "say ""{i}"""' for i in range(12)]
+    assert kept({"a.csv": "\n".join(["input, output", *lines, ""]).encode()}) == rows
+    assert kept({"a.csv": "\n".join(["input, output", *lines, ""]).encode()}, delimiter=",") == rows
+
+
+def test_quotes_with_a_backslash_before_them() -> None:
+    lines = [f'"say \\"{i}\\"","a path, C:\\dir\\{i}"' for i in range(12)]
+    report, rows = read({"a.csv": "\n".join(["input,output", *lines, ""]).encode()})
+    assert rows == [{"input": f'say "{i}"', "output": f"a path, C:\\dir\\{i}"} for i in range(12)]
+    assert report.source is not None and report.source["notes"] == [
+        'quotes within cells have a backslash before them: \\"'
+    ]
+    # Only where they would else be none.
+    assert kept({"a.csv": b'input,output\n"C:\\dir\\","b"\n'}) == [{"input": "C:\\dir\\", "output": "b"}]
+
+
+def test_a_table_is_no_wider_than_can_be_held() -> None:
+    with pytest.raises(InvalidDataset, match="row 1 has 200001 cells; a table may have 100000 columns"):
+        read({"a.csv": b"," * 200_000 + b"x\n1\n"})
+
+
+def test_the_questions_of_a_form_are_names_of_columns() -> None:
+    asked = ["Zeitstempel", "Was wollten Sie schon immer wissen?", "Wie lautet die Antwort darauf?"]
+    rows = [[f"{i + 1:02}.03.2024 10:{i:02}:00", *cells] for i, cells in enumerate(CELLS)]
+    for content in (
+        {"a.csv": table([asked, *rows])},
+        {"a.xlsx": workbook(lambda book: filled(book.active, [asked, *rows]))},
+    ):
+        found = kept(content)
+        assert list(found[0]) == asked and len(found) == 12
+    assert list(kept({"a.csv": table(rows)})[0]) == ["column_1", "column_2", "column_3"]
+
+
+def test_a_title_and_merged_cells_of_a_workbook() -> None:
+    def fill(book: Any) -> None:
+        sheet = book.active
+        filled(sheet, [["Questions of 2024"], [], ["kept by Ada"], ["topic", *HEAD], *(["", *each] for each in CELLS)])
+        sheet.merge_cells("A1:C1")
+        for first, last, topic in ((5, 8, "lamps"), (9, 16, "boots")):
+            sheet.cell(first, 1, topic)
+            sheet.merge_cells(f"A{first}:A{last}")
+
+    content = workbook(fill)
+    report, rows = read({"a.xlsx": content})
+    assert rows == [{"topic": "lamps" if i < 4 else "boots", **row} for i, row in enumerate(GOOD)]
+    assert report.source is not None and report.source["parts"][0]["first"] == 5
+    assert report.source["notes"] == [
+        "left out above the names of columns in row 4: 'Questions of 2024', 'kept by Ada'"
+    ]
+
+
+def test_the_sheet_with_the_table_is_the_dataset() -> None:
+    def fill(book: Any) -> None:
+        filled(book.active, [["How to fill this in"], ["One question a row, please."]])
+        filled(book.create_sheet("Prices"), [["article", "price"], ["lamp", 3]])
+        filled(book.create_sheet("Broken"), [["=A1", "b"]])
+        filled(book.create_sheet("FAQ"), [HEAD, *CELLS])
+
+    report, rows = read({"a.xlsx": workbook(fill)})
+    assert rows == GOOD and report.source is not None
+    assert report.source["notes"] == [
+        "sheets left out: 'Sheet' (other columns), 'Prices' (other columns), 'Broken' (without names of columns)"
+    ]
+
+
+def test_what_stands_beside_the_fields_of_a_workbook_costs_no_row() -> None:
+    def fill(book: Any) -> None:
+        rows = [[*cells, "=LEN(B2)", "#N/A" if i == 3 else "x"] for i, cells in enumerate(CELLS)]
+        filled(book.active, [[*HEAD, "length", "note"], *rows])
+
+    report, rows = read({"a.xlsx": workbook(fill)})
+    assert report.valid and rows[3] == {**GOOD[3], "length": "", "note": ""}
+    assert report.source is not None
+    (note,) = report.source["notes"]
+    assert note.startswith("cells that are left empty: a formula has no value (cell C2); ")
+
+
+def labelled(rows: list[Any], step: int = 1) -> dict[str, Any]:
+    """As pandas writes a table."""
+    return {name: {str(i * step): row[name] for i, row in enumerate(rows)} for name in HEAD}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(labelled(GOOD, 3), id="rows left of a table of pandas"),
+        pytest.param({"version": 1, "questions": GOOD}, id="a list of any name"),
+        pytest.param({f"q{i}": row for i, row in enumerate(GOOD)}, id="rows under keys"),
+        pytest.param({"columns": HEAD, "index": [*range(12)], "data": CELLS}, id="rows as lists"),
+        pytest.param({"train": GOOD, "test": GOOD[:2]}, id="splits"),
+    ],
+)
+@pytest.mark.parametrize("called", ["a.json", "a.jsonl"])
+def test_what_objects_rows_stand_in(value: Any, called: str) -> None:
+    report, rows = read({called: json.dumps(value).encode()})
+    assert rows == GOOD
+    if "test" in value:
+        assert report.source is not None
+        assert report.source["notes"] == ["the rows are those of the list 'train' in it; left out: 'test'"]
+
+
+@pytest.mark.parametrize("how", ["labelled", "beside", "list", "split"])
+def test_the_same_in_a_document_that_is_longer_than_a_row(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    from modelforge.datasets.sources import document
+
+    monkeypatch.setattr(document, "MAX_LINE", 300_000)
+    many = [{"input": f"{i} {'x' * 50}", "output": "y"} for i in range(20_000)]
+    value = {
+        "labelled": labelled(many, 3),
+        "beside": {"info": {"by": "Ada"}, "more": {}, **{name: [row[name] for row in many] for name in HEAD}},
+        "list": {"version": 1, "questions": many},
+        "split": {"columns": HEAD, "index": [*range(20_000)], "data": [[row[name] for name in HEAD] for row in many]},
+    }[how]
+    assert kept({"a.json": json.dumps(value).encode()}) == many
+
+
+def test_a_value_that_python_has_not_is_told_of() -> None:
+    import pyarrow as pa
+
+    far = pa.array([2**31 - 1] * 12, pa.int32()).cast(pa.date32())
+    with pytest.raises(InvalidDataset, match="breaks off after row 0"):
+        read({"a.parquet": parquet({**{name: [row[name] for row in GOOD] for name in HEAD}, "day": far})})
+
+
+def test_files_whose_rows_lack_some_of_the_fields_are_one_dataset() -> None:
+    rows = [{"frage": "a", "antwort": "b"}] * 6
+    more = [{**row, "note": "x"} for row in rows]
+    assert kept({"a.jsonl": jsonl(rows), "b.jsonl": jsonl(more)}) == [*rows, *more]
+
+
+def test_days_that_no_calendar_has_stay_numbers() -> None:
+    def fill(book: Any) -> None:
+        filled(book.active, [[*HEAD, "day"], *([*cells, 2_958_465.9999999] for cells in CELLS)])
+        for row in range(2, 14):
+            book.active.cell(row, 3).number_format = "yyyy-mm-dd"
+
+    assert kept({"a.xlsx": workbook(fill)})[0]["day"] == "2958465.9999999"
+
+
+def test_what_lies_in_between_lies_beside_the_rows(tmp_path: Path) -> None:
+    """Not in the system's folder for such things, which many machines keep in memory."""
+    path, folder, asked = tmp_path / "a.jsonl", tmp_path / "in between", tmp_path / "request.json"
+    path.write_bytes(jsonl(GOOD))
+    folder.mkdir()
+    request = {"files": [[str(path), path.name]], "rows": str(tmp_path / "rows"), "folder": str(folder)}
+    asked.write_text(json.dumps({**request, "reading": {}, "limit": MAX_BYTES}))
+    code = (
+        "import sys, tempfile; from modelforge.datasets.check import main; main(sys.argv[1]); "
+        "print(tempfile.TemporaryDirectory().name)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code, str(asked)], capture_output=True, text=True, check=True)
+    assert Path(done.stdout.splitlines()[-1]).parent == folder
+
+
+def test_more_files_than_a_command_line_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(jsonl(GOOD))
+    many = [(path, f"{'long-' * 20}{number}.jsonl") for number in range(1500)]
+    report = asyncio.run(check_files(many, rows=tmp_path / "rows"))
+    assert report.num_examples == 1500 * len(GOOD)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.jsonl", "rows"]
+
+
 def test_a_record_of_many_long_cells_is_held_no_longer_than_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     from modelforge.datasets.sources import delimited
 
@@ -409,8 +584,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, kind: str) -> None:
             "rows": str(folder / "rows"),
             "folder": str(folder / "in between"),
         }
-        words = json.dumps({**request, "reading": {}, "limit": MAX_BYTES})
-        done = subprocess.run([sys.executable, "-P", "-c", code, words], capture_output=True, text=True, check=True)
+        asked = folder / "request.json"
+        asked.write_text(json.dumps({**request, "reading": {}, "limit": MAX_BYTES}))
+        done = subprocess.run(
+            [sys.executable, "-P", "-c", code, str(asked)], capture_output=True, text=True, check=True
+        )
         report, peak = done.stdout.splitlines()
         assert json.loads(report)["result"]["num_examples"] == count
         return int(peak) / 1000

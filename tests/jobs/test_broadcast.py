@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,3 +115,28 @@ def test_waiting_ends_with_a_change() -> None:
         await asyncio.wait_for(waiting, 1)
 
     asyncio.run(listen())
+
+
+def test_few_are_told_ten_times_a_second_and_many_together() -> None:
+    told = Broadcast(TrainingStatus(status="idle"), 0)
+    told.listeners = 10
+    assert told.beat == broadcast.MESSAGE_SECONDS
+    # Four times as many as can be told ten times a second, who came at different moments.
+    told.listeners = int(4 * broadcast.MESSAGES_A_SECOND * broadcast.MESSAGE_SECONDS)
+    assert told.beat == pytest.approx(4 * broadcast.MESSAGE_SECONDS)
+
+    async def moments() -> list[float]:
+        async def listen(late: float) -> float:
+            await asyncio.sleep(late)
+            await told.pause()
+            began = time.monotonic()
+            await told.pause()
+            assert time.monotonic() - began >= broadcast.MESSAGE_SECONDS
+            return time.monotonic() % told.beat
+
+        return await asyncio.gather(*(listen(late) for late in (0.0, 0.07, 0.15, 0.31)))
+
+    found = asyncio.run(moments())
+    # A beat's end is near the next one's beginning.
+    away = [min(moment, told.beat - moment) for moment in found]
+    assert max(away) < 0.1

@@ -38,7 +38,8 @@ async def arrive(
     limit = here.settings.max_upload_mb * 1_000_000
     try:
         report = await ingest.check_files(files, rows=rows, options=options, limit=limit)
-        ingest.require_examples(report)
+        # The contract refuses uploads of which nothing is usable as it is; what is fetched may be mapped here.
+        ingest.require_examples(report, mappable=change.how == "import")
         progress(1.0, "keeping it")
         kept = rows if report.converted else files[0].path
         row = await keep(here, kept, filename, report, change)

@@ -58,7 +58,8 @@ class State:
         return self.supervisor
 
 
-def _state(request: Request) -> State:
+# What waits for nothing is a coroutine: FastAPI sends a function to a thread and back.
+async def _state(request: Request) -> State:
     state: State = request.app.state.modelforge
     return state
 
@@ -70,7 +71,7 @@ def roots_of(caller: Caller, settings: Settings) -> list[Path]:
     return [*(settings.data_roots or own[caller]), settings.home, ASSETS]
 
 
-def _roots(request: Request) -> list[Path]:
+async def _roots(request: Request) -> list[Path]:
     return roots_of(request.state.caller, request.app.state.modelforge.settings)
 
 

@@ -14,18 +14,12 @@ from modelforge.api.deps import State
 from modelforge.api.errors import refuse
 from modelforge.contracts.job import TrainingStatus
 from modelforge.errors import Conflict, StoreFault, Unauthorized
-from modelforge.jobs.broadcast import POINTS_PER_MESSAGE, Broadcast, Changes, messages
+from modelforge.jobs.broadcast import MESSAGE_SECONDS, POINTS_PER_MESSAGE, Broadcast, Changes, messages
 from modelforge.store.database import Database
 from modelforge.store.jobs import events_after, metrics_after, status_at
 
 log = logging.getLogger(__name__)
 router = APIRouter()
-
-MESSAGE_SECONDS = 0.1
-"""Between two messages to one listener: at most ten a second."""
-MESSAGES_A_SECOND = 200
-"""To all listeners together. Each costs 0.1 ms here and as much at a client of the same machine, which trains: more
-listeners are told as much, in fewer messages (benchmarks/load.py)."""
 
 KEY_SECONDS = 5.0
 """How long a key that is revoked may go on listening."""
@@ -105,10 +99,11 @@ async def _tell(socket: WebSocket, broadcast: Broadcast, database: Database, aft
         if texts is None:
             changes, status, seq = await to_thread.run_sync(_stored, database, seen, seq, status)
             texts = [message.model_dump_json() for message in messages(changes, status)]
-        for number, text in enumerate(texts, 1):
+        for text in texts[:-1]:
             await socket.send_text(text)
-            last = number == len(texts)
-            await asyncio.sleep(max(MESSAGE_SECONDS, broadcast.listeners / MESSAGES_A_SECOND if last else 0.0))
+            await asyncio.sleep(MESSAGE_SECONDS)
+        await socket.send_text(texts[-1])
+        await broadcast.pause()
         seen = seq
 
 

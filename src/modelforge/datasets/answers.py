@@ -22,7 +22,7 @@ Answer = dict[str, Any]
 
 def read_answer(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """The contract's ``answer``, with ``answer_start`` and ``is_impossible`` if they are there."""
-    text, start, impossible = row["answer"], row.get("answer_start"), row.get("is_impossible")
+    text, start, impossible = row["answer"], _number(row.get("answer_start")), _truth(row.get("is_impossible"))
     if impossible is not None and type(impossible) is not bool:
         return Problem(codes.WRONG_TYPE, f"field 'is_impossible' is {type_name(impossible)}, not true or false")
     if start is not None and type(start) is not int:
@@ -39,10 +39,13 @@ def read_answer(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
 
 
 def read_answers(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
-    """SQuAD's form on the hub: ``answers`` with a list of texts and a list of their places."""
-    answers, impossible = row["answers"], row.get("is_impossible")
+    """SQuAD's form on the hub: ``answers`` with a list of texts and a list of their places; or that of its own files, a
+    list of answers."""
+    answers, impossible = row["answers"], _truth(row.get("is_impossible"))
     if impossible is not None and type(impossible) is not bool:
         return Problem(codes.WRONG_TYPE, f"field 'is_impossible' is {type_name(impossible)}, not true or false")
+    if type(answers) is list and all(type(answer) is dict for answer in answers):
+        answers = {name: [answer.get(name) for answer in answers] for name in ("text", "answer_start")}
     if type(answers) is not dict:
         kind = f"field 'answers' is {type_name(answers)}, not an object with 'text' and 'answer_start'"
         return Problem(codes.MALFORMED_ANSWERS, kind)
@@ -74,10 +77,23 @@ def read_answers(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
 
 def read_impossible(row: Mapping[str, Any]) -> dict[str, Any] | Problem:
     """``is_impossible`` alone."""
-    impossible = row["is_impossible"]
+    impossible = _truth(row["is_impossible"])
     if impossible is not None and type(impossible) is not bool:
         return Problem(codes.WRONG_TYPE, f"field 'is_impossible' is {type_name(impossible)}, not true or false")
     return _row(row, []) if impossible else is_missing("answer")
+
+
+def _number(value: object) -> object:
+    """A cell of a table, which holds numbers as text; all else as it is."""
+    if type(value) is not str:
+        return value
+    return int(value) if value.isdecimal() and len(value) < 10 else value or None
+
+
+def _truth(value: object) -> object:
+    if type(value) is not str:
+        return value
+    return {"true": True, "false": False, "": None}.get(value.strip().lower(), value)
 
 
 def _row(row: Mapping[str, Any], answers: list[Answer]) -> dict[str, Any]:
@@ -90,8 +106,13 @@ def _places(context: str, text: str, start: int | None) -> list[Answer] | Proble
         # A negative one would count from the end.
         stands = start >= 0 and context.startswith(text, start)
         return [{"text": text, "start": start}] if stands else Problem(codes.ANSWER_NOT_AT_START, NOT_AT_START)
-    places = [{"text": text, "start": at} for at in islice(_finds(context, text), MAX_PLACES)]
+    places = [{"text": text, "start": at} for at in places_of(context, text)]
     return places or Problem(codes.ANSWER_NOT_IN_CONTEXT, NOT_IN_CONTEXT)
+
+
+def places_of(context: str, text: str) -> list[int]:
+    """Where an answer stands in a text, as far as places are noted."""
+    return list(islice(_finds(context, text), MAX_PLACES))
 
 
 def _finds(context: str, text: str) -> Iterator[int]:

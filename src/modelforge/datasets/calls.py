@@ -18,7 +18,7 @@ Tool = dict[str, Any]
 def read_tools(value: object) -> list[Tool] | Problem:
     """The tools of a row; none where the field is missing, null or empty. Also as JSON in a string, as tables have
     them."""
-    listed = _parsed(value) if isinstance(value, str) and value else value
+    listed = parsed(value) if isinstance(value, str) and value else value
     if listed in (None, "", []):
         return []
     if not isinstance(listed, list):
@@ -46,7 +46,7 @@ def read_calls(value: object, place: str) -> list[Call] | Problem:
         if function is None or text_problem(function.get("name")) is not None:
             return Problem(codes.MALFORMED_TOOL, "a tool call has no name", place)
         given = function.get("arguments")
-        arguments = _parsed(given) if isinstance(given, str) and given else given
+        arguments = parsed(given) if isinstance(given, str) and given else given
         if arguments in (None, ""):
             arguments = {}
         if not isinstance(arguments, dict):
@@ -66,7 +66,7 @@ def _function(value: object) -> dict[str, Any] | None:
     return function if isinstance(function, dict) else None
 
 
-def _parsed(text: str) -> object:
+def parsed(text: str) -> object:
     """The value that a text is in JSON; the text itself where it is none."""
     try:
         value: object = json.loads(text)

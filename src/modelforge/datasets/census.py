@@ -215,7 +215,8 @@ class Census:
         return (step for layout in self._layouts.values() for step in layout.steps if step.shape is shape)
 
     def shape(self) -> Shape | None:
-        """The shape that the most rows are of and usable in; where there is none, the one whose fields most have."""
+        """The shape that the most rows are of and usable in; where there is none, the one whose fields most have. None
+        where nothing but a field is missing, as it may go by another name."""
         score = {shape.name: [0, self.usable(shape), 0] for shape in SHAPES}
         for layout in self._layouts.values():
             first = layout.first()
@@ -224,7 +225,9 @@ class Census:
             for step in layout.steps:
                 score[step.shape.name][2] += 0 if step.missing else layout.rows.count
         best = max(SHAPES, key=lambda shape: score[shape.name])
-        return best if score[best.name][2] else None
+        _, usable, whole = score[best.name]
+        lacking = (tally for tally in self._problems[best.name].values() if tally.code == codes.MISSING_FIELD)
+        return best if usable or whole > 2 * sum(tally.count for tally in lacking) else None
 
     def errors(self, shape: Shape | None) -> list[str]:
         """Why rows cannot be trained on: an entry per kind of problem with its lines, by the first of them."""

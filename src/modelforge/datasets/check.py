@@ -1,4 +1,5 @@
-"""``python -m modelforge.datasets.check REQUEST``: what is in files, as ``reply`` says it.
+"""``python -m modelforge.datasets.check REQUEST``: what is in files, as ``reply`` says it. The file REQUEST says in
+which, in JSON: a thousand paths are more than a command line holds.
 
 The server checks files in this process, so that its own event loop and interpreter stay free. What comes as JSON Lines
 is checked as it lies there, with the standard library alone; all else is converted into them first.
@@ -9,6 +10,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +25,17 @@ from modelforge.files import is_disk_full
 
 
 def main(request: str) -> int:
-    """``request`` is an object of JSON: ``files`` (pairs of path and name), ``rows`` (the path for converted rows),
-    ``folder`` (a folder for what lies there in between), ``reading`` and ``limit``.
+    """``request`` names a file with an object of JSON: ``files`` (pairs of path and name), ``rows`` (the path for
+    converted rows), ``folder`` (a folder for what lies there in between), ``reading`` and ``limit``.
 
     Exit status: 0 with a report, 2 for files that cannot be read as a dataset.
     """
     # JSON holds no cycles: looking for them among millions of short-lived objects costs time and finds nothing.
     gc.disable()
-    return answer(lambda: asdict(check(**json.loads(request))))
+    asked = json.loads(Path(request).read_text(encoding="utf-8"))
+    # The system's own folder for files in between is often kept in memory.
+    tempfile.tempdir = asked["folder"]
+    return answer(lambda: asdict(check(**asked)))
 
 
 def check(files: list[list[str]], rows: str, folder: str, reading: dict[str, Any], limit: int) -> Report:

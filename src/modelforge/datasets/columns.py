@@ -30,15 +30,20 @@ class Look:
     example: str
     distinct: float
     """The share of its texts that are different from each other."""
-    spaces: float
-    """The share of its texts that are more than one word."""
+    prose: float
+    """The share of its texts that are more than one word; what is not in ASCII may be without spaces between them."""
     asks: float
     """The share of its texts that end with a question mark."""
 
     @property
     def is_text(self) -> bool:
-        """Whether people would read it, unlike names, dates and categories."""
-        return self.kind == "text" and self.filled >= 0.5 and (self.distinct > 0.2 or self.length > 80)
+        """Whether people would read it, unlike names, dates, categories, and addresses of pages."""
+        return (
+            self.kind == "text"
+            and self.filled >= 0.5
+            and self.prose >= 0.1
+            and (self.distinct > 0.2 or self.length > 80)
+        )
 
     @property
     def can_be_named(self) -> bool:
@@ -81,7 +86,7 @@ def _look(name: str, values: list[Any], count: int) -> Look:
         length=sum(map(len, texts)) / share,
         example=example if len(example) <= _EXAMPLE else f"{example[: _EXAMPLE - 1]}…",
         distinct=len(set(texts)) / share if len(set(texts)) <= _FEW else 1.0,
-        spaces=sum(" " in text.strip() for text in texts) / share,
+        prose=sum(" " in text.strip() or not text.isascii() for text in texts) / share,
         asks=sum(text.rstrip().endswith(("?", "？", "؟")) for text in texts) / share,
     )
 

@@ -163,7 +163,8 @@ _RAW = re.compile(
     rb"\xc2[\x80-\x9f]|\xc3[\x82\x83\x90\x91\xa2\xaf\xb0][\xc2\xc5\xc6\xcb\xe2]|\xef\xbf\xbd|\xef\xbb\xbf"
 )
 """The same in UTF-8."""
-_ASCII = bytes(range(128))
+_FOREIGN = bytes(32 if byte < 128 else byte for byte in range(256))
+"""What is ASCII becomes space between runs of what is not."""
 
 
 def suspects(block: bytes) -> frozenset[int]:
@@ -171,8 +172,8 @@ def suspects(block: bytes) -> frozenset[int]:
     places = [found.start() for found in _ESCAPED.finditer(block)]
     if b"\x7f" in block:
         places += _finds(block, b"\x7f")
-    # Most blocks have nothing even where all that is not ASCII stands side by side, which is little to search.
-    if not block.isascii() and _RAW.search(block.translate(None, _ASCII)):
+    # Runs of what is not ASCII are little to search, and most blocks have nothing in them.
+    if not block.isascii() and _RAW.search(b" ".join(block.translate(_FOREIGN).split())):
         places += (found.start() for found in _RAW.finditer(block))
     places += (found.start() for found in _ABROAD.finditer(block))
     if b"@" in block:

@@ -203,12 +203,13 @@ class _Writer:
         self._out.write(b"\n")
 
     def _require_kin(self, name: str, fields: frozenset[str]) -> None:
-        """One dataset's files say the same things: in the same columns, or in fields of the same shape."""
+        """One dataset's files say the same things: in the same columns, some of which may be missing, or in fields of
+        the same shape."""
         if self._kin is None:
             self._kin = name, fields
             return
         first, others = self._kin
-        if fields != others and (_shape(fields) is None or _shape(fields) != _shape(others)):
+        if not (fields <= others or fields >= others) and (_shape(fields) is None or _shape(fields) != _shape(others)):
             raise InvalidDataset(
                 f"{shown(name)} has the columns {_listed(fields)}, and {shown(first)} has {_listed(others)}: they are "
                 "no one dataset. Send them one by one, or give them the same columns"

@@ -1,103 +1,19 @@
-"""Rows that are the same, over all of a dataset: a first reading notes each row in 24 bytes on the disk."""
+"""Rows that are the same, over all of a dataset, by what was noted of each."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from modelforge.datasets.fingerprints import digest, rank, said
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
-from modelforge.datasets.parts import Part, blocks_of
-from modelforge.datasets.rows import rows_of
-from modelforge.datasets.sample import Drawn, Sample
+from modelforge.datasets.notes import Notes, Numbers
 from modelforge.datasets.tally import LISTED
 
 AT_ONCE = 1 << 20
 """Rows that are sorted together: all of a partition of the numbers, which takes some 40 bytes a row."""
-
-Numbers = npt.NDArray[np.uint64]
-Tell = Callable[[float], None]
-
-
-class Noted(NamedTuple):
-    """What a part of a file came to."""
-
-    rows: int
-    """Usable ones."""
-    lines: int
-    """Of all kinds."""
-    drawn: list[Drawn]
-    bound: int
-    """Of the sample: ``Sample.bound``."""
-
-
-class Notes:
-    """Files beside each other, with a number for each usable row: its fingerprint, its prompt's, its line."""
-
-    COLUMNS = ("rows", "prompts", "lines")
-
-    def __init__(self, folder: Path, name: str) -> None:
-        self._paths = {column: folder / f"{name}.{column}" for column in self.COLUMNS}
-
-    def column(self, name: str) -> Numbers:
-        """One of the columns, on the disk."""
-        path = self._paths[name]
-        if not path.stat().st_size:
-            return np.zeros(0, dtype=np.uint64)
-        return np.memmap(path, dtype=np.uint64, mode="r")
-
-    def write(self, columns: dict[str, list[int]]) -> None:
-        for name, path in self._paths.items():
-            with path.open("ab") as out:
-                np.array(columns[name], dtype=np.uint64).tofile(out)
-
-    def take(self, later: Notes, lines: int) -> None:
-        """Append those of a later part, which has so many lines before it, and remove them there."""
-        for name, path in self._paths.items():
-            with path.open("ab") as out:
-                numbers = later.column(name)
-                for at in range(0, len(numbers), AT_ONCE):
-                    (numbers[at : at + AT_ONCE] + np.uint64(lines if name == "lines" else 0)).tofile(out)
-            later._paths[name].unlink()
-
-
-def note(path: Path, part: Part, shape: str, folder: Path, seed: int, most: int, tell: Tell | None = None) -> Noted:
-    """Read a part, write the notes on its rows into ``folder``, and draw the sample."""
-    notes, sample = Notes(folder, str(part.start)), Sample(most)
-    notes.write({name: [] for name in Notes.COLUMNS})
-    rows = lines = read = 0
-    for number, block in blocks_of(path, part):
-        lines = number
-        if block is None:
-            continue
-        lines += block.count(b"\n")
-        read += len(block)
-        columns: dict[str, list[int]] = {name: [] for name in Notes.COLUMNS}
-        wanted: list[tuple[int, int, int]] = []
-        for line, row in usable_rows(rows_of(number, block), SHAPES.get(shape)):
-            prompt, answer = said(row)
-            fingerprint = digest(prompt, answer)
-            columns["rows"].append(fingerprint)
-            columns["prompts"].append(digest(prompt) if prompt else fingerprint)
-            columns["lines"].append(line)
-            place = rank(fingerprint, seed)
-            if place < sample.bound:
-                wanted.append((place, fingerprint, line))
-        if wanted:
-            texts = block.split(b"\n")
-            for place, fingerprint, line in wanted:
-                sample.add(Drawn(place, fingerprint, line, texts[line - number]))
-        notes.write(columns)
-        rows += len(columns["rows"])
-        if tell is not None and part.start == 0:
-            tell(read)
-    return Noted(rows, lines, sample.rows(), sample.bound)
 
 
 class Repeated(NamedTuple):

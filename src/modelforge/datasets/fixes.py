@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from modelforge.datasets import codes
+from modelforge.datasets.answers import places_of
 from modelforge.datasets.content import private_spots, suspects
-from modelforge.datasets.formats import Form, Shape, look
+from modelforge.datasets.formats import Looks, Shape
 from modelforge.datasets.rewrite import Tally
 from modelforge.datasets.rows import BadLine, Row
 from modelforge.registry import Registry
@@ -29,8 +30,6 @@ _REDACTED = {
     codes.CARD_NUMBER.name: "CARD",
 }
 _KEY_END = re.compile("-----END [A-Z ]*PRIVATE KEY-----")
-_FORMS = 100
-"""Orders of fields for which their form is remembered (most files have one), and fields in such an order."""
 _BREAKS = re.compile("[\x0b\x0c\x85]")
 _CONTROLS = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufeff\ufffe\uffff]")
 
@@ -116,8 +115,7 @@ class Mender:
         """The numbers of all rows that changed."""
         self._mends = [(fix, settled(fix.mend)) for fix in FIXES if fix.name in names and fix.mend is not None]
         self._drops = "drop_bad_rows" in names
-        self._shape = shape
-        self._forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
+        self._looks = None if shape is None else Looks(shape)
         self._first, self._odd = 1, frozenset[int]()
 
     def begin(self, number: int, block: bytes) -> None:
@@ -159,16 +157,9 @@ class Mender:
         return row
 
     def _usable(self, row: Row | BadLine) -> bool:
-        if not isinstance(row, dict) or self._shape is None:
+        if not isinstance(row, dict) or self._looks is None:
             return isinstance(row, dict)
-        # The same as ``Shape.read``, without asking for every row which form its fields fit.
-        keys = tuple(row)
-        form = self._forms.get(keys)
-        if form is None:
-            form = self._shape.form_of(keys)
-            if len(self._forms) < _FORMS and len(keys) < _FORMS:
-                self._forms[keys] = form
-        return isinstance(look(row, *form), dict)
+        return isinstance(self._looks(row), dict)
 
 
 def _odd(block: bytes) -> frozenset[int]:
@@ -247,12 +238,8 @@ def _moved(old: str, new: str, answer: object, mended_answer: object, start: obj
     """Where the answer stands after: at the same one of the places where it stands."""
     if not isinstance(answer, str) or not isinstance(mended_answer, str) or not answer or not mended_answer:
         return start
-    places, mended_places = _places(old, answer), _places(new, mended_answer)
+    places, mended_places = places_of(old, answer), places_of(new, mended_answer)
     return mended_places[places.index(start)] if start in places and len(places) == len(mended_places) else start
-
-
-def _places(text: str, words: str) -> list[int]:
-    return [found.start() for found in re.finditer(f"(?={re.escape(words)})", text)]
 
 
 class Remover:

@@ -5,17 +5,26 @@ Validation counts by this rule and training reads by it, so they never disagree 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from modelforge.datasets.answers import read_answer, read_answers, read_impossible
-from modelforge.datasets.conversations import read_choice, read_conversations, read_implicit_choice, read_messages
+from modelforge.datasets.conversations import (
+    read_choice,
+    read_conversations,
+    read_implicit_choice,
+    read_messages,
+    read_preference,
+)
 from modelforge.datasets.problems import Problem, is_missing, text_problem
 from modelforge.registry import Registry
 
 MIN_EXAMPLES = 10
 """Usable rows that a dataset needs: with fewer, a held-out share says nothing."""
+
+_FORMS = 100
+"""Orders of fields for which their form is remembered (most files have one), and fields in such an order."""
 
 Row = Mapping[str, Any]
 Reader = Callable[[Row], dict[str, Any] | Problem]
@@ -58,13 +67,16 @@ class Shape:
     def form_of(self, keys: Iterable[str]) -> tuple[Form, list[str]]:
         """The form that fits a row's fields best, and which of its fields the row lacks.
 
-        A form that lacks nothing fits better than one that does; among such, the one that uses more of the row.
+        A form that lacks nothing fits better than one that does; among such, the one that uses more of the row. What is
+        optional says nothing of a row that lacks the rest.
         """
         given = set(keys)
-        form = max(
-            (form for form in self.forms if given.isdisjoint(form.absent)),
-            key=lambda form: (given.issuperset(form.fields), len(given.intersection(form.fields + form.optional))),
-        )
+
+        def fit(form: Form) -> tuple[bool, int]:
+            whole = given.issuperset(form.fields)
+            return whole, len(given.intersection(form.fields + form.optional if whole else form.fields))
+
+        form = max((form for form in self.forms if given.isdisjoint(form.absent)), key=fit)
         return form, [name for name in form.fields if name not in given]
 
     def look(self, row: Row) -> dict[str, Any] | list[Problem]:
@@ -97,23 +109,45 @@ def look(row: Row, form: Form, missing: list[str]) -> dict[str, Any] | list[Prob
     return [read] if isinstance(read, Problem) else read
 
 
-def _read_instruction(row: Row) -> dict[str, Any] | Problem:
-    """Alpaca's form: what to do, and what to do it with, a blank line between."""
-    given = row.get("input")
-    if given is None or (isinstance(given, str) and not given.strip()):
-        return {"input": row["instruction"], "output": row["output"]}
-    problem = text_problem(given)
-    if problem is not None:
-        return Problem(problem.code, f"field 'input' {problem}")
-    return {"input": f"{row['instruction']}\n\n{given}", "output": row["output"]}
+class Looks:
+    """``Shape.look`` for many rows: which form their fields fit is asked once for each order of fields."""
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
+
+    def __call__(self, row: Row) -> dict[str, Any] | list[Problem]:
+        keys = tuple(row)
+        form = self._forms.get(keys)
+        if form is None:
+            form = self._shape.form_of(keys)
+            if len(self._forms) < _FORMS and len(keys) < _FORMS:
+                self._forms[keys] = form
+        return look(row, *form)
 
 
-def _read_completion(row: Row) -> dict[str, Any]:
-    return {"input": row["prompt"], "output": row["completion"]}
+def usable_rows(rows: Iterable[tuple[int, Any]], shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Those of the rows that can be trained on, with their line numbers, as ``Shape.read`` gives them."""
+    looks = Looks(shape)
+    for line, row in rows:
+        if isinstance(row, dict) and isinstance(usable := looks(row), dict):
+            yield line, usable
 
 
-def _read_question(row: Row) -> dict[str, Any]:
-    return {"input": row["question"], "output": row["answer"]}
+def _pair(asked: str, told: str, given: str | None = None) -> Form:
+    """What is asked and what is told to it; ``given``, which may be left out, is what it is asked about, and goes a
+    blank line behind."""
+
+    def read(row: Row) -> dict[str, Any] | Problem:
+        about = row.get(given) if given is not None else None
+        if about is None or (isinstance(about, str) and not about.strip()):
+            return {"input": row[asked], "output": row[told]}
+        problem = text_problem(about)
+        if problem is not None:
+            return Problem(problem.code, f"field '{given}' {problem}")
+        return {"input": f"{row[asked]}\n\n{about}", "output": row[told]}
+
+    return Form((asked, told), () if given is None else (given,), read=read)
 
 
 _ASKED = ("context", "question")
@@ -124,9 +158,12 @@ SHAPES = Registry(
         "input_output",
         (
             Form(("input", "output")),
-            Form(("instruction", "output"), optional=("input",), read=_read_instruction),
-            Form(("prompt", "completion"), read=_read_completion),
-            Form(("question", "answer"), absent=("context",), read=_read_question),
+            _pair("instruction", "output", "input"),
+            _pair("instruction", "response", "context"),
+            _pair("prompt", "completion"),
+            replace(_pair("question", "answer"), absent=("context",)),
+            *(_pair(text, "summary") for text in ("text", "document", "article", "dialogue")),
+            _pair("article", "highlights"),
         ),
     ),
     Shape(
@@ -142,6 +179,7 @@ SHAPES = Registry(
         (
             Form(("prompt", "chosen", "rejected"), texts=(), read=read_choice),
             Form(("chosen", "rejected"), texts=(), read=read_implicit_choice),
+            Form(("input", "preferred_output", "non_preferred_output"), texts=(), read=read_preference),
         ),
     ),
     Shape(

@@ -8,15 +8,16 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from modelforge.contracts.dataset import ReadOptions, Source, Validation
 from modelforge.contracts.finding import Finding
 from modelforge.contracts.training import DEVICE_NAME
+from modelforge.datasets import codes
 from modelforge.datasets.child import ask
-from modelforge.datasets.formats import MIN_EXAMPLES, Form, Shape, look
+from modelforge.datasets.formats import MIN_EXAMPLES, Shape, usable_rows
 from modelforge.datasets.rows import open_regular, read_rows
 from modelforge.datasets.sources.kinds import check_ending
 from modelforge.datasets.validate import Report
@@ -32,7 +33,6 @@ __all__ = [
     "require_examples",
     "safe_filename",
     "to_validation",
-    "usable_rows",
 ]
 
 MAX_BYTES = 20_000_000_000
@@ -41,8 +41,6 @@ _MAX_NAME = 255
 """Bytes of a file's name on nearly every file system."""
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 """What cannot stand in a name on Windows."""
-_FORMS = 100
-"""Orders of fields for which their form is remembered (most files have one), and fields in such an order."""
 _EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories: controls, what changes the direction of writing, lone surrogates, line and paragraph ends."""
@@ -73,9 +71,12 @@ def safe_filename(raw: str) -> str:
     return name
 
 
-def require_examples(report: Report) -> None:
-    """Raises InvalidDataset, with the first problems, where too few rows can be trained on."""
-    if report.num_examples < MIN_EXAMPLES:
+def require_examples(report: Report, *, mappable: bool = False) -> None:
+    """Raises InvalidDataset, with the first problems, where too few rows can be trained on; ``mappable`` counts those
+    that can be once their columns are mapped: questions about a text that are answered in other words."""
+    told = codes.ANSWER_NOT_IN_CONTEXT.name
+    otherwise = sum(found["count"] for found in report.findings if found["code"] == told) if mappable else 0
+    if report.num_examples + otherwise < MIN_EXAMPLES:
         found = f"{report.num_examples or 'no'} usable example{'s' if report.num_examples != 1 else ''}"
         problems = "".join(f" {error}." for error in report.errors[:3])
         more = f" {len(report.errors) - 3} more kinds of problem." if len(report.errors) > 3 else ""
@@ -139,9 +140,10 @@ async def check_files(
         "reading": options.model_dump(exclude={"name"}),
         "limit": limit,
     }
-    report = None
+    report, asked = None, folder / "request.json"
     try:
-        report = Report(**await ask("datasets.check", [json.dumps(request, ensure_ascii=False)]))
+        await asyncio.to_thread(asked.write_text, json.dumps(request), "utf-8")
+        report = Report(**await ask("datasets.check", [str(asked)]))
         return report
     finally:
         if report is None and rows is not None:
@@ -156,21 +158,3 @@ def iter_rows(path: Path, shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:
     """
     with open_regular(path) as stream:
         yield from usable_rows(read_rows(stream), shape)
-
-
-def usable_rows(rows: Iterable[tuple[int, Any]], shape: Shape) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Those of the rows that can be trained on, with their line numbers, as ``Shape.read`` gives them."""
-    forms: dict[tuple[str, ...], tuple[Form, list[str]]] = {}
-    for line, row in rows:
-        if not isinstance(row, dict):
-            continue
-        # The same as ``shape.read``, without asking for every row which form its fields fit.
-        keys = tuple(row)
-        form = forms.get(keys)
-        if form is None:
-            form = shape.form_of(keys)
-            if len(forms) < _FORMS and len(keys) < _FORMS:
-                forms[keys] = form
-        usable = look(row, *form)
-        if isinstance(usable, dict):
-            yield line, usable

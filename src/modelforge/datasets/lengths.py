@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from modelforge.contracts.training import TrainingConfig
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn
 from modelforge.strategies import STRATEGIES

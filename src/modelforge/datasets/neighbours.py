@@ -1,4 +1,4 @@
-"""For each row of a sample whether any row of the dataset is nearly the same: one reading of all rows, in parts.
+"""For each row of a sample whether any row of the dataset is nearly the same, by the keys that were noted of all rows.
 
 The sample alone would not tell: of two rows that are alike it hardly ever holds both.
 """
@@ -9,24 +9,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from modelforge.datasets.duplicates import Tell
-from modelforge.datasets.fingerprints import Said, digest, said
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
-from modelforge.datasets.parts import Part, blocks_of
+from modelforge.datasets.formats import SHAPES, usable_rows
+from modelforge.datasets.lookup import Lookup
+from modelforge.datasets.notes import Notes, Tell
 from modelforge.datasets.rows import rows_of
 from modelforge.datasets.sample import Drawn
-from modelforge.datasets.similarity import BANDS, NEAR, Hashes, alike, grams, keys
+from modelforge.datasets.similarity import BANDS, NEAR, Hashes, Keys, alike, grams, keys_of, text_of
 from modelforge.worker.encoding import share
 
-BATCH = 1024
-"""Rows that are compared together."""
+_BATCH = 1 << 16
+"""Rows whose keys are looked up together."""
 ENOUGH = 32
 """Neighbours of one row after which none on the other side of the split is waited for: with a fifth held out, all of so
 many are on one side once in a thousand."""
@@ -67,15 +63,6 @@ class Neighbour:
         """Whether so many rows looked alike in vain that no more were compared."""
         return self.in_vain >= IN_VAIN
 
-    def take(self, later: Neighbour, lines: int) -> None:
-        """Add what was found in a later part of the file, which has so many lines before it."""
-        if self.line is None and later.line is not None:
-            self.line = later.line + lines
-        if self.across is None and later.across is not None:
-            self.across = later.across + lines
-        self.count += later.count
-        self.in_vain += later.in_vain
-
 
 def entry_of(drawn: Drawn, shape: str, seed: int, eval_split: float, foreign: bool) -> Entry:
     """A drawn row with its text and the side of the split that it is on."""
@@ -83,54 +70,29 @@ def entry_of(drawn: Drawn, shape: str, seed: int, eval_split: float, foreign: bo
     return Entry(drawn.fingerprint, text_of(row), share(dict(row), seed) < eval_split, foreign)
 
 
-def text_of(row: dict[str, Any]) -> str:
-    """What two rows are compared by: all of their texts."""
-    return whole(said(row))
-
-
-def whole(text: Said) -> str:
-    """The same of a row that is text already."""
-    return f"{text.prompt}\0{text.answer}"
-
-
 def find(
-    path: Path, part: Part, shape: str, entries: Sequence[Entry], split: tuple[int, float], tell: Tell | None = None
+    lookup: Lookup, notes: Notes, entries: Sequence[Entry], split: tuple[int, float], tell: Tell
 ) -> list[Neighbour]:
-    """What the rows of a part are to the sample; an entry of which enough is known is left out of the rest.
-    ``split`` is the seed of the split, and which share is held out."""
-    table = _Table(entries, *split)
-    lines: list[int] = []
-    rows: list[dict[str, Any]] = []
-    read = 0
-    for number, block in blocks_of(path, part):
-        if block is None:
-            continue
-        read += len(block)
-        for line, row in usable_rows(rows_of(number, block), SHAPES.get(shape)):
-            lines.append(line)
-            rows.append(row)
-            if len(rows) == BATCH:
-                table.look(lines, rows)
-                lines, rows = [], []
-        if tell is not None and part.start == 0:
-            tell(read)
+    """What all rows are to the sample; an entry of which enough is known is left out of the rest. ``split`` is the seed
+    of the split, and which share is held out."""
+    table = _Table(entries, lookup, notes, *split)
+    for start in range(0, len(notes.keys), _BATCH):
+        table.look(start, notes.keys[start : start + _BATCH])
+        tell(start)
         if not table.open:
             break
-    if rows:
-        table.look(lines, rows)
     return table.found
 
 
 class _Table:
     """The sample by the keys of its bands."""
 
-    def __init__(self, entries: Sequence[Entry], seed: int, eval_split: float) -> None:
+    def __init__(self, entries: Sequence[Entry], lookup: Lookup, notes: Notes, seed: int, eval_split: float) -> None:
         self.found = [Neighbour() for _ in entries]
         self.open = len(entries)
         self._entries, self._seed, self._split = entries, seed, eval_split
-        texts = [entry.text for entry in entries]
-        made = [keys(grams(texts[at : at + BATCH])) for at in range(0, len(texts), BATCH)]
-        self._keys = np.concatenate([np.zeros((0, BANDS), dtype=np.uint64), *made])
+        self._lookup, self._lines, self._rows = lookup, notes.column("lines"), notes.column("rows")
+        self._keys = keys_of([entry.text for entry in entries])
         # The runs of all would take ten times as much as their texts.
         self._set = lru_cache(_AT_HAND)(self._grams_of)
         self._own = {entry.fingerprint: number for number, entry in enumerate(entries) if not entry.foreign}
@@ -145,51 +107,49 @@ class _Table:
         self._numbers = [live[order] for order in orders]
         self._sorted = [self._keys[number, band] for band, number in enumerate(self._numbers)]
 
-    def look(self, lines: list[int], rows: list[dict[str, Any]]) -> None:
-        """Compare rows with the sample."""
+    def look(self, start: int, asked: Keys) -> None:
+        """Compare rows with the sample: those from a place on that have these keys."""
         if not self.open:
             return
-        texts = [said(row) for row in rows]
-        found = grams([whole(text) for text in texts])
-        fingerprints = [digest(*text) for text in texts]
-        own = np.array([self._own.get(each, -1) for each in fingerprints])
         hits: dict[int, list[tuple[int, int]]] = {}
-        for at, band, place in self._hits(keys(found), own):
-            hits.setdefault(at, []).append((band, place))
+        for at, band, place, alone in self._hits(asked):
+            # That a row of the sample is like itself is no hit.
+            if not alone or self._own.get(int(self._rows[start + at])) != self._numbers[band][place]:
+                hits.setdefault(at, []).append((band, place))
         for at in sorted(hits):
-            self._compare(lines[at], rows[at], fingerprints[at], found.of(at), hits[at])
+            self._compare(start + at, hits[at])
         if self.open < 0.9 * self._built:
             self._build()
 
-    def _hits(self, asked: Hashes, own: npt.NDArray[np.int64]) -> Iterator[tuple[int, int, int]]:
-        """Rows, bands, and where in a band the row's key stands. That a row of the sample is like itself is no hit."""
+    def _hits(self, asked: Keys) -> Iterator[tuple[int, int, int, bool]]:
+        """Rows, bands, where in a band the row's key stands, and whether it stands there once."""
         for band, known in enumerate(self._sorted):
-            places = np.searchsorted(known, asked[:, band])
+            wanted = asked[:, band]
+            places = np.searchsorted(known, wanted)
             places[places == len(known)] = 0
-            after = np.minimum(places + 1, len(known) - 1)
-            alone = (known[after] != asked[:, band]) | (after == places)
-            hit = (known[places] == asked[:, band]) & ~(alone & (self._numbers[band][places] == own))
-            for at in np.flatnonzero(hit):
-                yield int(at), band, int(places[at])
+            for at in np.flatnonzero(known[places] == wanted).tolist():
+                place = int(places[at])
+                yield at, band, place, place + 1 == len(known) or known[place + 1] != known[place]
 
-    def _compare(
-        self, line: int, row: dict[str, Any], fingerprint: int, found: Hashes, hits: list[tuple[int, int]]
-    ) -> None:
+    def _compare(self, place: int, hits: list[tuple[int, int]]) -> None:
+        line, fingerprint = int(self._lines[place]), int(self._rows[place])
         candidates: Counter[int] = Counter()
-        for band, place in hits:
-            candidates.update(self._in_band(band, place, line))
-        held_out = None
+        for band, at in hits:
+            candidates.update(self._in_band(band, at, line))
+        row, found, held_out = None, None, False
         # The more bands agree, the likelier it is.
         for number, _ in candidates.most_common(AT_ONCE):
             entry = self._entries[number]
             if fingerprint == entry.fingerprint and not entry.foreign:
                 continue  # itself, or a row that is the same
+            if row is None or found is None:
+                row = self._lookup.row(place)
+                found = grams([text_of(row)]).of(0)
+                held_out = share(row, self._seed) < self._split
             if alike(found, self._set(number)) < NEAR:
                 self._note(number, None, False)
-                continue
-            if held_out is None:
-                held_out = share(row, self._seed) < self._split
-            self._note(number, line, held_out != entry.held_out)
+            else:
+                self._note(number, line, held_out != entry.held_out)
 
     def _in_band(self, band: int, place: int, line: int) -> Iterator[int]:
         """Entries with the key that stands at this place, without those that are settled; of very many, some, and

@@ -10,7 +10,8 @@ import dataclasses
 import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -87,21 +88,22 @@ def _fix(plan: dict[str, Any], source: Path, target: Path) -> Revised:
     return outcome, steps
 
 
-def _without_doubles(name: str, shape: str, path: Path, outcome: Outcome, changed: Sequence[int]) -> Done:
+def _without_doubles(name: str, shape: str, path: Path, outcome: Outcome, changed: array[int]) -> Done:
     """Remove rows in place, and count them in ``outcome``; those that had ``changed`` before are removed now."""
     from modelforge.datasets import doubles  # noqa: PLC0415 - numpy and more, for this alone
 
-    find, done, before = doubles.exact if name == "drop_exact_duplicates" else doubles.near, Done(), set(changed)
+    find, done = doubles.exact if name == "drop_exact_duplicates" else doubles.near, Done()
     for _ in range(_ROUNDS):
-        lines = find(path, shape, path.parent).tolist()
-        if not lines:
+        found = find(path, shape, path.parent)
+        if not len(found):
             break
+        lines = array("q", found.tobytes())  # as numbers of Python's own they would take four times as much
         rewritten = path.with_name(f"{path.name}.without")
         removed = rewrite(path, rewritten, Remover(lines), _writing).removed
         rewritten.replace(path)
         done.removed.take(removed)
         outcome.removed.take(removed)
-        outcome.changed.drop(before.intersection(lines))
+        outcome.changed.drop(doubles.shared(found, changed))
     return done
 
 

@@ -109,6 +109,8 @@ def rows_of(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
     except UnicodeDecodeError:
         yield from _read_undecodable(number, block)
         return
+    # Each line that begins as an object has one brace for that. Where a block has few more, no line of it is deep.
+    plain = block.count(b"[") + block.count(b"{") - block.count(b"\n{") < MAX_DEPTH
     for at, line in enumerate(lines, number):
         # The quick way for what nearly every line is; everything else is looked at closely.
         try:
@@ -117,7 +119,7 @@ def rows_of(number: int, block: bytes) -> Iterator[tuple[int, Row | BadLine]]:
             row, end = None, -1
         if end != len(line) or type(row) is not dict:
             row = _parse(line)
-        elif line.count("[") + line.count("{") > MAX_DEPTH and is_deep(row):
+        elif not plain and line.count("[") + line.count("{") > MAX_DEPTH and is_deep(row):
             row = TOO_DEEP
         if row is not None:
             yield at, row if type(row) is dict else _begun(row, line)

@@ -35,7 +35,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "جواب", "إجابة", "उत्तर",
     ),
     "context": (
-        "context", "passage", "paragraph", "document", "article", "background", "kontext", "absatz", "abschnitt",
+        "context", "passage", "paragraph", "document", "article", "dialogue", "background", "kontext", "absatz",
+        "abschnitt",
         "contexto", "contexte", "contesto", "parrafo", "passaggio", "контекст", "baglam", "上下文", "文脈", "段落",
         "문맥", "سياق",
     ),
@@ -124,7 +125,11 @@ def _by_name(roles: Mapping[str, Look], rows: Sequence[Mapping[str, Any]]) -> It
     summary, text = roles.get("summary"), roles.get("text") or roles.get("context")
     chosen, rejected, system = roles.get("chosen"), roles.get("rejected"), roles.get("system")
     if question and chosen and rejected:
-        fields = {"prompt": _template(question), "chosen": _template(chosen), "rejected": _template(rejected)}
+        asked = _template(question)
+        fields = {"prompt": asked, "chosen": _template(chosen), "rejected": _template(rejected)}
+        if system and question.kind == system.kind == "text":
+            why = _because(roles, "system", "question", "chosen", "rejected")
+            yield "prompt_chosen_rejected", {**fields, "prompt": f"{_template(system)}\n\n{asked}"}, why
         yield "prompt_chosen_rejected", fields, _because(roles, "question", "chosen", "rejected")
     if question and answer and context:
         fields = {"context": _template(context), "question": _template(question), "answer": _template(answer)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ T = TypeVar("T", MetricPoint, TrainingStatus)
 KEPT = 4_000
 """Changes kept in memory, 2.6 kB each (measured); a listener that is further behind gets them from the database."""
 POINTS_PER_MESSAGE = 1000
+MESSAGE_SECONDS = 0.1
+"""Between two messages to one listener: at most ten a second."""
+MESSAGES_A_SECOND = 200
+"""To all listeners together. Each costs 0.1 ms here and as much at a client of the same machine, which trains: more
+listeners are told as much, in fewer messages (benchmarks/load.py)."""
 WRITTEN = 16
 """Messages that are kept as they were written, for the next listener who has seen the same."""
 
@@ -60,6 +66,18 @@ class Broadcast:
             self.status, self.seq = status, status.seq
         self._changed.set()
         self._changed = asyncio.Event()
+
+    @property
+    def beat(self) -> float:
+        """Seconds between two messages to one listener."""
+        return max(MESSAGE_SECONDS, self.listeners / MESSAGES_A_SECOND)
+
+    async def pause(self) -> None:
+        """Between two messages. Many listeners are told at the same moments: a core that is called away from the
+        training 200 times a second costs it more than one that is away once for as long."""
+        beat = self.beat
+        left = beat - time.monotonic() % beat if beat > MESSAGE_SECONDS else beat
+        await asyncio.sleep(max(MESSAGE_SECONDS, left))
 
     async def wait_after(self, seq: int) -> None:
         """Return as soon as there is something newer than ``seq``."""

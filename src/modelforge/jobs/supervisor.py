@@ -431,7 +431,8 @@ class Supervisor:
                 if silent:
                     because = await self._see_to_stalled(handle)
             if ended is None:
-                await asyncio.sleep(POLL_SECONDS)
+                # Nothing is told in between that a second look could find.
+                await asyncio.sleep(max(POLL_SECONDS, self.broadcast.beat / 2))
         await to_thread.run_sync(handle.sweep)
         await self._catch_up(job_id)
         settle = partial(

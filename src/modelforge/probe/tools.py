@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.rows import open_regular, read_blocks, rows_of
 from modelforge.errors import InvalidRequest
 from modelforge.probe.order import Order

@@ -15,8 +15,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple, Self, TypeAlias
 
 from modelforge.contracts.training import TrainingConfig
-from modelforge.datasets.formats import SHAPES
-from modelforge.datasets.ingest import usable_rows
+from modelforge.datasets.formats import SHAPES, usable_rows
 from modelforge.datasets.rows import rows_of
 from modelforge.strategies import STRATEGIES
 from modelforge.tasks import TASKS

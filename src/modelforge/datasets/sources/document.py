@@ -6,13 +6,14 @@ line is ever held; a value that cannot be read is skipped by its brackets, and t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from modelforge.datasets.problems import type_name
+from modelforge.datasets.problems import shown, type_name
 from modelforge.datasets.rows import MAX_LINE
 from modelforge.datasets.sources.base import Item, Reading, Table
 from modelforge.datasets.sources.encoding import MARK, detect, open_text
@@ -24,13 +25,19 @@ from modelforge.datasets.sources.faults import (
     TORN,
     Fault,
     not_json,
+    too_few,
+    too_many,
     undecodable,
 )
 from modelforge.datasets.sources.spool import Spool
 from modelforge.errors import InvalidDataset
 
 WRAPPERS = ("data", "rows", "train", "examples", "records", "items", "instances", "dataset")
-"""Fields in which an object holds a list of rows: SQuAD's ``data``, and those of other collections."""
+"""Fields in which an object holds a list of rows: SQuAD's ``data``, and those of other collections. Any other name will
+do where there is no second such list, and the object is no row itself."""
+_SPLIT = {"columns", "data"}
+_ROWS_OF_CHATS = {"messages", "conversations", "prompt", "chosen", "rejected", "tools"}
+"""Fields that are lists of objects in a row."""
 _COLUMNS = 200
 """That an object of columns may have: each lies in a file of its own while they are read."""
 _PIECE = 1 << 18
@@ -91,10 +98,17 @@ class _Document:
             yield from self._large()
         elif isinstance(value, Fault) or not first or self._peek():
             yield value
-        elif (rows := next((value[name] for name in WRAPPERS if is_rows(value.get(name))), None)) is not None:
-            self._notes.append("the rows are those of the list in it")
-            for row in rows:
+        elif _is_split(value):
+            yield from self._split(value["columns"], value["data"])
+        elif (name := _list_of_rows(value)) is not None:
+            others = [shown(other) for other in value if other != name and is_rows(value[other])]
+            more = f"; left out: {', '.join(others)}" if others else ""
+            self._notes.append(f"the rows are those of the list {shown(name)} in it{more}")
+            for row in value[name]:
                 yield from self._unfold(row)
+        elif (rows := _keyed(value)) is not None:
+            self._notes.append("an object of rows, each under a key of its own, which is left out")
+            yield from rows
         elif columns := _columns(value):
             self._notes.append("an object of columns, each a list: its n-th values are row n")
             lengths = {len(values) for values in columns.values()}
@@ -107,36 +121,50 @@ class _Document:
 
     def _large(self) -> Iterator[Item]:
         """An object that is too long to be a row, read field by field."""
-        self._take("{")
         spools: dict[str, Spool] = {}
+        labels: dict[str, str] = {}
         try:
-            while self._peek() not in ("}", ""):
-                name = self._value()
-                if not isinstance(name, str):
-                    raise InvalidDataset("the file is an object of JSON whose fields cannot be read")
-                self._take(":")
-                if name in WRAPPERS and self._peek() == "[":
-                    self._notes.append(f"the rows are those of the list '{name}' in it")
+            for name in self._names():
+                # Behind the names of columns may come rows that are lists.
+                if name in WRAPPERS and self._peek() == "[" and "columns" not in spools:
+                    self._notes.append(
+                        f"the rows are those of the list {shown(name)} in it; what stands behind it is not read"
+                    )
                     yield from self._list(self._unfold)
                     self._text, self._at, self._ended = "", 0, True
                     return
-                if self._peek() == "[":
+                if self._peek() in "[{":
                     if len(spools) == _COLUMNS:
                         raise InvalidDataset(
                             f"the file is an object of more than {_COLUMNS} columns; write it as a list of objects"
                         )
-                    spool = spools[name] = Spool()
-                    for value in self._list(lambda value: iter([value])):
-                        if isinstance(value, Fault):
-                            raise InvalidDataset(f"column '{name}' has a value that cannot be read: {value.message}")
-                        spool.add(json.dumps(value).encode())
+                    if name in spools:
+                        raise InvalidDataset(f"the file is an object of JSON with two fields {shown(name)}")
+                    spools[name] = spool = Spool()
+                    if self._peek() == "[":
+                        self._spool(spool, name, self._list(lambda value: iter([value])))
+                    else:
+                        labels[name] = self._labelled(spool, name)
                 elif isinstance(self._value(), Fault):
-                    raise InvalidDataset(f"the file is one object of JSON, and its field '{name}' cannot be read")
-                if self._peek() == ",":
-                    self._take(",")
-            self._take("}")
-            if not spools:
-                raise InvalidDataset("the file is one object of JSON, and no field of it is a list of rows")
+                    raise InvalidDataset(f"the file is one object of JSON, and its field {shown(name)} cannot be read")
+            if labels.keys() != spools.keys():  # objects beside columns say something of the file
+                for name in labels:
+                    spools.pop(name).close()
+                labels.clear()
+            if not spools or len(set(labels.values())) > 1:
+                raise InvalidDataset(
+                    "the file is one object of JSON, and no field of it is a list of rows; write it as such a list"
+                )
+            whole = "data" if spools.keys() >= _SPLIT else next(iter(spools)) if len(spools) == 1 else ""
+            begins = spools[whole][0][:1] if whole and len(spools[whole]) else b""
+            if begins == b"[" and whole == "data":
+                yield from self._split(map(json.loads, spools["columns"]), map(json.loads, spools["data"]))
+                return
+            if begins == b"{":
+                self._notes.append(f"the rows are those of the list {shown(whole)} in it")
+                for cell in spools[whole]:
+                    yield from self._unfold(json.loads(cell))
+                return
             if len({len(spool) for spool in spools.values()}) > 1:
                 raise InvalidDataset(_unequal({name: len(spool) for name, spool in spools.items()}))
             self._notes.append("an object of columns, each a list: its n-th values are row n")
@@ -145,6 +173,49 @@ class _Document:
         finally:
             for spool in spools.values():
                 spool.close()
+
+    def _split(self, columns: Iterable[Any], data: Iterable[Any]) -> Iterator[Item]:
+        """Pandas' third way: the names of the columns once, and each row a list."""
+        self._notes.append("an object with the names of columns, and rows that are lists")
+        names = [name if isinstance(name, str) else json.dumps(name) for name in columns]
+        for cells in data:
+            if type(cells) is not list:
+                yield Fault("not_an_object", f"{type_name(cells)}, not an object")
+            elif len(cells) != len(names):
+                yield (too_many if len(cells) > len(names) else too_few)(len(cells), len(names))
+            else:
+                yield dict(zip(names, cells, strict=True))
+
+    def _names(self) -> Iterator[str]:
+        """The names of an object's fields. Who asks for the next one has read the value of the one before."""
+        self._take("{")
+        while self._peek() not in ("}", ""):
+            name = self._value()
+            if not isinstance(name, str):
+                raise InvalidDataset("the file is an object of JSON whose fields cannot be read")
+            self._take(":")
+            yield name
+            if self._peek() == ",":
+                self._take(",")
+        self._take("}")
+
+    def _spool(self, spool: Spool, name: str, values: Iterator[Any]) -> None:
+        for value in values:
+            if isinstance(value, Fault):
+                raise InvalidDataset(f"column {shown(name)} has a value that cannot be read: {value.message}")
+            spool.add(json.dumps(value).encode())
+
+    def _labelled(self, spool: Spool, name: str) -> str:
+        """Take the values of a column as pandas writes it, an object; a digest of the labels of its rows."""
+        digest = hashlib.blake2b()
+
+        def values() -> Iterator[Any]:
+            for label in self._names():
+                digest.update(json.dumps(label).encode())
+                yield self._value(skipping=True)
+
+        self._spool(spool, name, values())
+        return digest.hexdigest()
 
     def _list(self, each: Callable[[Any], Iterator[Any]]) -> Iterator[Any]:
         """What ``each`` makes of every element of the list that begins here."""
@@ -272,20 +343,42 @@ def is_rows(value: object) -> bool:
     return type(value) is list and bool(value) and type(value[0]) is dict
 
 
+def _is_split(value: dict[str, Any]) -> bool:
+    return value.keys() >= _SPLIT and all(type(value[name]) is list for name in _SPLIT) and not is_rows(value["data"])
+
+
+def _list_of_rows(value: dict[str, Any]) -> str | None:
+    """The field in which an object holds the rows."""
+    held = [name for name, each in value.items() if is_rows(each)]
+    usual = next((name for name in WRAPPERS if name in held), None)
+    return usual or (held[0] if len(held) == 1 and held[0] not in _ROWS_OF_CHATS else None)
+
+
 def holds_rows(value: dict[str, Any]) -> bool:
-    """Whether an object is a whole dataset: it has a list of rows in it, or consists of columns."""
-    return any(is_rows(value.get(name)) for name in WRAPPERS) or _columns(value) is not None
+    """Whether an object is a whole dataset: it has a list of rows in it, or consists of columns, or of rows."""
+    return _is_split(value) or any(look(value) is not None for look in (_list_of_rows, _columns, _keyed))
 
 
 def _columns(value: dict[str, Any]) -> dict[str, list[Any]] | None:
-    """Columns as lists, or as pandas writes them: objects from a row's label to its value."""
+    """Columns as lists, or as pandas writes them: objects from a row's label, which is a number, to its value."""
     values = list(value.values())
     if values and all(type(column) is list for column in values) and not any(map(is_rows, values)):
         return value
-    labels = [str(label) for label in range(len(values[0]))] if values and type(values[0]) is dict else []
-    if labels and all(type(column) is dict and list(column) == labels for column in values):
+    labels = list(values[0]) if values and type(values[0]) is dict else []
+    if (
+        all(map(str.isdecimal, labels))
+        and labels
+        and all(type(each) is dict and list(each) == labels for each in values)
+    ):
         return {name: list(column.values()) for name, column in value.items()}
     return None
+
+
+def _keyed(value: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Rows of the same fields, each under a key: ``{"q1": {"question": …}, "q2": …}``."""
+    rows = list(value.values())
+    alike = len(rows) > 1 and all(type(row) is dict and row and row.keys() == rows[0].keys() for row in rows)
+    return rows if alike and not all(map(str.isdecimal, rows[0])) else None
 
 
 def _unequal(lengths: dict[str, int]) -> str:

@@ -21,7 +21,7 @@ from modelforge.datasets.rows import MAX_LINE
 from modelforge.datasets.sources.archive import check_directory, readable
 from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
-from modelforge.datasets.sources.grid import Cells
+from modelforge.datasets.sources.grid import Cells, Flawed, Record
 from modelforge.datasets.sources.sheets import Sheet, tables
 from modelforge.datasets.sources.spool import Spool
 from modelforge.errors import InvalidDataset
@@ -33,9 +33,16 @@ _PART = 16_000_000
 """Bytes of a part that is read whole: the list of sheets, the formats of cells."""
 _DATES = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 """Numbers of the built-in formats that show dates and times."""
-_LITERAL = re.compile(r'"[^"]*"|\[(?!h|m|s)[^\]]*\]|\\.|_.', re.IGNORECASE)
+_LITERAL = re.compile(r'"[^"]*"|\[(?!(?:h+|m+|s+)\])[^\]]*\]|\\.|_.', re.IGNORECASE)
 """In a format: quoted words, colours and places, escaped signs."""
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\b[^>]{0,100}?\bref="([A-Z]{1,3})([0-9]{1,7}):[A-Z]{1,3}([0-9]{1,7})"')
+_REACH = 200
+"""Bytes that such an element has at most."""
+_MERGES, _REACHING = 100_000, 100
+"""Rows in which merged cells may begin, and those that may reach into one row."""
+Merged = dict[int, dict[int, int]]
+"""Rows, each with the columns of the merged cells that begin in it, and their last rows."""
 _REFERENCE = re.compile(r"([A-Z]{1,3})[0-9]+")
 
 
@@ -63,9 +70,26 @@ def _tables(archive: zipfile.ZipFile, reading: Reading) -> Iterator[Table]:
         texts.close()
 
 
-def _records(archive: zipfile.ZipFile, part: str, book: _Book, texts: Spool) -> Iterator[Cells | Fault | None]:
+def _records(archive: zipfile.ZipFile, part: str, book: _Book, texts: Spool) -> Iterator[Record]:
+    if part not in book.merged:
+        with archive.open(part) as stream:
+            book.merged[part] = _merged(stream)
     with archive.open(part) as stream:
-        yield from _Rows(book, texts).read(stream)
+        yield from _Rows(book, texts, book.merged[part]).read(stream)
+
+
+def _merged(stream: IO[bytes]) -> Merged:
+    """The cells of a sheet that reach over several rows, which stand in it behind all rows."""
+    merged: Merged = {}
+    rest = b""
+    while piece := stream.read(_PIECE):
+        piece = rest + piece
+        for found in _MERGED.finditer(piece) if b"mergeCell" in piece else ():
+            first, last = int(found[2]), int(found[3])
+            if first < last and (first in merged or len(merged) < _MERGES):
+                merged.setdefault(first, {})[_column(found[1].decode())] = last
+        rest = piece[-_REACH:]
+    return merged
 
 
 class _Book:
@@ -78,6 +102,8 @@ class _Book:
         """Whether the n-th style shows a date."""
         self.sheets: list[tuple[str, str, bool]] = []
         """Each one's name, its part of the archive, and whether it is hidden."""
+        self.merged: dict[str, Merged] = {}
+        """By parts, once they were looked through."""
         parts: dict[str, str] = {}
 
         def relation(name: str, given: dict[str, str]) -> None:
@@ -207,15 +233,19 @@ class _Texts:
 class _Rows:
     """A sheet's XML: rows of cells."""
 
-    def __init__(self, book: _Book, texts: Spool) -> None:
+    def __init__(self, book: _Book, texts: Spool, merged: Merged) -> None:
         self._book = book
         self._texts = texts
-        self._done: list[Cells | Fault | int | None] = []
+        self._merged = merged
+        self._reaching: dict[int, tuple[int, str]] = {}
+        """Of merged cells, by their columns: the last row, and what they hold."""
+        self._done: list[Record | int] = []
         """Rows that were read, and how many were left out between them."""
         self._next = 1
         self._number = 0
         self._cells: Cells = []
         self._fault: Fault | None = None
+        self._faults: dict[int, Fault] = {}
         self._column = 0
         self._place = ""
         self._kind = self._style = ""
@@ -223,7 +253,7 @@ class _Rows:
         self._pieces: list[str] = []
         self._size = 0
 
-    def read(self, stream: IO[bytes]) -> Iterator[Cells | Fault | None]:
+    def read(self, stream: IO[bytes]) -> Iterator[Record]:
         """Rows that the sheet leaves out come as None, so that the n-th is row n."""
         parser = _parser()
         parser.StartElementHandler = self._start
@@ -235,7 +265,7 @@ class _Rows:
         parser.Parse(b"", True)
         yield from self._take()
 
-    def _take(self) -> Iterator[Cells | Fault | None]:
+    def _take(self) -> Iterator[Record]:
         for entry in self._done:
             if isinstance(entry, int):
                 yield from repeat(None, entry)
@@ -255,7 +285,7 @@ class _Rows:
         elif name == "row":
             number = given.get("r", "")
             self._number = int(number) if number.isdecimal() and len(number) < 8 else self._next
-            self._cells, self._column, self._fault, self._size = [], 0, None, 0
+            self._cells, self._column, self._fault, self._faults, self._size = [], 0, None, {}, 0
         elif name == "f":
             self._formula = True
         elif name == "rPh":
@@ -283,19 +313,19 @@ class _Rows:
         if self._column > _COLUMNS or self._fault is not None:
             return
         if self._formula and not text and self._kind != "str":
-            self._fault = NO_VALUE._replace(place=f"cell {self._place}" if self._place else "")
+            self._faults[self._column - 1] = NO_VALUE._replace(place=f"cell {self._place}" if self._place else "")
+        elif self._kind == "e":
+            self._faults[self._column - 1] = CELL_ERROR._replace(place=f"{text[:20]} in cell {self._place}")
+        elif text:
+            self._put(self._told(text))
+
+    def _put(self, text: str) -> None:
+        self._size += len(text)
+        if self._size > MAX_LINE:
+            self._fault = TOO_LONG
             return
-        if self._kind == "e":
-            self._fault = CELL_ERROR._replace(place=f"{text[:20]} in cell {self._place}")
-            return
-        if text:
-            told = self._told(text)
-            self._size += len(told)
-            if self._size > MAX_LINE:
-                self._fault = TOO_LONG
-                return
-            self._cells += [""] * (self._column - 1 - len(self._cells))
-            self._cells[self._column - 1 :] = [told]
+        self._cells += [""] * (self._column - 1 - len(self._cells))
+        self._cells[self._column - 1 :] = [text]
 
     def _end_row(self) -> None:
         if not self._next <= self._number <= _ROWS:
@@ -303,7 +333,26 @@ class _Rows:
         if self._number > self._next:
             self._done.append(self._number - self._next)
         self._next = self._number + 1
-        self._done.append(self._fault or self._cells or None)
+        if self._merged:
+            self._spread()
+        if self._faults and self._fault is None:
+            self._done.append(Flawed(self._cells, self._faults))
+        else:
+            self._done.append(self._fault or self._cells or None)
+
+    def _spread(self) -> None:
+        """A cell that reaches over several rows says the same of each; a row of nothing else is none."""
+        for column, last in self._merged.get(self._number, {}).items():
+            if column <= len(self._cells) and len(self._reaching) < _REACHING:
+                self._reaching[column] = last, self._cells[column - 1]
+        for column, (last, text) in sorted(self._reaching.items()):
+            if last < self._number:
+                del self._reaching[column]
+            elif any(self._cells) and not any(self._cells[column - 1 : column]):
+                after = self._cells[column:]
+                self._column = column
+                self._put(text)
+                self._cells += after
 
     def _told(self, text: str) -> str:
         if self._kind == "s":
@@ -333,8 +382,9 @@ def _number(text: str, dated: bool, from_1904: bool) -> str:
         value = float(text)
     except ValueError:
         return text
-    if dated and 0 <= value < 2_958_466:  # up to the year 9999
-        return _date(value, from_1904)
+    if dated and value >= 0:
+        with suppress(OverflowError):  # beyond the year 9999
+            return _date(value, from_1904)
     return number_told(value)
 
 

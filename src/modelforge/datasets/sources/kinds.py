@@ -105,7 +105,8 @@ def kind_of(path: Path, name: str, encoding: str | None) -> Kind:
         raise UnsupportedMedia(f"{_ending(name)}. {READABLE}")
     if named.name in ("parquet", "excel", "excel97"):
         raise InvalidDataset(
-            f"the file is called {ending} and is none: it does not begin like one"
+            f"the file is called {ending} and is none: it does not begin like one. Where it is a table or a page under "
+            "another name, as many a site's export is, open it in a spreadsheet and save it as .xlsx or CSV"
             if head
             else f"the file is empty. {READABLE}"
         )

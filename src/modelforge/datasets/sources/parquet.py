@@ -50,7 +50,8 @@ def _items(file: Any, schema: pa.Schema, arrow: Any) -> Iterator[Item]:
             rows = batch.to_pylist(maps_as_pydicts="lossy")
             done += len(rows)
             yield from rows if plain else map(_told, rows)
-    except (arrow.ArrowException, OSError, ValueError) as error:
+    # Arrow has dates that Python has not, and keys of maps.
+    except (arrow.ArrowException, OSError, ValueError, OverflowError, TypeError) as error:
         raise InvalidDataset(
             f"the Parquet file breaks off after row {done}: {_words(error)}. Send it again, or write it anew"
         ) from error
