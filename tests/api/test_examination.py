@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from modelforge.store.database import Database
+from modelforge.store.tables import DatasetRow
 from tests.datasets.planted import planted
 from tests.live import LiveServer, jsonl, rows, until
 
@@ -81,6 +84,11 @@ def test_two_datasets_are_looked_at_beside_each_other(server: LiveServer) -> Non
         ({"model_name": "modelforge-starter", "strategy": "dpo"}, 400, "has the fields input and output"),
         ({"near_duplicate": "all"}, 400, "near_duplicates"),
         ({"sample": 5}, 400, "sample"),
+        ({"version": 10**30}, 400, "version: must be less"),
+        ({"against": "asked.jsonl", "against_version": 10**30}, 400, "against_version: must be less"),
+        ({"against": "x" * 5000}, 400, "against: must have at most"),
+        ({"model_name": "x" * 2000}, 400, "model_name: must have at most"),
+        ({"model_name": "modelforge-starter", "max_seq_length": 2**21}, 400, "max_seq_length: must be less"),
     ],
 )
 def test_what_cannot_be_asked(server: LiveServer, body: dict[str, Any], status: int, words: str) -> None:
@@ -105,3 +113,27 @@ def test_a_secret_is_told_of_and_not_told(server: LiveServer, tmp_path: Path) ->
     whole = str(reply) + str(server.get("/api/datasets/secret.jsonl"))
     assert key not in whole and mail not in whole
     assert "AKIA****************" in told["secret"]["excerpt"]
+
+
+def test_a_task_and_a_strategy_that_never_go_together(server: LiveServer) -> None:
+    """By the fields the strategy is dpo, which no summary is learnt with."""
+    server.upload("pairs.jsonl", jsonl([{"prompt": f"{n}?", "chosen": "a", "rejected": "b"} for n in range(20)]))
+    asked = {"model_name": "modelforge-starter", "task": "summarization"}
+    refusal = server.post("/api/datasets/pairs.jsonl/check", asked, 400)
+    assert "text-generation" in refusal["detail"]
+
+
+def test_what_was_found_goes_with_the_dataset(server: LiveServer) -> None:
+    """It shows rows."""
+    server.upload("gone.jsonl", jsonl([*rows(20), {"input": "known to nobody"}]))
+    ended(server, server.post("/api/datasets/gone.jsonl/check", {}, 202))
+    database = Database(server.home / "modelforge.db")
+    chosen = select(DatasetRow).where(DatasetRow.filename == "gone.jsonl")
+    with database.session() as session:
+        row = session.scalars(chosen).one()
+        assert "known to nobody" in str(row.report) and row.examination is not None
+    server.call("DELETE", "/api/datasets/gone.jsonl")
+    with database.session() as session:
+        row = session.scalars(chosen).one()
+        assert (row.deleted, row.report, row.examination, row.change) == (True, {}, None, {})
+    database.close()

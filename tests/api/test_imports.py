@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
@@ -15,10 +16,13 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from modelforge.api.app import create_app
-from modelforge.api.imports import FETCHING
+from modelforge.api.imports import FETCHING, source_of
+from modelforge.contracts.imports import ImportRequest
+from modelforge.datasets.child import no_progress
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import RESERVED
 from modelforge.datasets.validate import validate
+from modelforge.errors import InvalidRequest, NotFound
 from modelforge.samples import FOLDER, SAMPLES, file_of, readme
 from modelforge.settings import Settings, load_settings
 from modelforge.store.tables import DatasetRow
@@ -102,6 +106,7 @@ def test_all_of_a_folder_that_can_be_read_is_one_dataset(client: TestClient, use
     kept = row_of(client, "all of it.jsonl")
     assert [json.loads(line) for line in Path(kept.path).read_text().splitlines()] == rows(30)
     assert kept.change["details"]["left_out"] == [".hidden.jsonl", "inner", "notes.md"]
+    assert kept.change["summary"] == f"3 files of the folder {folder}, without 3 other things in it"
     parts = operation["result"]["validation"]["source"]["parts"]
     assert [(part["name"], part["rows"]) for part in parts] == [("1.jsonl", 10), ("2.csv", 10), ("3.jsonl", 10)]
 
@@ -149,6 +154,32 @@ def test_only_what_the_server_reads_for_one(client: TestClient, settings: Settin
     assert bring(client, path=str(folder))["result"]["num_examples"] == 40
 
 
+def test_a_link_has_its_own_name(client: TestClient, user: Path) -> None:
+    """As in the hub's cache, where a file is a link to one that is called by its digest."""
+    (user / "blobs").mkdir()
+    (user / "blobs" / "3f9a1c5b").write_bytes(jsonl(rows(20)))
+    (user / "train.jsonl").symlink_to(user / "blobs" / "3f9a1c5b")
+    assert bring(client, path="~/train.jsonl")["result"]["filename"] == "train.jsonl"
+    (user / "folder").mkdir()
+    (user / "folder" / "train.jsonl").symlink_to(user / "blobs" / "3f9a1c5b")
+    assert bring(client, path="~/folder")["result"]["validation"]["source"] is not None
+
+
+def test_what_became_a_link_out_of_the_roots_is_not_read(settings: Settings, user: Path, tmp_path: Path) -> None:
+    """Between the request and its turn, which may be long."""
+    (tmp_path / "secret.jsonl").write_bytes(jsonl(rows(20)))
+    (user / "rows.jsonl").write_bytes(jsonl(rows(20)))
+    source = source_of(ImportRequest(path=str(user / "rows.jsonl")), [user], 10**9)
+    (user / "rows.jsonl").unlink()
+    (user / "rows.jsonl").symlink_to(tmp_path / "secret.jsonl")
+    with pytest.raises(InvalidRequest, match="lies outside"):
+        asyncio.run(source.bring(tmp_path, no_progress))
+    (user / "rows.jsonl").unlink()
+    with pytest.raises(NotFound, match="is gone"):
+        asyncio.run(source.bring(tmp_path, no_progress))
+    assert not list(tmp_path.glob("0*"))
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes among its files")
 def test_pipes_hang_nothing(client: TestClient, user: Path) -> None:
     os.mkfifo(user / "pipe.jsonl")
@@ -160,6 +191,7 @@ def test_pipes_hang_nothing(client: TestClient, user: Path) -> None:
 
 def test_what_is_not_there_or_is_no_data(client: TestClient, settings: Settings, user: Path) -> None:
     assert "no file or folder" in refusal(client, 404, path="~/none.jsonl")
+    assert "sheet: must have at most" in refusal(client, sample="demo", sheet="x" * 200_000)
     (user / "picture.png").write_bytes(b"x")
     assert "'.png'" in refusal(client, 415, path="~/picture.png")
     (user / "empty").mkdir()

@@ -252,11 +252,15 @@ def test_the_sweep_at_the_start(settings: Settings) -> None:
 def test_the_sweep_goes_on_while_the_server_runs(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resumable, "SWEEP_SECONDS", 0.05)
     short = settings.model_copy(update={"upload_expiry_hours": 0.5 / 3600})
+    settings.make_folders()
+    stray = settings.uploads / ".DS_Store"  # a file manager's, older than any upload may be
+    stray.touch()
+    os.utime(stray, (0, 0))
     with TestClient(create_app(short), base_url="http://localhost", client=("127.0.0.1", 5)) as client:
         where = begin(client, 100).headers["location"]
         assert client.head(where).status_code == 200
         until(lambda: client.head(where).status_code == 404, 10)
-        assert list(settings.uploads.iterdir()) == []
+        assert list(settings.uploads.iterdir()) == [stray]
 
 
 def test_no_more_at_once_than_may(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:

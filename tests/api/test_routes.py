@@ -306,3 +306,9 @@ def test_the_lock_names_a_server_only_while_it_lives(settings: Settings) -> None
         (settings.home / "server.json").write_text("{")
         with pytest.raises(Conflict, match="another ModelForge uses"):
             check_home(settings)
+
+
+def test_every_route_that_takes_a_body_says_that_it_may_be_too_large(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    silent = [path for path, routes in paths.items() if "post" in routes and "413" not in routes["post"]["responses"]]
+    assert silent == []

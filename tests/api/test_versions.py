@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 from starlette.testclient import TestClient
 
 from modelforge.api.app import create_app
 from modelforge.api.keep import keep
 from modelforge.contracts.dataset import Change
+from modelforge.contracts.version import EditRequest
 from modelforge.datasets.validate import validate
 from modelforge.errors import Conflict, NotFound
 from modelforge.settings import Settings, load_settings
@@ -181,12 +184,12 @@ def test_nobodys_edits_are_lost(faq: Dataset, settings: Settings) -> None:
     written.write_bytes(jsonl(rows(11)))
     before = files(settings)
     with pytest.raises(Conflict, match="newer version"):
-        keep(here, written, "faq.jsonl", validate(written), Change(how="edit", summary=""), first)
+        asyncio.run(keep(here, written, "faq.jsonl", validate(written), Change(how="edit", summary=""), first))
     assert files(settings) <= before
     written.write_bytes(jsonl(rows(11)))
     faq.client.delete("/api/datasets/faq.jsonl")
     with pytest.raises(NotFound):
-        keep(here, written, "faq.jsonl", validate(written), Change(how="fix", summary=""), first)
+        asyncio.run(keep(here, written, "faq.jsonl", validate(written), Change(how="fix", summary=""), first))
 
 
 @pytest.mark.parametrize(
@@ -204,6 +207,14 @@ def test_nobodys_edits_are_lost(faq: Dataset, settings: Settings) -> None:
 )
 def test_edits_that_cannot_be_are_refused(faq: Dataset, body: Any, said: str) -> None:
     assert said in faq.begin("edits", body, status=400)["detail"]
+
+
+def test_a_row_named_twice_among_very_many_is_found_at_once() -> None:
+    """On the event loop: what grows with the square of their number would stop the server for hours."""
+    begun = time.monotonic()
+    with pytest.raises(ValidationError, match="row 300000 is named twice"):
+        EditRequest(version=1, deletes=[*range(1, 300_001), 300_000])
+    assert time.monotonic() - begun < 5
 
 
 def test_a_row_that_is_not_there_cannot_change(faq: Dataset, settings: Settings) -> None:
@@ -333,6 +344,15 @@ def test_a_mapping_is_suggested_applied_and_offered_again(client: TestClient) ->
     assert again["mapping"] == own and "before" in again["reason"]
     same = {"shape": "input_output", "fields": {"input": "{input}", "output": "{output}"}}
     assert not dataset.make("mapping", {"version": 2, **same})["made"]
+
+
+def test_columns_are_known_from_few_rows_where_they_are_large(client: TestClient) -> None:
+    """The server holds them: two hundred of the longest would be gigabytes."""
+    large = [{"frage": f"{i}? " + "x" * 1_500_000, "antwort": "y"} for i in range(12)]
+    dataset = Dataset(client, large, "large.jsonl")
+    found = dataset.get("/mapping")
+    assert found["suggestions"][0]["looked_at"] < 5
+    assert [column["name"] for column in found["columns"]] == ["frage", "antwort"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from modelforge.cli.app import run
-from modelforge.cli.versions import _cell
+from modelforge.cli.versions import _beside, _cell
 from tests.cli.program import document, modelforge
 from tests.live import jsonl
 
@@ -31,6 +31,7 @@ def test_a_table_becomes_rows_by_and_by(home: Path) -> None:
     fixes = ("trim_whitespace", "drop_bad_rows", "drop_exact_duplicates")
     tried = modelforge("datasets", "fix", "faq.jsonl", *fixes, "--dry-run", home=home).stdout
     assert "Would be: 2 rows removed, 12 changed; 12 usable examples." in tried and "Um 0 Uhr." in tried
+    assert "- output" in tried and "- input" not in tried and "{" not in tried and "Nothing was changed" in tried
     fixed = modelforge("datasets", "fix", "faq.jsonl", *fixes, home=home)
     assert "Made version 3 of faq.jsonl: 2 rows removed, 12 changed." in fixed.stdout, fixed.stderr
     again = modelforge("datasets", "fix", "faq.jsonl", *fixes, home=home).stdout
@@ -71,6 +72,7 @@ def test_a_table_becomes_rows_by_and_by(home: Path) -> None:
         (("edit", "faq.jsonl", "--append", "{"), "not JSON"),
         (("map", "faq.jsonl", "--field", "input={x}"), "--field needs --shape"),
         (("rows", "faq.jsonl"), "there is no dataset 'faq.jsonl'"),
+        (("check", "faq.jsonl"), "there is no file 'faq.jsonl' here, and there is no dataset 'faq.jsonl'"),
     ],
 )
 def test_what_cannot_be_is_told_in_two_lines(
@@ -79,6 +81,35 @@ def test_what_cannot_be_is_told_in_two_lines(
     assert run(["--home", str(tmp_path), "datasets", *words]) == 1
     told = capsys.readouterr().err
     assert len(told.splitlines()) == 2 and said in told
+
+
+def test_each_command_says_what_comes_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def said(*words: str) -> str:
+        run(["--home", str(tmp_path / "home"), "datasets", *words])
+        return " ".join(capsys.readouterr().out.split())
+
+    table = [{"Kundenfrage": f"Wann am {i}.?", "Antwort": f" Um {i} Uhr. "} for i in range(12)]
+    file = tmp_path / "two words.jsonl"
+    file.write_bytes(jsonl([*table, {"Kundenfrage": "Warum?"}]))
+    assert f"datasets add '{file}'" in said("check", str(file))
+    added = said("add", str(file))
+    assert "datasets map 'two words.jsonl'" in added and "datasets fix" not in added and "train --dataset" not in added
+    assert "13 rows, of which none can be trained on before its columns are mapped" in added
+    assert "datasets map 'two words.jsonl' --apply 1" in said("map", file.name)
+    mapped = said("map", file.name, "--apply", "1")
+    assert "datasets fix 'two words.jsonl'" in mapped
+    assert "train --dataset 'two words.jsonl' --model-name modelforge-starter --task text-generation" in mapped
+    offered = said("fix", file.name)
+    assert "fix 'two words.jsonl' trim_whitespace drop_bad_rows --dry-run" in offered
+    assert "check 'two words.jsonl' --near-duplicates all" in offered
+
+
+def test_two_texts_are_shown_where_they_begin_to_differ() -> None:
+    one, other = _beside("x" * 1000 + "yes" + "z" * 1000, "x" * 1000 + "no")
+    assert one == "…" + "x" * 60 + "yes" + "z" * 435 + "…" and other == "…" + "x" * 60 + "no"
+    assert _beside("a", None) == ("a", None) and _beside("a b", "a c") == ("a b", "a c")
+    assert _beside("x" * 600, "y")[0] == "x" * 499 + "…"
+    assert _beside(1, "1") == ("1", '"1"') and _beside({"a": 1}, None) == ('{"a": 1}', None)
 
 
 def test_long_values_are_shortened() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,28 @@ def test_a_run_gets_its_own_copy_of_its_data(tmp_path: Path) -> None:
     with pytest.raises(InvalidDataset, match="changed while it was read"):
         preflight.place_dataset(ref, tmp_path / "copy2.jsonl", settings)
     assert not (tmp_path / "copy2.jsonl").exists()
+
+
+def test_data_that_is_deleted_meanwhile_is_told_of(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path / "home")
+    path = settings.datasets / "gone" / "rows.jsonl"
+    ref = DatasetRef(name="rows", path=str(path), sha256="", num_examples=10, shape="input_output")
+    with pytest.raises(NotFound, match="'rows' was deleted while the run was being made"):
+        preflight.place_dataset(ref, tmp_path / "copy.jsonl", settings)
+
+
+def test_one_line_may_be_the_whole_file(tmp_path: Path) -> None:
+    """It is not read, so it is not held either."""
+    path = tmp_path / "rows.jsonl"
+    with path.open("wb") as file:
+        file.write(b'{"input": "x"}\n' * 10 + b"y" * 99 + b"\n")
+        file.truncate(600_000_000)
+    tracemalloc.start()
+    try:
+        assert preflight._longest_line(path) == 99
+        assert tracemalloc.get_traced_memory()[1] < 100_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_data_roots_hold(tmp_path: Path) -> None:

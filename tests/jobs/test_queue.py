@@ -271,6 +271,39 @@ def test_listeners_are_told_of_the_present_job_alone(stage: Stage) -> None:
     asyncio.run(story())
 
 
+def test_listeners_hear_that_the_job_they_hear_of_was_cancelled(stage: Stage) -> None:
+    """One that goes on after the machine's end waits as the present one, and may be cancelled before its turn."""
+
+    async def first() -> str:
+        async with stage.server() as supervisor:
+            job = (await supervisor.enqueue(stage.config(), ROOTS)).job_id
+            await stage.becomes(job, "training")
+            return job
+
+    async def second(job: str) -> int:
+        async with stage.server(serves_queue=False) as supervisor:
+            broadcast = supervisor.broadcast
+            await until(lambda: (broadcast.status.job_id, broadcast.status.status) == (job, "queued"))
+            seen = broadcast.seq
+            await supervisor.stop(job)
+            assert (broadcast.status.job_id, broadcast.status.status) == (job, "stopped")
+            await asyncio.wait_for(broadcast.wait_after(seen), 5)
+            changes = broadcast.since(seen)
+            assert changes is not None and [state.status for state in changes.states] == ["stopped"]
+            with stage.database.session() as session:
+                assert [row.status["status"] for row in events_after(session, seen, 10_000, 10)] == ["stopped"]
+            return broadcast.seq
+
+    async def third(job: str, seen: int) -> None:
+        async with stage.server(auto_resume=False) as supervisor:
+            status = supervisor.broadcast.status
+            assert (status.job_id, status.status, status.cause) == (job, "stopped", "user") and status.seq >= seen
+
+    job = asyncio.run(first())
+    stage.kill(job)
+    asyncio.run(third(job, asyncio.run(second(job))))
+
+
 def ticket(stage: Stage, path: str = "/api/jobs", key: str = "k", **fields: Any) -> Ticket:
     return Ticket.of(key, path, stage.config(**fields))
 

@@ -52,6 +52,6 @@ def test_a_new_server_tells_no_lower_number_than_the_one_before(tmp_path: Path) 
     row = run.job()
     values = {column.name: getattr(row, column.name) for column in JobRow.__table__.columns if column.name != "number"}
     status, _ = run.ledger.add(JobRow(**{**values, "id": "train_next", "name": "next", "started_at": None}))
-    assert run.ledger.cancel("train_next")
+    assert run.ledger.cancel("train_next", told=False)
     begun = supervised(tmp_path, run.database).broadcast
     assert begun.status.job_id == run.job().id and begun.status.seq == begun.seq == run.ledger.seq > status.seq

@@ -20,6 +20,7 @@ from modelforge.api.cors import Cors
 from modelforge.api.deps import State
 from modelforge.api.guard import Guard
 from modelforge.api.headers import SecurityHeaders
+from modelforge.api.keep import drop_unkept
 from modelforge.api.keys import KeyRing
 from modelforge.api.limits import BodyLimit
 from modelforge.api.operations import Operations
@@ -117,6 +118,7 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     if supervise:
         shutil.rmtree(settings.scratch, ignore_errors=True)
         settings.scratch.mkdir(mode=0o700)
+        drop_unkept(settings, database)
         await supervisor.start()
     try:
         ring = KeyRing(database)

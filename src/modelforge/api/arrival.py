@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from anyio import to_thread
-
 from modelforge.api.deps import State
 from modelforge.api.keep import keep
 from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions, Validation
@@ -43,7 +41,7 @@ async def arrive(
         ingest.require_examples(report, mappable=change.how == "import")
         progress(1.0, "keeping it")
         kept = rows if report.converted else files[0].path
-        row = await to_thread.run_sync(keep, here, kept, filename, report, change)
+        row = await keep(here, kept, filename, report, change)
     finally:
         # In a thread of its own, which goes on where this task is cancelled.
         await asyncio.shield(asyncio.to_thread(rows.unlink, missing_ok=True))

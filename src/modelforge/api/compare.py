@@ -24,7 +24,7 @@ async def compare(here: State, first: DatasetRow, second: DatasetRow, offset: in
         counts, pairs = await to_thread.run_sync(read_differences, kept, offset, limit)
     except FileNotFoundError:
         plan = {"first": first.path, "second": second.path, "by": by, "target": str(kept)}
-        async with scratch(here) as folder:
+        async with here.looks, scratch(here) as folder:
             await ask_about("datasets.compare", plan, folder)
         counts, pairs = await to_thread.run_sync(read_differences, kept, offset, limit)
     return await to_thread.run_sync(_told, first, second, by, counts, pairs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ from modelforge.jobs.supervisor import Supervisor
 from modelforge.settings import Settings
 from modelforge.store.database import Database
 
+LOOKS = 4
+"""Processes that search or compare rows at once: other requests wait, and the machine has memory left to train."""
+
 
 @dataclass
 class State:
@@ -42,6 +46,8 @@ class State:
     """Whether this is the home folder's one server."""
     listeners: set[WebSocket] = field(default_factory=set)
     """Clients on the WebSocket."""
+    looks: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOOKS))
+    """Held by a request while a process searches or compares rows for it."""
 
     @property
     def training(self) -> Supervisor:

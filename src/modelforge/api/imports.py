@@ -7,13 +7,14 @@ import json
 import secrets
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, BinaryIO, NamedTuple, Protocol
 
 from modelforge.api.arrival import File, arrive
 from modelforge.api.deps import State
+from modelforge.catalogue import ASSETS
 from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
 from modelforge.contracts.imports import ImportRequest
 from modelforge.datasets.child import Progress, ask
@@ -64,7 +65,7 @@ def source_of(request: ImportRequest, roots: Sequence[Path], max_bytes: int) -> 
     if request.sample is not None:
         sample = sample_named(request.sample)
         change = Change(how="sample", summary=f"the sample '{sample.name}'", details={"sample": sample.name})
-        return LocalFiles([file_of(sample)], name or sample.filename, change)
+        return LocalFiles([File(file_of(sample), sample.filename)], name or sample.filename, change, [ASSETS])
     if request.path is not None:
         return _local(request.path, name, roots, max_bytes)
     assert request.hub is not None
@@ -98,25 +99,30 @@ async def bring(here: State, source: Source, options: ReadOptions, progress: Pro
 class LocalFiles:
     """Files of this machine. They are copied: what is theirs stays as it is, and what was checked is what is kept."""
 
-    paths: list[Path]
+    files: list[File]
     filename: str
     change: Change
+    roots: Sequence[Path]
+    """Where they must still lie when they are opened: they may have become links meanwhile."""
 
     async def bring(self, folder: Path, progress: Progress) -> Brought:
-        total = sum(path.stat().st_size for path in self.paths)
+        total = await asyncio.to_thread(_size_of, self.files)
         if shutil.disk_usage(folder).free < 2 * total:
             raise DiskFull(f"the files have {total / 1e6:,.0f} MB and take twice that while they are read; make room")
         done = 0
-        files = []
-        for number, path in enumerate(self.paths):
-            target = folder / f"{number}{path.suffix}"
-            with open_regular(path) as source, target.open("xb") as out:
+        brought = []
+        for number, file in enumerate(self.files):
+            target = folder / f"{number}{Path(file.name).suffix}"
+            with await asyncio.to_thread(self._open, file.path) as source, target.open("xb") as out:
                 while block := await asyncio.to_thread(source.read, _BLOCK):
                     await asyncio.to_thread(out.write, block)
                     done += len(block)
-                    progress(min(1.0, done / (total or 1)), f"copying {path.name[:60]}")
-            files.append(File(target, path.name))
-        return Brought(files, self.filename, self.change)
+                    progress(min(1.0, done / (total or 1)), f"copying {file.name[:60]}")
+            brought.append(File(target, file.name))
+        return Brought(brought, self.filename, self.change)
+
+    def _open(self, path: Path) -> BinaryIO:
+        return open_regular(check_root(path, self.roots, "path"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +135,10 @@ class HubSplit:
     revision: str | None
     name: str | None
     max_bytes: int
-    filename: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "filename", self.name or self.id)
+    @property
+    def filename(self) -> str:
+        return self.name or self.id
 
     async def bring(self, folder: Path, progress: Progress) -> Brought:
         wanted: dict[str, Any] = {
@@ -163,36 +169,41 @@ class HubSplit:
 
 
 def _local(text: str, name: str | None, roots: Sequence[Path], max_bytes: int) -> LocalFiles:
-    path = check_root(local_path(text, "path"), roots, "path")
-    if not path.exists():
+    path = local_path(text, "path")
+    real = check_root(path, roots, "path")
+    if not real.exists():
         raise NotFound(f"path: there is no file or folder {text[:200]} on the server's machine")
-    if path.is_dir():
-        paths, left_out = _inside(path, roots)
-        filename = name or dataset_name(f"{path.name or 'folder'}.jsonl")
-        summary = f"{len(paths)} file{'s' if len(paths) > 1 else ''} of the folder {path}"
+    left_out: list[str] = []
+    if real.is_dir():
+        files, left_out = _inside(real, roots)
+        filename = name or dataset_name(f"{real.name or 'folder'}.jsonl")
+        summary = f"{len(files)} file{'s' if len(files) > 1 else ''} of the folder {real}"
+        if left_out:
+            summary += f", without {len(left_out)} other thing{'s' if len(left_out) > 1 else ''} in it"
     else:
-        open_regular(path).close()
+        # By its own name: what it links to may be called anything, as in the hub's cache.
+        files = [File(real, path.name)]
+        open_regular(real).close()
         check_ending(path.name)
-        paths, left_out = [path], []
         filename = name or dataset_name(path.name)
-        summary = f"the file {path}"
-    size = sum(each.stat().st_size for each in paths)
+        summary = f"the file {real}"
+    size = _size_of(files)
     if size > max_bytes:
         raise TooLarge(
             f"path: the files have {size / 1e6:,.0f} MB, and at most {max_bytes / 1e6:g} may come. Raise "
             "MODELFORGE_MAX_UPLOAD_MB, or name the file's path in the training request"
         )
-    details = {"path": str(path), "files": [each.name for each in paths], "left_out": left_out}
-    return LocalFiles(paths, filename, Change(how="import", summary=summary, details=details))
+    details = {"path": str(real), "files": [file.name for file in files], "left_out": left_out[:MAX_FILES]}
+    return LocalFiles(files, filename, Change(how="import", summary=summary, details=details), roots)
 
 
-def _inside(folder: Path, roots: Sequence[Path]) -> tuple[list[Path], list[str]]:
+def _inside(folder: Path, roots: Sequence[Path]) -> tuple[list[File], list[str]]:
     """The files of a folder that can be read, in the order of their names, and the names of what else is in it."""
     try:
         entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
     except OSError as error:
         raise InvalidRequest(f"path: {folder} cannot be read: {error.strerror}") from error
-    paths, left_out = [], []
+    files, left_out = [], []
     for entry in entries:
         real = check_root(entry, roots, "path")
         try:
@@ -202,11 +213,18 @@ def _inside(folder: Path, roots: Sequence[Path]) -> tuple[list[Path], list[str]]
             readable = False
         if readable:
             open_regular(real).close()
-            paths.append(entry)
+            files.append(File(real, entry.name))
         else:
             left_out.append(entry.name)
-    if not paths:
+    if not files:
         raise InvalidDataset(f"path: the folder {folder} holds no file that can be read as rows")
-    if len(paths) > MAX_FILES:
-        raise InvalidRequest(f"path: the folder {folder} holds {len(paths)} files, and at most {MAX_FILES} are taken")
-    return paths, left_out[:MAX_FILES]
+    if len(files) > MAX_FILES:
+        raise InvalidRequest(f"path: the folder {folder} holds {len(files)} files, and at most {MAX_FILES} are taken")
+    return files, left_out
+
+
+def _size_of(files: Sequence[File]) -> int:
+    try:
+        return sum(file.path.stat().st_size for file in files)
+    except OSError as error:
+        raise NotFound(f"path: {error.filename} is gone: {error.strerror}") from error

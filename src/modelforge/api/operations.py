@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from modelforge.contracts.base import Contract, now
 from modelforge.contracts.operation import Operation, OperationKind
 from modelforge.datasets.child import Progress
-from modelforge.errors import ModelForgeError, NotFound
+from modelforge.errors import Conflict, DiskFull, ModelForgeError, NotFound
+from modelforge.files import is_disk_full
 
 log = logging.getLogger(__name__)
 
 KEPT = 100
 """Ended ones that are still told of."""
+OPEN = 100
+"""That run or wait: each holds what it was asked, which may be megabytes."""
 AT_ONCE = 2
 """That run; the others wait. Each is a process that reads as fast as it can."""
 
@@ -39,7 +42,12 @@ class Operations:
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     def start(self, kind: OperationKind, dataset: str, work: Callable[[Progress], Awaitable[Contract]]) -> Operation:
-        """Begin ``work``, which is given where to tell its progress; what it returns becomes the result."""
+        """Begin ``work``, which is given where to tell its progress; what it returns becomes the result.
+
+        Raises Conflict where too many wait already.
+        """
+        if sum(entry.operation.status == "running" for entry in self._works.values()) >= OPEN:
+            raise Conflict(f"{OPEN} operations run or wait already: wait for some of them, or cancel them")
         operation = Operation(
             id=f"op_{secrets.token_hex(6)}", kind=kind, dataset=dataset, status="running", started_at=now()
         )
@@ -74,6 +82,8 @@ class Operations:
             entry.task.cancel()
             with suppress(asyncio.CancelledError):
                 await entry.task
+            if entry.operation.status == "running":  # cancelled before its first step, it never came to its end
+                entry.operation = entry.operation.model_copy(update={"status": "cancelled"})
 
     async def _run(self, entry: _Work, work: Callable[[Progress], Awaitable[Contract]]) -> None:
         def tell(share: float, message: str) -> None:
@@ -94,7 +104,10 @@ class Operations:
             # Names out of files may hold half a surrogate pair, which cannot be sent.
             detail = error.detail.encode("utf-8", "backslashreplace").decode()
             end(status="failed", error=f"{error.error}: {detail}")
-        except Exception:  # an edge: nobody awaits this task
+        except Exception as error:  # an edge: nobody awaits this task
+            if is_disk_full(error):
+                end(status="failed", error=f"{DiskFull.error}: the disk of the home folder is full. Make room")
+                return
             log.exception("operation %s (%s) broke", entry.operation.id, entry.operation.kind)
             end(status="failed", error="Internal error: something of ours broke; the server's log says what")
         else:

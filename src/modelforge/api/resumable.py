@@ -144,7 +144,8 @@ class Uploads:
             for id in await asyncio.to_thread(self._expired):
                 if id not in self._read and id not in self._turns:
                     async with self._turn(id):
-                        await asyncio.to_thread(self._drop, id)
+                        with suppress(OSError):  # what cannot be removed now may be in an hour
+                            await asyncio.to_thread(self._drop, id)
             await asyncio.sleep(SWEEP_SECONDS)
 
     @asynccontextmanager
@@ -258,6 +259,8 @@ class Uploads:
         last = (now() - self._expiry).timestamp()
         found = []
         for folder in self._folder.glob("*"):
+            if not _ID.fullmatch(folder.name):  # not ours: a file manager's .DS_Store
+                continue
             with suppress(OSError):
                 data = folder / _DATA
                 if (data if data.exists() else folder).stat().st_mtime < last:

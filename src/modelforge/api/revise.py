@@ -6,10 +6,10 @@ import asyncio
 import json
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from anyio import to_thread
 
@@ -23,8 +23,6 @@ from modelforge.datasets.ingest import Report, to_validation
 from modelforge.datasets.paging import showable
 from modelforge.errors import InvalidDataset
 from modelforge.store.tables import DatasetRow
-
-T = TypeVar("T")
 
 NOTHING = "nothing to change"
 
@@ -64,7 +62,7 @@ async def revise(
         change = change.model_copy(
             update={"summary": summary, "details": {**change.details, "steps": [step.model_dump() for step in steps]}}
         )
-        row = await finished(to_thread.run_sync(keep, here, target, parent.filename, report, change, parent))
+        row = await keep(here, target, parent.filename, report, change, parent)
     return _revised(row, parent, summary, steps, examples, to_validation(report), made=True)
 
 
@@ -83,20 +81,12 @@ async def scratch(here: State) -> AsyncIterator[Path]:
 async def ask_about(module: str, plan: dict[str, Any], folder: Path, progress: Progress = no_progress) -> Any:
     """``ask`` with more than belongs on a command line, which every user of the machine can read."""
     path = folder / "plan.json"
-    await to_thread.run_sync(path.write_text, json.dumps(plan), "utf-8")
+    await to_thread.run_sync(_write, path, plan)
     return await ask(module, [str(path)], progress)
 
 
-async def finished(work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` gives, to its end: a version that is being kept is there or not, whoever cancels what."""
-    task = asyncio.ensure_future(work)
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.done():
-                break
-    return task.result()
+def _write(path: Path, plan: dict[str, Any]) -> None:
+    path.write_text(json.dumps(plan), encoding="utf-8")
 
 
 def in_words(counts: Mapping[str, int]) -> str:

@@ -117,17 +117,18 @@ def error_of(response: httpx.Response) -> ModelForgeError:
         told = ErrorReply.model_validate_json(response.content)
     except ValidationError:
         return Fault(f"{response.url} answered with status {response.status_code}, not in ModelForge's form")
-    kinds = [kind for kind in _kinds(ModelForgeError) if kind.status_code == told.status_code]
+    kinds = [kind for kind in kinds_of(ModelForgeError) if kind.status_code == told.status_code]
     for kind in kinds:
         if kind.error == told.error:
             return kind(told.detail)
     return (kinds[0] if kinds else ModelForgeError)(f"{told.error}: {told.detail}")
 
 
-def _kinds(kind: type[ModelForgeError]) -> Iterator[type[ModelForgeError]]:
+def kinds_of(kind: type[ModelForgeError]) -> Iterator[type[ModelForgeError]]:
+    """The class of errors and all that are narrower."""
     yield kind
     for narrower in kind.__subclasses__():
-        yield from _kinds(narrower)
+        yield from kinds_of(narrower)
 
 
 class Running(NamedTuple):

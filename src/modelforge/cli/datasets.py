@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
 from modelforge.cli import imports, versions
-from modelforge.cli.console import print_fields, print_json, print_table, say, size
+from modelforge.cli.console import print_fields, print_json, print_table, say, show_command, size
 from modelforge.cli.examination import FOR_DATASETS, examine_file, print_examination
-from modelforge.cli.findings import print_found
+from modelforge.cli.findings import UNMAPPED, examples_of, print_found, print_next
 from modelforge.cli.flags import flag_of, given, with_flags
 from modelforge.cli.operations import result_of
 from modelforge.cli.preview import preview
-from modelforge.cli.session import Json, client_of
+from modelforge.cli.session import Dataset, Json, client_of, place_of, program_of
 from modelforge.contracts.dataset import (
     Checkup,
     DatasetDeleted,
@@ -30,6 +30,7 @@ from modelforge.contracts.examination import Examination, ExaminationRequest
 from modelforge.contracts.operation import Operation
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import check_files, to_validation
+from modelforge.errors import NotFound
 
 app = typer.Typer(help="The data to learn from.", no_args_is_help=True)
 app.add_typer(imports.app)
@@ -45,7 +46,6 @@ Files = Annotated[
     ),
 ]
 Checked = Annotated[list[Path], typer.Argument(help="Files that make one dataset, or a dataset's filename.")]
-Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 
 
 @app.command()
@@ -64,8 +64,9 @@ def add(ctx: typer.Context, files: Files, json: Json = False, **flags: Any) -> N
         print_json(uploaded)
         return
     version = f", version {uploaded.version}" if uploaded.version > 1 else ""
-    say(f"Added {uploaded.filename}{version}: {uploaded.num_examples} usable examples.")
+    say(f"Added {uploaded.filename}{version}: {examples_of(uploaded)}.")
     print_found(uploaded.validation)
+    print_next(uploaded.filename, uploaded.validation, program_of(ctx))
 
 
 @app.command("list")
@@ -122,7 +123,7 @@ def check(ctx: typer.Context, files: Checked, json: Json = False, **flags: Any) 
             {
                 "File": ", ".join(map(str, files)),
                 "Rows": found.num_rows,
-                "Usable": usable,
+                "Usable": usable if found.shape is not None else UNMAPPED,
                 "Fields": found.shape,
                 "Valid": found.valid,
             }
@@ -130,6 +131,8 @@ def check(ctx: typer.Context, files: Checked, json: Json = False, **flags: Any) 
         print_found(found)
         if looked is not None:
             print_examination(looked)
+        if usable >= MIN_EXAMPLES:
+            show_command("Keep it:", f"{program_of(ctx)} datasets add {shlex.join(map(str, files))}")
     if not found.valid:
         raise typer.Exit(1)
 
@@ -137,15 +140,18 @@ def check(ctx: typer.Context, files: Checked, json: Json = False, **flags: Any) 
 def _check_dataset(ctx: typer.Context, name: str, request: dict[str, Any], *, json: bool) -> None:
     """What was found when it came; with a request what a closer look finds."""
     with client_of(ctx) as client:
-        path = f"/api/datasets/{quoted(name)}"
+        try:
+            found = client.get(place_of(name), DatasetDetail, version=request.get("version"))
+        except NotFound as error:
+            raise NotFound(f"there is no file '{name}' here, and {error.detail}") from None
+        looked = found.examination
         if request:
-            examined = result_of(client, client.post(f"{path}/check", Operation, request), Examination)
-        found = client.get(path, DatasetDetail)
-    looked = examined if request else found.examination
+            looked = result_of(client, client.post(f"{place_of(name)}/check", Operation, request), Examination)
     if json:
         print_json(Checkup(**found.validation.model_dump(), examination=looked))
     else:
-        print_fields({"Dataset": name, "Usable": found.num_examples, "Fields": found.shape, "Valid": found.valid})
+        usable = found.num_examples if found.shape is not None else UNMAPPED
+        print_fields({"Dataset": name, "Usable": usable, "Fields": found.shape, "Valid": found.valid})
         print_found(found.validation)
         if looked is not None:
             print_examination(looked)
@@ -154,10 +160,10 @@ def _check_dataset(ctx: typer.Context, name: str, request: dict[str, Any], *, js
 
 
 @app.command()
-def rm(ctx: typer.Context, filename: Name, json: Json = False) -> None:
+def rm(ctx: typer.Context, filename: Dataset, json: Json = False) -> None:
     """Delete a dataset, all its versions included. Models that learned from it stay."""
     with client_of(ctx) as client:
-        deleted = client.delete(f"/api/datasets/{quoted(filename)}", DatasetDeleted)
+        deleted = client.delete(place_of(filename), DatasetDeleted)
     if json:
         print_json(deleted)
     else:
@@ -165,8 +171,3 @@ def rm(ctx: typer.Context, filename: Name, json: Json = False) -> None:
 
 
 app.command()(preview)
-
-
-def quoted(name: str) -> str:
-    """A name as one part of a path."""
-    return quote(name, safe="")

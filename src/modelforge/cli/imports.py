@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from modelforge.cli.console import print_json, print_table, say
-from modelforge.cli.findings import print_found
+from modelforge.cli.console import print_json, print_table, say, show_command
+from modelforge.cli.findings import examples_of, print_found, print_next
 from modelforge.cli.flags import given, with_flags
 from modelforge.cli.operations import result_of
-from modelforge.cli.session import Json, client_of
+from modelforge.cli.session import Json, client_of, program_of
 from modelforge.contracts.dataset import DatasetUploaded
 from modelforge.contracts.imports import ImportRequest, SampleList
 from modelforge.contracts.operation import Operation
@@ -41,8 +41,9 @@ def import_(ctx: typer.Context, source: Source = None, json: Json = False, **fla
         print_json(brought)
         return
     version = f", version {brought.version}" if brought.version > 1 else ""
-    say(f"Imported {brought.filename}{version}: {brought.num_examples} usable examples.")
+    say(f"Imported {brought.filename}{version}: {examples_of(brought)}.")
     print_found(brought.validation)
+    print_next(brought.filename, brought.validation, program_of(ctx))
 
 
 @app.command()
@@ -58,7 +59,8 @@ def samples(ctx: typer.Context, json: Json = False) -> None:
         [(each.name, each.title, each.task, ", ".join(each.strategies), each.rows) for each in found.samples],
         numbers=["Rows"],
     )
-    say("Import one: modelforge datasets import --sample NAME")
+    say("")
+    show_command("Import one:", f"{program_of(ctx)} datasets import --sample {found.samples[0].name}")
 
 
 def _place(source: str, *, here: bool) -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
@@ -43,11 +42,7 @@ def result_of(client: Client, operation: Operation, kind: type[T]) -> T:
 
 
 def _error(operation: Operation) -> ModelForgeError:
+    from modelforge.cli.client import kinds_of  # noqa: PLC0415 - what it takes to send is not needed to show help
+
     title, _, detail = (operation.error or f"Internal error: it was {operation.status}").partition(": ")
-    return next((kind(detail) for kind in _kinds(ModelForgeError) if kind.error == title), Fault(detail))
-
-
-def _kinds(kind: type[ModelForgeError]) -> Iterator[type[ModelForgeError]]:
-    yield kind
-    for narrower in kind.__subclasses__():
-        yield from _kinds(narrower)
+    return next((kind(detail) for kind in kinds_of(ModelForgeError) if kind.error == title), Fault(detail))

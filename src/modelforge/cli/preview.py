@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 from rich.text import Text
@@ -11,12 +10,11 @@ from rich.text import Text
 from modelforge.cli.configfile import model_reference
 from modelforge.cli.console import note, out, print_json, say
 from modelforge.cli.flags import given, with_flags
-from modelforge.cli.session import Json, client_of
+from modelforge.cli.session import Dataset, Json, client_of, place_of
 from modelforge.contracts.preview import DatasetPreview, PreviewExample, PreviewRequest, PreviewRow, PreviewSequence
 
 TRAINED, READ = "bold green", "dim"
 
-Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 Rows = Annotated[
     list[int] | None,
     typer.Option("--row", metavar="LINE", help="A row, by its line in the dataset; may be given several times."),
@@ -29,7 +27,7 @@ Tokens = Annotated[
 @with_flags(PreviewRequest, skip={"rows"}, panels={"task": "As in a training"})
 def preview(
     ctx: typer.Context,
-    filename: Name,
+    filename: Dataset,
     row: Rows = None,
     tokens: Tokens = False,
     json: Json = False,
@@ -40,10 +38,15 @@ def preview(
     Example: modelforge datasets preview my.jsonl --task text-generation --model-name modelforge-starter --row 7
     """
     asked = {**given(PreviewRequest, flags), **({"rows": row} if row else {})}
+    if not {"task", "model_name"} <= asked.keys():
+        raise typer.BadParameter(
+            "say which model reads them, and what it is to learn: --model-name modelforge-starter --task "
+            "text-generation"
+        )
     with client_of(ctx) as client:
         if not client.elsewhere and "model_name" in asked:
             asked["model_name"] = model_reference(asked["model_name"])
-        seen = client.post(f"/api/datasets/{quote(filename, safe='')}/preview", DatasetPreview, asked)
+        seen = client.post(f"{place_of(filename)}/preview", DatasetPreview, asked)
     if json:
         print_json(seen)
         return

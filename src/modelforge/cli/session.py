@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from modelforge.cli.client import Client
     from modelforge.settings import Settings
 
+Dataset = Annotated[str, typer.Argument(metavar="FILENAME", help="The dataset's filename.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, for machines.", show_default=False)]
+
+
+def place_of(filename: str) -> str:
+    """A dataset's path in the API."""
+    return f"/api/datasets/{quote(filename, safe='')}"
 
 
 def settings_of(ctx: typer.Context) -> Settings:

@@ -4,14 +4,15 @@ becomes of them."""
 from __future__ import annotations
 
 import json as json_module
+import shlex
 from typing import Annotated, Any
-from urllib.parse import quote
 
 import typer
 
-from modelforge.cli.console import note, print_fields, print_json, print_table, say, size
+from modelforge.cli.console import note, print_fields, print_json, print_table, say, show_command, size
+from modelforge.cli.findings import UNMAPPED, print_next
 from modelforge.cli.operations import result_of
-from modelforge.cli.session import Json, client_of
+from modelforge.cli.session import Dataset, Json, client_of, place_of, program_of
 from modelforge.contracts.dataset import DatasetDetail
 from modelforge.contracts.operation import Operation
 from modelforge.contracts.version import (
@@ -26,20 +27,21 @@ from modelforge.errors import InvalidRequest
 
 app = typer.Typer()
 
-Name = Annotated[str, typer.Argument(help="The dataset's filename.")]
 Version = Annotated[int | None, typer.Option(help="Which version; the newest when not given.", show_default=False)]
 PageLimit = Annotated[int, typer.Option(help="At most so many.")]
 
 _COLORS = {"error": "red", "warning": "yellow", "note": "dim"}
 _CELL = 500
 """Characters of a value that are shown; ``--json`` has all."""
+_BEFORE = 60
+"""Characters that are shown before a difference."""
 
 
 @app.command()
-def show(ctx: typer.Context, filename: Name, version: Version = None, json: Json = False) -> None:
+def show(ctx: typer.Context, filename: Dataset, version: Version = None, json: Json = False) -> None:
     """Show what a dataset holds, and what was found in it."""
     with client_of(ctx) as client:
-        detail = client.get(_path(filename), DatasetDetail, version=version)
+        detail = client.get(place_of(filename), DatasetDetail, version=version)
     if json:
         print_json(detail)
         return
@@ -48,7 +50,7 @@ def show(ctx: typer.Context, filename: Name, version: Version = None, json: Json
             "Dataset": detail.filename,
             "Version": detail.version,
             "Rows": detail.validation.num_rows,
-            "Usable": detail.num_examples,
+            "Usable": detail.num_examples if detail.shape is not None else UNMAPPED,
             "Fields": detail.shape,
             "Valid": detail.valid,
             "Size": size(detail.size_mb),
@@ -64,10 +66,10 @@ def show(ctx: typer.Context, filename: Name, version: Version = None, json: Json
 
 
 @app.command()
-def versions(ctx: typer.Context, filename: Name, json: Json = False) -> None:
+def versions(ctx: typer.Context, filename: Dataset, json: Json = False) -> None:
     """List the versions of a dataset, oldest first."""
     with client_of(ctx) as client:
-        found = client.get(f"{_path(filename)}/versions", DatasetVersions)
+        found = client.get(f"{place_of(filename)}/versions", DatasetVersions)
     if json:
         print_json(found)
         return
@@ -92,7 +94,7 @@ def versions(ctx: typer.Context, filename: Name, json: Json = False) -> None:
 @app.command()
 def rows(
     ctx: typer.Context,
-    filename: Name,
+    filename: Dataset,
     version: Version = None,
     search: Annotated[
         str | None, typer.Option(help="Only rows in which this stands, whatever the capitals.", show_default=False)
@@ -104,7 +106,7 @@ def rows(
     """Show rows of a dataset, by their numbers."""
     query = {"version": version, "search": search, "offset": offset, "limit": limit}
     with client_of(ctx) as client:
-        found = client.get(f"{_path(filename)}/rows", DatasetRows, **query)
+        found = client.get(f"{place_of(filename)}/rows", DatasetRows, **query)
     if json:
         print_json(found)
         return
@@ -119,15 +121,16 @@ def rows(
         what = f"Searched up to row {found.searched_to} of {found.last_row}. " if search else ""
         note(f"{what}Go on with --offset {found.next_offset}", "dim")
     elif not found.rows:
-        say("No such row.")
+        say("Nothing found." if search else "There are no rows after that.")
 
 
 @app.command()
 def fix(
     ctx: typer.Context,
-    filename: Name,
+    filename: Dataset,
     fixes: Annotated[
-        list[str] | None, typer.Argument(help="The fixes to apply, in any order; those on offer when not given.")
+        list[str] | None,
+        typer.Argument(help="The fixes to apply, in any order. Without any they are listed, and nothing is changed."),
     ] = None,
     version: Version = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would change.")] = False,
@@ -136,26 +139,22 @@ def fix(
     """Mend a dataset in a new version, or list the fixes."""
     with client_of(ctx) as client:
         if not fixes:
-            offers = client.get(f"{_path(filename)}/fixes", FixOffers, version=version)
+            offers = client.get(f"{place_of(filename)}/fixes", FixOffers, version=version)
             if json:
                 print_json(offers)
                 return
-            print_table(
-                ["Fix", "What it does", "Rows"],
-                [(each.name, each.title, "not known" if each.rows is None else each.rows) for each in offers.fixes],
-                numbers=["Rows"],
-            )
+            _print_offers(offers, f"{program_of(ctx)} datasets", shlex.quote(filename))
             return
         body = {"version": version, "fixes": fixes, "dry_run": dry_run}
-        begun = client.post(f"{_path(filename)}/fixes", Operation, body)
+        begun = client.post(f"{place_of(filename)}/fixes", Operation, body)
         revised = result_of(client, begun, DatasetRevised)
-    _print_revised(revised, json=json, dry_run=dry_run)
+    _print_revised(revised, program_of(ctx), json=json, dry_run=dry_run)
 
 
 @app.command("map")
 def map_(
     ctx: typer.Context,
-    filename: Name,
+    filename: Dataset,
     apply: Annotated[
         int | None, typer.Option(help="Apply the suggestion of this number.", min=1, show_default=False)
     ] = None,
@@ -171,7 +170,7 @@ def map_(
 ) -> None:
     """Map a table's columns to the fields of a known shape in a new version, or suggest how."""
     with client_of(ctx) as client:
-        path = f"{_path(filename)}/mapping"
+        path = f"{place_of(filename)}/mapping"
         mapping: dict[str, Any]
         if shape is not None:
             mapping = {"shape": shape, "fields": dict(map(_pair, field or []))}
@@ -180,20 +179,20 @@ def map_(
                 raise InvalidRequest("--field needs --shape: say what the rows are to be")
             found = client.get(path, SuggestedMappings, version=version)
             if apply is None:
-                _print_suggestions(found, json=json)
+                _print_suggestions(found, f"{program_of(ctx)} datasets map {shlex.quote(filename)}", json=json)
                 return
             if apply > len(found.suggestions):
                 raise InvalidRequest(f"there are {len(found.suggestions)} suggestions, and none has the number {apply}")
             mapping = found.suggestions[apply - 1].mapping.model_dump()
         begun = client.post(path, Operation, {"version": version, **mapping})
         revised = result_of(client, begun, DatasetRevised)
-    _print_revised(revised, json=json)
+    _print_revised(revised, program_of(ctx), json=json)
 
 
 @app.command()
 def edit(
     ctx: typer.Context,
-    filename: Name,
+    filename: Dataset,
     set_: Annotated[
         list[str] | None,
         typer.Option("--set", help="A row's number and what it is to be: --set '7={…}'.", show_default=False),
@@ -211,17 +210,17 @@ def edit(
     appends = [_row(text) for text in append or []]
     with client_of(ctx) as client:
         if version is None:
-            version = client.get(_path(filename), DatasetDetail).version
+            version = client.get(place_of(filename), DatasetDetail).version
         body = {"version": version, "edits": edits, "deletes": delete or [], "appends": appends}
-        begun = client.post(f"{_path(filename)}/edits", Operation, body)
+        begun = client.post(f"{place_of(filename)}/edits", Operation, body)
         revised = result_of(client, begun, DatasetRevised)
-    _print_revised(revised, json=json)
+    _print_revised(revised, program_of(ctx), json=json)
 
 
 @app.command()
 def compare(
     ctx: typer.Context,
-    filename: Name,
+    filename: Dataset,
     first: Annotated[int, typer.Argument(metavar="FROM", help="A version.")],
     second: Annotated[int, typer.Argument(metavar="TO", help="Another version.")],
     offset: Annotated[int, typer.Option(help="Leave out so many differences.")] = 0,
@@ -231,7 +230,7 @@ def compare(
     """Show what is different between two versions of a dataset."""
     query = {"from": first, "to": second, "offset": offset, "limit": limit}
     with client_of(ctx) as client:
-        found = client.get(f"{_path(filename)}/comparison", DatasetComparison, **query)
+        found = client.get(f"{place_of(filename)}/comparison", DatasetComparison, **query)
     if json:
         print_json(found)
         return
@@ -239,19 +238,13 @@ def compare(
     for each in found.differences:
         say("")
         say(f"{each.kind.capitalize()}: row {each.from_row if each.to_row is None else each.to_row}", "bold")
-        before, after = _fields(each.before), _fields(each.after)
-        for name in each.fields or {**before, **after}:
-            print_fields([(f"- {name}", before.get(name)), (f"+ {name}", after.get(name))])
+        _print_change(each.before, each.after)
     left = found.total - offset - len(found.differences)
     if left > 0:
         note(f"{left} more. Go on with --offset {offset + len(found.differences)}", "dim")
 
 
-def _path(filename: str) -> str:
-    return f"/api/datasets/{quote(filename, safe='')}"
-
-
-def _print_revised(revised: DatasetRevised, *, json: bool, dry_run: bool = False) -> None:
+def _print_revised(revised: DatasetRevised, program: str, *, json: bool, dry_run: bool = False) -> None:
     if json:
         print_json(revised)
         return
@@ -268,10 +261,40 @@ def _print_revised(revised: DatasetRevised, *, json: bool, dry_run: bool = False
     for each in revised.examples if dry_run else []:
         say("")
         say(f"Row {each.row}", "bold")
-        print_fields([("-", _cell(each.before)), ("+", _cell(each.after))])
+        _print_change(each.before, each.after)
+    if dry_run and revised.steps:
+        say("")
+        say("Nothing was changed. The same without --dry-run makes a new version; this one stays.")
+    elif revised.made:
+        print_next(revised.filename, revised.validation, program)
 
 
-def _print_suggestions(found: SuggestedMappings, *, json: bool) -> None:
+def _print_change(before: dict[str, Any] | str | None, after: dict[str, Any] | str | None) -> None:
+    """What is different, field by field."""
+    one, other = _fields(before), _fields(after)
+    for name in {**one, **other}:
+        # 1 and True are equal to Python, and not to JSON.
+        if repr(one.get(name)) != repr(other.get(name)):
+            was, is_ = _beside(one.get(name), other.get(name))
+            print_fields([(f"- {name}", was), (f"+ {name}", is_)])
+
+
+def _print_offers(offers: FixOffers, command: str, name: str) -> None:
+    print_table(
+        ["Fix", "What it does", "Rows"],
+        [(each.name, each.title, "?" if each.rows is None else each.rows) for each in offers.fixes],
+        numbers=["Rows"],
+    )
+    say("")
+    if any(each.rows is None for each in offers.fixes):
+        show_command("To count rows that are alike, too:", f"{command} check {name} --near-duplicates all")
+    wanted = [each.name for each in offers.fixes if each.rows]
+    if wanted:
+        show_command("To see what would change:", f"{command} fix {name} {' '.join(wanted)} --dry-run")
+        say("The same without --dry-run makes a new version; this one stays.")
+
+
+def _print_suggestions(found: SuggestedMappings, command: str, *, json: bool) -> None:
     if json:
         print_json(found)
         return
@@ -286,25 +309,43 @@ def _print_suggestions(found: SuggestedMappings, *, json: bool) -> None:
         print_fields(each.mapping.fields)
         note(f"{each.usable} of the first {each.looked_at} rows would be usable.", "dim")
     say("")
+    how = "Say which column holds what, field by field:"
     if found.suggestions:
-        say("Apply one with --apply NUMBER, or another one with --shape and --field.")
-    else:
-        say("No column looks like one that could be learnt from. Say which, with --shape and --field.")
+        show_command("Apply one by its number:", f"{command} --apply 1")
+        how = "Or say it yourself, field by field:"
+    show_command(how, f"{command} --shape input_output --field 'input={{COLUMN}}' --field 'output={{COLUMN}}'")
 
 
 def _rows(count: int) -> str:
     return f"{count} row{'' if count == 1 else 's'}"
 
 
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json_module.dumps(value, ensure_ascii=False)
+
+
 def _cell(value: object) -> str:
-    text = value if isinstance(value, str) else json_module.dumps(value, ensure_ascii=False)
+    text = _text(value)
     return text if len(text) <= _CELL else f"{text[: _CELL - 1]}…"
 
 
-def _fields(value: dict[str, Any] | str | None) -> dict[str, str]:
-    if value is None:
-        return {}
-    return {name: _cell(each) for name, each in value.items()} if isinstance(value, dict) else {"": value}
+def _fields(value: dict[str, Any] | str | None) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {} if value is None else {"": value}
+
+
+def _beside(one: object, other: object) -> tuple[str | None, str | None]:
+    """Two values as texts, shortened to where they begin to differ; None for what is not there."""
+    if one is None or other is None:
+        return None if one is None else _cell(one), None if other is None else _cell(other)
+    was, now = _text(one), _text(other)
+    if was == now:  # a number, and the same in quotes
+        was, now = json_module.dumps(one), json_module.dumps(other)
+    if max(len(was), len(now)) <= _CELL:
+        return was, now
+    same = next((at for at, (a, b) in enumerate(zip(was, now, strict=False)) if a != b), min(len(was), len(now)))
+    start = max(0, same - _BEFORE)
+    mark = "…" if start else ""
+    return _cell(mark + was[start:]), _cell(mark + now[start:])
 
 
 def _pair(text: str) -> tuple[str, str]:

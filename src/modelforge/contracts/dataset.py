@@ -24,18 +24,18 @@ class ReadOptions(Contract):
 
     model_config = ConfigDict(extra="forbid")
 
-    encoding: str | None = None
+    encoding: str | None = Field(None, max_length=100)
     """Of text: ``utf-8``, ``cp1252``, ``utf-16``, ``shift_jis`` … By default found out."""
-    delimiter: str | None = None
+    delimiter: str | None = Field(None, max_length=10)
     """Between the cells of CSV: one sign, or ``tab``. By default found out."""
-    sheet: str | None = None
+    sheet: str | None = Field(None, max_length=1000)
     """Of a workbook. By default the first with rows, and those after it that have the same columns."""
     header: bool | None = None
     """Whether the first row of a table names its columns. By default it does, unless it looks like data."""
     field: str | None = Field(None, min_length=1, max_length=200)
     """Of a JSON document that is one object: the field that holds the rows. By default the first that does, of the
     usual names."""
-    name: str | None = None
+    name: str | None = Field(None, max_length=1000)
     """What the dataset is called; by default as the first file."""
 
 
@@ -74,7 +74,7 @@ class Source(Contract):
 class Change(Contract):
     """How a version of a dataset was made."""
 
-    how: Literal["upload", "import", "sample", "edit", "fix", "map", "mix"]
+    how: Literal["upload", "import", "sample", "edit", "fix", "map"]
     """``upload``, ``import`` and ``sample`` came from outside; the others were made from the version before."""
     summary: str
     """In one line: ``12 rows removed, 3 changed``."""

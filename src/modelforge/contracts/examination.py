@@ -8,7 +8,7 @@ from pydantic import Field
 
 from modelforge.contracts.base import Contract, Request, example
 from modelforge.contracts.finding import Finding
-from modelforge.contracts.training import Strategy, Task
+from modelforge.contracts.training import Dataset, ModelReference, Strategy, Task, VersionNumber
 
 
 class ExaminationRequest(Request):
@@ -16,24 +16,24 @@ class ExaminationRequest(Request):
 
     model_config = example(near_duplicates="sample", model_name="modelforge-starter", max_seq_length=512)
 
-    version: int | None = Field(None, ge=1)
+    version: VersionNumber | None = None
     """The version that is looked at; the newest if left out."""
     near_duplicates: Literal["sample", "all"] = "sample"
     """``sample`` looks for rows like those of a sample among all rows, ``all`` for rows like any other, which takes
     longer and some 100 bytes of disk a row."""
     sample: int = Field(20_000, ge=100, le=200_000)
     """Rows of the sample. They are drawn by their content and the seed: rows that are added move few others."""
-    against: str | None = Field(None, min_length=1)
+    against: Dataset | None = None
     """Another dataset, such as one to measure on: rows that stand there too, or nearly so, are told of."""
-    against_version: int | None = Field(None, ge=1)
+    against_version: VersionNumber | None = None
     """Its version; the newest if left out."""
     eval_split: float = Field(0.2, ge=0, lt=1)
     """The share of rows that training will hold out: held-out rows nearly like one that is learnt from are told of."""
     seed: int = Field(42, ge=0, lt=2**32)
     """Of the split, as in the training configuration, and of the sample."""
-    model_name: str | None = Field(None, min_length=1)
+    model_name: ModelReference | None = None
     """A model as in the training configuration: rows are measured in its tokens."""
-    max_seq_length: int | None = Field(None, ge=1, le=10_000_000)
+    max_seq_length: int | None = Field(None, ge=1, le=1_048_576)
     """Rows that are longer are told of; if left out, the tokens that the model has positions for."""
     task: Task | None = None
     """The task that rows are written out for; by their fields if left out."""

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from modelforge.contracts.base import Contract, UtcTime, example
 
-OperationKind = Literal["check", "duplicates", "edit", "fix", "import", "map", "mix"]
+OperationKind = Literal["check", "edit", "fix", "import", "map"]
 
 _RUNNING: dict[str, Any] = {
     "id": "op_5c1d9a7f03b2",

@@ -103,7 +103,9 @@ Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 Dataset = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-VersionNumber = Annotated[int, Field(ge=1, le=2**53)]
+MAX_VERSION = 2**53
+VersionNumber = Annotated[int, Field(ge=1, le=MAX_VERSION)]
+ModelReference = Annotated[str, StringConstraints(min_length=1, max_length=1024)]
 
 
 class MixPart(Request):
@@ -136,7 +138,7 @@ class TrainingConfig(Request):
 
     task: Task
     """What the model is to do."""
-    model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)]
+    model_name: ModelReference
     """The model to start from: an id on the Hugging Face hub, a local folder, a bundled model, or the name of an
     earlier model of this registry."""
     dataset: Dataset
@@ -286,7 +288,7 @@ class TrainingConfig(Request):
     """rlhf: what a departure from the starting model costs, in units of reward per nat; 0.05."""
     max_completion_length: int | None = Field(None, ge=1, le=1_048_576)
     """rlhf: tokens of the longest answer that is drawn. By the longest answer in the data."""
-    reward_model: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
+    reward_model: ModelReference | None = None
     """rlhf: a reward model to use instead of training one: an earlier rlhf model of this registry, a local folder, or
     an id on the hub."""
     reward_learning_rate: float | None = Field(None, gt=0, le=1)

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from modelforge.contracts.base import Contract, Request, example
 from modelforge.contracts.dataset import CLEAN, LISTED, Change, DatasetSummary, Validation
+from modelforge.contracts.training import VersionNumber
 
 _VERSION: dict[str, Any] = {
     **LISTED,
@@ -112,7 +113,7 @@ class EditRequest(Request):
         appends=[{"input": "When do you close?", "output": "At six."}],
     )
 
-    version: int = Field(ge=1, le=2**31 - 1)
+    version: VersionNumber
     """The version that they were made against: where there is a newer one, nothing is done, so that nobody's edits are
     lost."""
     edits: list[RowEdit] = Field([], max_length=100_000)
@@ -127,9 +128,11 @@ class EditRequest(Request):
         named = [edit.row for edit in self.edits] + self.deletes
         if not named and not self.appends:
             raise ValueError("there is nothing to do: name rows in 'edits', 'deletes' or 'appends'")
-        if len(set(named)) < len(named):
-            twice = next(row for row in named if named.count(row) > 1)
-            raise ValueError(f"row {twice} is named twice in 'edits' and 'deletes'")
+        seen: set[int] = set()
+        for row in named:
+            if row in seen:
+                raise ValueError(f"row {row} is named twice in 'edits' and 'deletes'")
+            seen.add(row)
         return self
 
 
@@ -187,7 +190,7 @@ class FixRequest(Request):
 
     model_config = example(version=1, fixes=["trim_whitespace", "drop_bad_rows"], dry_run=False)
 
-    version: int | None = Field(None, ge=1, le=2**31 - 1)
+    version: VersionNumber | None = None
     """The version to apply them to; the newest when not given."""
     fixes: list[FixName] = Field(min_length=1, max_length=20)
     """In any order."""
@@ -338,7 +341,7 @@ class MappingRequest(ColumnMapping):
 
     model_config = example(version=1, **_MAPPING)
 
-    version: int | None = Field(None, ge=1, le=2**31 - 1)
+    version: VersionNumber | None = None
     """The version whose columns these are; the newest when not given."""
 
 

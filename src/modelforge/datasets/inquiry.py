@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import ValidationError
+
 from modelforge.contracts.base import Contract
 from modelforge.contracts.examination import ExaminationRequest
 from modelforge.contracts.job import ModelRef
@@ -50,10 +52,13 @@ def written_out(request: ExaminationRequest, name: str, shape: str) -> TrainingC
     fault = misfit(shape, STRATEGIES.get(strategy).shapes(TASKS.get(task)))
     if fault is not None:
         raise InvalidRequest(f"dataset '{name}' {fault} for the task {task} and the strategy {strategy}")
-    return TrainingConfig(
-        task=task,
-        strategy=strategy,
-        model_name=request.model_name,
-        dataset=name,
-        max_seq_length=request.max_seq_length,
-    )
+    try:
+        return TrainingConfig(
+            task=task,
+            strategy=strategy,
+            model_name=request.model_name,
+            dataset=name,
+            max_seq_length=request.max_seq_length,
+        )
+    except ValidationError as error:  # a task and a strategy that never go together
+        raise InvalidRequest(error.errors()[0]["msg"].removeprefix("Value error, ")) from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,8 @@ from modelforge.contracts.version import ColumnMapping, SuggestedMapping
 from modelforge.datasets.columns import Look, look_at
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper
-from modelforge.datasets.paging import showable
-from modelforge.datasets.rows import open_regular, read_rows
+from modelforge.datasets.paging import PAGE_BYTES, showable
+from modelforge.datasets.rows import open_regular, read_blocks, rows_of
 
 LOOKED_AT = 200
 """Rows from the beginning of the dataset."""
@@ -66,10 +65,16 @@ _SAID = {
 
 
 def first_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows from which columns are known."""
+    """The rows from which columns are known; fewer where they are large, for the server holds them all."""
+    found: list[dict[str, Any]] = []
+    size = 0
     with open_regular(path) as stream:
-        rows = (row for _, row in read_rows(stream) if isinstance(row, dict))
-        return list(islice(rows, LOOKED_AT))
+        for number, block in read_blocks(stream):
+            size += len(block or b"")
+            found += (row for _, row in rows_of(number, block or b"") if isinstance(row, dict))
+            if len(found) >= LOOKED_AT or size > PAGE_BYTES:
+                break
+    return found[:LOOKED_AT]
 
 
 def suggest(rows: Sequence[Mapping[str, Any]], known: ColumnMapping | None = None) -> list[SuggestedMapping]:

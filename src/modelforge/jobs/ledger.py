@@ -112,15 +112,16 @@ class Ledger:
             changes = self._enter(session, row, JobState.STARTING, STARTING)
             return row, status_of(row), changes
 
-    def cancel(self, job_id: str) -> bool:
-        """End a job that waits; False for one that does not."""
+    def cancel(self, job_id: str, *, told: bool) -> tuple[TrainingStatus, Changes] | None:
+        """End a job that waits; None for one that does not. Listeners are ``told`` where it is the one that they hear
+        of."""
         with self._database.session() as session:
             row = get_job(session, job_id)
             if row.status != JobState.QUEUED:
-                return False
+                return None
             row.cause = Cause.USER
-            self._enter(session, row, JobState.STOPPED, "Taken out of the queue", told=False)
-            return True
+            changes = self._enter(session, row, JobState.STOPPED, "Taken out of the queue", told=told)
+            return status_of(row), changes
 
     def move(self, job_id: str, position: int) -> int:
         """Give a job that waits another place in the queue, from 1; one beyond the end is the last. Raises Conflict

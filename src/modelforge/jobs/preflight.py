@@ -23,6 +23,7 @@ from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
 from modelforge.datasets import ingest
 from modelforge.datasets.formats import MIN_EXAMPLES, misfit
+from modelforge.datasets.rows import read_blocks
 from modelforge.engine.families import FAMILIES
 from modelforge.environments import find_environment
 from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
@@ -352,8 +353,9 @@ def _free(hardware: Hardware) -> float:
 
 
 def _longest_line(path: Path) -> int:
-    with path.open("rb") as lines:
-        return max(map(len, lines), default=0)
+    """In bytes, of those that are read at all: another may be as long as the file."""
+    with ingest.open_regular(path) as stream:
+        return max((len(line) for _, block in read_blocks(stream) for line in (block or b"").split(b"\n")), default=0)
 
 
 async def _find_data(
@@ -572,7 +574,10 @@ def place_dataset(dataset: Ref, target: Path, settings: Settings) -> Ref:
         with contextlib.suppress(OSError):
             os.link(source, target)
             return dataset.model_copy(update={"path": str(target)})
-    shutil.copyfile(source, target)
+    try:
+        shutil.copyfile(source, target)
+    except FileNotFoundError:
+        raise NotFound(f"dataset '{dataset.name}' was deleted while the run was being made") from None
     if sha256(target) != dataset.sha256:
         target.unlink()
         raise InvalidDataset(

@@ -227,7 +227,13 @@ class Supervisor:
         if job_id in self._watches:
             return False
         async with self._starting:  # what is on its way to its worker has one then
-            return job_id not in self._watches and await self._write(partial(self._ledger.cancel, job_id))
+            if job_id in self._watches:
+                return False
+            present = self.broadcast.status.job_id == job_id
+            cancelled = await self._write(partial(self._ledger.cancel, job_id, told=present))
+            if cancelled is not None and present:
+                self._publish(*cancelled)
+            return cancelled is not None
 
     def handle_pid(self, job_id: str) -> int | None:
         """The worker's process id, while it runs."""

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from modelforge.contracts.dataset import Change, DatasetDetail, DatasetSummary, Validation
@@ -17,9 +17,8 @@ from modelforge.store.tables import DatasetRow
 
 
 def dataset_named(session: Session, filename: str, version: int | None = None) -> DatasetRow | None:
-    """That version of the name, or the newest; names that look alike are one, as where uploads are stored."""
-    filename = unicodedata.normalize("NFC", filename)
-    chosen = select(DatasetRow).where(DatasetRow.filename == filename, DatasetRow.deleted.is_(False))
+    """That version of the name, or the newest."""
+    chosen = _named(filename)
     if version is not None:
         chosen = chosen.where(DatasetRow.version == version)
     return session.scalar(chosen.order_by(DatasetRow.version.desc()).limit(1))
@@ -38,8 +37,13 @@ def get_dataset(session: Session, filename: str, version: int | None = None) -> 
 
 def versions_of(session: Session, filename: str) -> Sequence[DatasetRow]:
     """Every version that is not deleted, oldest first."""
-    chosen = select(DatasetRow).where(DatasetRow.filename == filename, DatasetRow.deleted.is_(False))
-    return session.scalars(chosen.order_by(DatasetRow.version)).all()
+    return session.scalars(_named(filename).order_by(DatasetRow.version)).all()
+
+
+def _named(filename: str) -> Select[DatasetRow]:
+    """Names that look alike are one, as where uploads are stored."""
+    filename = unicodedata.normalize("NFC", filename)
+    return select(DatasetRow).where(DatasetRow.filename == filename, DatasetRow.deleted.is_(False))
 
 
 def check_parent(session: Session, row: DatasetRow, *, newest: bool) -> None:

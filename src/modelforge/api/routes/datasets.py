@@ -22,6 +22,7 @@ from modelforge.contracts.dataset import (
     DatasetUploaded,
     ReadOptions,
 )
+from modelforge.contracts.training import MAX_VERSION
 from modelforge.datasets import ingest
 from modelforge.datasets.prepared import forget
 from modelforge.store.datasets import detail_of, get_dataset, list_datasets, summary_of, versions_of
@@ -30,7 +31,6 @@ router = APIRouter(prefix="/api", tags=["datasets"])
 
 Filename = Annotated[str, PathParameter(description="The name that it was uploaded under.", examples=["dataset.jsonl"])]
 
-MAX_VERSION = 2**31 - 1
 Version = Annotated[
     int | None, Query(ge=1, le=MAX_VERSION, description="Which version; the newest when not given.", examples=[1])
 ]
@@ -102,7 +102,8 @@ def delete(here: Here, filename: Filename) -> DatasetDeleted:
         get_dataset(session, filename)
         versions = versions_of(session, filename)
         for row in versions:
-            row.deleted = True
+            # What was found in them holds some of them.
+            row.deleted, row.report, row.examination, row.change = True, {}, None, {}
     for row in versions:
         shutil.rmtree(Path(row.path).parent, ignore_errors=True)
         forget(here.settings.home, row.sha256)

@@ -24,10 +24,10 @@ from modelforge.store.tables import DatasetRow
 router = APIRouter(prefix="/api/datasets/{filename}", tags=["datasets"])
 
 
-@router.post("/check", summary="Look closer at a dataset", status_code=202, responses=replies(404))
+@router.post("/check", summary="Look closer at a dataset", status_code=202, responses=replies(404, 409, 413))
 async def check(here: Here, roots: Roots, filename: Filename, request: ExaminationRequest) -> Operation:
     """Exact and near duplicates, rows that leak into what is measured on, and how long rows are in a model's tokens.
-    The operation's result is an [Examination](responses.md#examination), which the dataset keeps."""
+    The operation's result is an `Examination`, which the dataset keeps."""
     row, inquiry = await to_thread.run_sync(_inquiry, here, roots, filename, request)
 
     async def work(progress: Progress) -> Examination:

@@ -16,7 +16,7 @@ from modelforge.datasets.child import Progress
 router = APIRouter(prefix="/api/datasets", tags=["datasets"])
 
 
-@router.post("/import", status_code=202, summary="Import a dataset", responses=replies(404, 413, 415))
+@router.post("/import", status_code=202, summary="Import a dataset", responses=replies(404, 409, 413, 415))
 async def import_dataset(here: Here, roots: Roots, request: ImportRequest) -> Operation:
     """From the Hugging Face hub, from a file or a folder on the server's machine, or from the samples. The result is
     that of an upload."""

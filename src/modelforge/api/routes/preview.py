@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body
-from fastapi import Path as PathParameter
 
 from modelforge.api.deps import Here, Roots
 from modelforge.api.errors import replies
+from modelforge.api.routes.datasets import Filename
 from modelforge.contracts.preview import DatasetPreview, PreviewRequest
 from modelforge.jobs import preview as previews
 
 router = APIRouter(prefix="/api/datasets", tags=["datasets"])
-
-Filename = Annotated[str, PathParameter(description="The name that it was uploaded under.", examples=["dataset.jsonl"])]
 
 
 @router.post("/{filename}/preview", summary="Rows as a model sees them", responses=replies(404, 413, 415))

@@ -138,7 +138,9 @@ async def ask(here: Here) -> Response:
     return Response(status_code=204, headers=tus.offered(here.uploads.max_bytes))
 
 
-@router.post("/{upload_id}/dataset", status_code=202, summary="Make it a dataset", responses=replies(404, 409, 412))
+@router.post(
+    "/{upload_id}/dataset", status_code=202, summary="Make it a dataset", responses=replies(404, 409, 412, 413)
+)
 async def make_dataset(here: Here, upload_id: UploadId, options: Annotated[ReadOptions, Query()]) -> Operation:
     """When all of it has come. The result is that of a plain upload; then the upload is gone. One that is refused stays
     until it expires, to be read again with other options."""

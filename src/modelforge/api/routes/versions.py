@@ -13,9 +13,10 @@ from modelforge.api.deps import Here, State
 from modelforge.api.errors import replies
 from modelforge.api.fixes import offers
 from modelforge.api.revise import ask_about, revise, scratch
-from modelforge.api.routes.datasets import MAX_VERSION, Filename, Version
+from modelforge.api.routes.datasets import Filename, Version
 from modelforge.contracts.dataset import Change
 from modelforge.contracts.operation import Operation, OperationKind
+from modelforge.contracts.training import MAX_VERSION
 from modelforge.contracts.version import (
     ColumnMapping,
     DatasetComparison,
@@ -51,7 +52,7 @@ PageLimit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="At most so many
 def versions(here: Here, filename: Filename) -> DatasetVersions:
     """Oldest first, each with what it was made of and how."""
     with here.database.session() as session:
-        filename = get_dataset(session, filename).filename
+        get_dataset(session, filename)  # raises with the nearest name
         rows = versions_of(session, filename)
     numbers = {row.id: row.version for row in rows}
     return DatasetVersions(versions=[version_of(row, numbers) for row in rows], total=len(rows))
@@ -80,12 +81,12 @@ async def rows(
         return await to_thread.run_sync(_page, row, offset, limit)
     index = await to_thread.run_sync(index_of, Path(row.path))
     asked = {"path": row.path, "shape": row.shape, "offset": offset, "limit": limit, "seconds": SEARCH_SECONDS}
-    async with scratch(here) as folder:
+    async with here.looks, scratch(here) as folder:
         found = await ask_about("datasets.search", {**asked, "words": search}, folder)
     return DatasetRows(version=row.version, num_rows=_num_rows(row), last_row=index.last, **found)
 
 
-@router.post("/edits", summary="Change, remove and add rows", status_code=202, responses=replies(404, 409))
+@router.post("/edits", summary="Change, remove and add rows", status_code=202, responses=replies(404, 409, 413))
 async def edit(here: Here, filename: Filename, request: EditRequest) -> Operation:
     """All at once, in a new version. Rows keep their numbers: those of removed ones stay free, and added ones come
     after the last. The operation's result is a `DatasetRevised`."""
@@ -104,7 +105,7 @@ def fixes(here: Here, filename: Filename, version: Version = None) -> FixOffers:
     return FixOffers(version=row.version, fixes=offers(row.report, row.examination))
 
 
-@router.post("/fixes", summary="Apply fixes", status_code=202, responses=replies(404))
+@router.post("/fixes", summary="Apply fixes", status_code=202, responses=replies(404, 409, 413))
 async def fix(here: Here, filename: Filename, request: FixRequest) -> Operation:
     """In a new version. No fix makes a row unusable that was usable: such rows are left as they are, and counted. The
     operation's result is a `DatasetRevised`."""
@@ -131,14 +132,14 @@ def mapping(here: Here, filename: Filename, version: Version = None) -> Suggeste
     )
 
 
-@router.post("/mapping", summary="Map columns", status_code=202, responses=replies(404))
+@router.post("/mapping", summary="Map columns", status_code=202, responses=replies(404, 409, 413))
 async def map_(here: Here, filename: Filename, request: MappingRequest) -> Operation:
     """Make every row anew, in a new version. The mapping is kept, and offered for the next upload with the same
     columns. The operation's result is a `DatasetRevised`."""
     row = await to_thread.run_sync(_version, here, filename, request.version)
     Mapper(request.shape, request.fields)  # refuses at once what fits no rows
     mapping = {"shape": request.shape, "fields": request.fields}
-    columns = [column.name for column in look_at(await to_thread.run_sync(first_rows, Path(row.path)))]
+    columns = await to_thread.run_sync(_columns, row)
     change = Change(how="map", summary="", details={"mapping": mapping, "columns": columns})
     return _start(here, "map", row, change, {"how": "map", "mapping": mapping})
 
@@ -161,6 +162,10 @@ async def comparison(
 def _version(here: State, filename: str, version: int | None) -> DatasetRow:
     with here.database.session() as session:
         return get_dataset(session, filename, version)
+
+
+def _columns(row: DatasetRow) -> list[str]:
+    return [column.name for column in look_at(first_rows(Path(row.path)))]
 
 
 def _page(row: DatasetRow, offset: int, limit: int) -> DatasetRows:
