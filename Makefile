@@ -10,6 +10,7 @@ OLDER ?= .venv-older
 LLAMA_FACTORY ?= .venv-llamafactory
 BENCH ?=
 FAULTS ?= short
+CONFORMANCE ?= full
 # Tests that run at once.
 JOBS ?= 2
 FUZZ ?= full
@@ -38,8 +39,8 @@ test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that n
 fuzz: $(VENV)/.installed-dev  ## Try what reads bytes and requests 100 000 and 10 000 times, for an hour or two
 	FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -m fuzz --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
 
-test-conformance: $(VENV)/.installed-dev  ## Train every strategy, task and family of models that go together
-	$(VENV)/bin/python -m pytest tests/conformance
+test-conformance: $(VENV)/.installed-dev  ## Train every strategy, task and family of models that go together; some with CONFORMANCE=short
+	CONFORMANCE=$(CONFORMANCE) $(VENV)/bin/python -m pytest tests/conformance
 
 test-stacks: $(VENV)/.installed-dev $(OLDER)/.installed  ## Train on the oldest libraries that a worker runs on
 	MODELFORGE_OLDER_STACK=$(abspath $(OLDER))/bin/python $(VENV)/bin/python -m pytest tests/stacks

@@ -84,13 +84,12 @@ def commands(path: Path, scratch: Path, near: str) -> dict[str, list[str]]:
     inquiry = Inquiry(
         path=str(path), shape=SHAPE, scratch=str(scratch), near_duplicates=near, model=model, config=config
     )
-    request = json.dumps(
-        {"files": [[str(path), path.name]], "rows": str(scratch / "rows"), "folder": str(scratch), "reading": {}}
-        | {"limit": 0}
-    )
+    request = scratch / "request.json"
+    files = {"files": [[str(path), path.name]], "rows": str(scratch / "rows"), "folder": str(scratch)}
+    request.write_text(json.dumps({**files, "reading": {}, "limit": 0}))
     wait = f"print({_READY!r}, flush=True); input()"
     return {
-        "check": [f"from modelforge.datasets import check; {wait}; sys.exit(check.main({request!r}))"],
+        "check": [f"from modelforge.datasets import check; {wait}; sys.exit(check.main({str(request)!r}))"],
         "examine": [
             f"from modelforge.datasets import examine; {wait}; sys.exit(examine.main({inquiry.model_dump_json()!r}))"
         ],
@@ -194,9 +193,7 @@ def main() -> None:
         found = []
         for name, (code,) in commands(path, Path(folder), options.near).items():
             if name in options.only.split(","):
-                scratch = Path(folder, name)
-                scratch.mkdir()
-                found.append(run(code.replace(f"{folder}/scratch", str(scratch)), size, name))
+                found.append(run(code, size, name))
                 print(f"{name}: {found[-1][1]} s", flush=True)
         printed(found)
 

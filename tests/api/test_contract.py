@@ -210,7 +210,7 @@ def test_bad_rows_are_named_and_the_rest_is_kept(server: LiveServer) -> None:
         ("none.jsonl", b"", 400, ""),
         ("text.jsonl", b"just some text\n" * 20, 400, "line"),
         ("sheet.xlsx", b"PK\x03\x04" + bytes(100), 400, "cut off or damaged"),
-        ("sheet.ods", bytes(100), 415, "JSON Lines"),
+        ("sheet.odt", bytes(100), 415, "JSON Lines"),
         ("photo.jsonl", b"\x89PNG\r\n\x1a\n" + bytes(1000), 415, "JSON Lines"),
     ],
 )

@@ -139,7 +139,7 @@ def test_filenames(tmp_path: Path, disposition: str, name: str) -> None:
             form(part(b"eA==", more=b"Content-Transfer-Encoding: base64\r\n")),
             "400: the file comes in the encoding base64",
         ),
-        (form(part(b"x", 'name="file"; filename="a.ods"')), "415: files ending in '.ods' cannot be read"),
+        (form(part(b"x", 'name="file"; filename="a.odt"')), "415: files ending in '.odt' cannot be read"),
         (part(b'{"a": 1}\n'), "400: the form was cut short"),
         (form(part(b'{"a": 1}\n'))[:-4], "400: the form was cut short"),
         (b"nonsense" + form(part(b"x")), "400: the body is no well-formed multipart form"),

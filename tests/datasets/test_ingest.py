@@ -88,7 +88,7 @@ def test_safe_names_are_safe_and_stay(raw: str) -> None:
 def test_endings() -> None:
     for name in ("a.jsonl", "a.JSONL", "a.ndjson", "b.tar.json", "a.csv", "a.xlsx", "a.jsonl.gz", "a.txt", "a.zip"):
         check_ending(name)
-    for name in ("a.ods", "a.exe", "a.csv.bz2"):
+    for name in ("a.odt", "a.exe", "a.csv.bz2"):
         with pytest.raises(UnsupportedMedia, match=r"ending in '\.\w+' cannot be read.*can be read is JSON Lines"):
             check_ending(name)
     with pytest.raises(UnsupportedMedia, match="has no ending"):
@@ -277,7 +277,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, content: bytes, allo
         done = subprocess.run(
             [sys.executable, "-P", "-c", code, str(asked)], capture_output=True, text=True, check=True
         )
-        report, peak = done.stdout.splitlines()
+        *_, report, peak = done.stdout.splitlines()
         assert "result" in json.loads(report)
         return int(peak) / 1000
 

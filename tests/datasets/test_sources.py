@@ -683,8 +683,9 @@ def test_a_file_that_takes_all_memory_is_refused_in_words(tmp_path: Path, monkey
     deep = "[" + "1," * 7_000_000 + "1]"
     path.write_bytes(jsonl(GOOD) + f'{{"input": {deep}, "output": "b"}}\n'.encode())
     request = {"files": [[str(path), "a.jsonl"]], "rows": str(tmp_path / "rows"), "folder": str(tmp_path)}
-    words = json.dumps({**request, "reading": {}, "limit": MAX_BYTES})
-    done = subprocess.run([sys.executable, "-P", "-c", code, words], capture_output=True, text=True, check=False)
+    asked = tmp_path / "request.json"
+    asked.write_text(json.dumps({**request, "reading": {}, "limit": MAX_BYTES}))
+    done = subprocess.run([sys.executable, "-P", "-c", code, str(asked)], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr
     refused = json.loads(done.stdout.splitlines()[-1])["refused"]
     assert refused["kind"] == "TooLarge" and "more memory than a process that reads data may have" in refused["detail"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,8 +74,11 @@ class Broadcast:
     async def pause(self) -> None:
         """Between two messages. Many listeners are told at the same moments: a core that is called away from the
         training 200 times a second costs it more than one that is away once for as long."""
-        beat = self.beat
-        left = beat - time.monotonic() % beat if beat > MESSAGE_SECONDS else beat
+        beat = left = self.beat
+        if beat > MESSAGE_SECONDS:
+            left -= asyncio.get_running_loop().time() % beat
+            # Whoever was told shortly before a beat has been told enough for that one.
+            left += beat if left < beat / 2 else 0.0
         await asyncio.sleep(max(MESSAGE_SECONDS, left))
 
     async def wait_after(self, seq: int) -> None:

@@ -17,7 +17,7 @@ from modelforge.datasets.sources.archive import check_size
 from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.excel import number_told
 from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
-from modelforge.datasets.sources.grid import Cells
+from modelforge.datasets.sources.grid import Cells, Flawed, Record
 from modelforge.datasets.sources.markup import PIECE, parser, part_of, workbook
 from modelforge.datasets.sources.sheets import Sheet, tables
 from modelforge.errors import InvalidDataset
@@ -57,8 +57,8 @@ _DURATION = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:[.,]\d+)?S)?")
 
 
 def read(path: Path, reading: Reading) -> Iterator[Table]:
-    """As an Excel workbook. It is read twice: for the names of its sheets, which are all in one part, and for their
-    rows."""
+    """As an Excel workbook. Its sheets are all in one part, which is read for their names, for how they begin, and for
+    their rows."""
     with workbook(path, reading._replace(observe=_halved(reading.observe))) as archive:
         if _MANIFEST in archive.namelist() and _is_locked(part_of(archive, _MANIFEST)):
             raise InvalidDataset("the workbook is locked by a password; save it without one")
@@ -124,27 +124,32 @@ class _Run(NamedTuple):
     """Rows of a sheet that are the same."""
 
     sheet: int
-    cells: Cells | Fault | None
+    record: Record
     times: int
 
 
 class _Sheets:
-    """All sheets, in one stream. They are asked for in their order."""
+    """All sheets, in one stream. It begins anew where one is asked for that has passed."""
 
     def __init__(self, archive: zipfile.ZipFile, packed: int) -> None:
-        self._runs = self._read(archive, packed)
+        self._archive = archive
         self._packed = packed
-        self._blank = 0
+        self._runs: Iterator[_Run] = iter(())
         self._next: _Run | None = None
+        self._asked: int | None = None
+        self._blank = 0
 
-    def rows(self, sheet: int) -> Iterator[Cells | Fault | None]:
+    def rows(self, sheet: int) -> Iterator[Record]:
         """Those of the n-th sheet, without what is blank at its end."""
+        if self._asked is None or sheet <= self._asked:
+            self._runs, self._next, self._blank = self._read(), None, 0
+        self._asked = sheet
         blank = number = 0
         for run in self._of(sheet):
             number += run.times
-            if number > _ROWS and run.cells is not None:
+            if number > _ROWS and run.record is not None:
                 raise InvalidDataset(f"a sheet of the workbook has more than {_ROWS} rows, as none can have")
-            if run.cells is None:
+            if run.record is None:
                 blank += run.times
                 continue
             self._blank += blank
@@ -153,7 +158,7 @@ class _Sheets:
             blank = 0
             for _ in range(run.times):
                 # Whoever is given it may change it.
-                yield run.cells if isinstance(run.cells, Fault) else list(run.cells)
+                yield list(run.record) if isinstance(run.record, list) else run.record
 
     def _of(self, sheet: int) -> Iterator[_Run]:
         while True:
@@ -167,9 +172,9 @@ class _Sheets:
             if run.sheet == sheet:
                 yield run
 
-    def _read(self, archive: zipfile.ZipFile, packed: int) -> Iterator[_Run]:
-        with archive.open(_CONTENT) as stream:
-            yield from _Content(packed).read(stream)
+    def _read(self) -> Iterator[_Run]:
+        with self._archive.open(_CONTENT) as stream:
+            yield from _Content(self._packed).read(stream)
 
 
 class _Content:
@@ -185,6 +190,7 @@ class _Content:
         self._sheet, self._table = -1, 0
         self._row = self._number = self._count = 0
         self._cells: Cells = []
+        self._faults: dict[int, Fault] = {}
         self._fault: Fault | None = None
         self._size = self._length = 0
         """Characters of the row's cells, and of what stands in the present one."""
@@ -223,6 +229,7 @@ class _Content:
             if name == _ROW:
                 self._row, self._count = self._depth, _number(given.get(_ROWS_REPEATED))
                 self._cells, self._column, self._fault, self._size = [], 0, None, 0
+                self._faults = {}
         elif not self._cell:
             if name in _CELLS:
                 self._cell, self._copies = self._depth, _number(given.get(_CELLS_REPEATED))
@@ -270,11 +277,11 @@ class _Content:
             return
         text = "\n".join(self._lines)
         if self._given.get(_CALC_TYPE) == "error":
-            self._fault = CELL_ERROR._replace(place=f"{text[:20]} in {self._place(column)}")
+            self._lacks(column, CELL_ERROR._replace(place=f"{text[:20]} in {self._place(column)}"))
             return
         kind = self._given.get(_TYPE)
         if kind is None and not text and _FORMULA in self._given:
-            self._fault = NO_VALUE._replace(place=self._place(column))
+            self._lacks(column, NO_VALUE._replace(place=self._place(column)))
             return
         told = _told(kind, text, self._given)
         if told or self._length > MAX_LINE:
@@ -286,13 +293,19 @@ class _Content:
             self._cells += [""] * (column - len(self._cells))
             self._cells += [told] * copies
 
+    def _lacks(self, column: int, why: Fault) -> None:
+        """These copies of a cell are empty, and why."""
+        self._faults |= dict.fromkeys(range(column, self._column), why)
+
     def _end_row(self) -> None:
         self._number += self._count
-        cells = self._fault or self._cells or None
-        if cells is not None:
+        record: Record = self._fault or self._cells or None
+        if self._faults and self._fault is None:
+            record = Flawed(self._cells, self._faults)
+        if record is not None:
             self._repeated += (self._size + len(self._cells)) * (self._count - 1)
             check_size(self._repeated, self._packed, None)
-        self._done.append(_Run(self._sheet, cells, self._count))
+        self._done.append(_Run(self._sheet, record, self._count))
 
     def _place(self, column: int) -> str:
         letters, number = "", column + 1
