@@ -58,7 +58,7 @@ def test_where_it_hangs_is_in_its_log(serve: Callable[..., LiveServer], tiny_mod
     time.sleep(1)  # several looks at it: it is asked once
     worker.resume()
     until(lambda: not server.get("/api/training_status")["stalled"], 20)
-    until(lambda: stacks(server, job_id) > before, 10)
+    until(lambda: stacks(server, job_id) > before, 60)
     said = texts(server, job_id)
     assert sum("silent for" in text for text in said) == silences + 1 and any("speaks again" in text for text in said)
     assert stacks(server, job_id) == before + 1

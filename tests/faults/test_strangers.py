@@ -74,6 +74,7 @@ def test_while_the_worker_lives(
         job_id = begin(server, tiny_model, "run")
         until(came_to(server, job_id, 1, 5), 120)
         worker = worker_of(job_id)
+        worker.suspend()  # a server takes longer to start than the rest of the run
         server.kill()
         _name(run_dir(server, job_id) / "process.json", stranger, right_identity=dice.random() < 0.5)
         fault.injected += 1
