@@ -18,9 +18,9 @@ from starlette.testclient import TestClient
 from modelforge.api.app import create_app
 from modelforge.api.imports import FETCHING, source_of
 from modelforge.contracts.imports import ImportRequest
-from modelforge.datasets.child import no_progress
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import RESERVED
+from modelforge.datasets.stages import untold
 from modelforge.datasets.validate import validate
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.samples import FOLDER, SAMPLES, file_of, readme
@@ -173,10 +173,10 @@ def test_what_became_a_link_out_of_the_roots_is_not_read(settings: Settings, use
     (user / "rows.jsonl").unlink()
     (user / "rows.jsonl").symlink_to(tmp_path / "secret.jsonl")
     with pytest.raises(InvalidRequest, match="lies outside"):
-        asyncio.run(source.bring(tmp_path, no_progress))
+        asyncio.run(source.bring(tmp_path, untold))
     (user / "rows.jsonl").unlink()
     with pytest.raises(NotFound, match="is gone"):
-        asyncio.run(source.bring(tmp_path, no_progress))
+        asyncio.run(source.bring(tmp_path, untold))
     assert not list(tmp_path.glob("0*"))
 
 

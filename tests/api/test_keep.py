@@ -7,7 +7,6 @@ import os
 import tempfile
 import time
 import unicodedata
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,23 +19,12 @@ from modelforge.api.app import create_app
 from modelforge.api.keep import drop_unkept, keep
 from modelforge.contracts.dataset import Change
 from modelforge.datasets.validate import validate
-from modelforge.settings import Settings, load_settings
+from modelforge.settings import Settings
 from modelforge.store.datasets import versions_of
 from modelforge.store.tables import DatasetRow
 from tests.live import jsonl, rows
 
 UPLOAD = Change(how="upload", summary="uploaded")
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings, supervise=False), base_url="http://localhost") as client:
-        yield client
 
 
 @pytest.fixture

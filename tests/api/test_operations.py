@@ -11,7 +11,7 @@ from modelforge.api import operations
 from modelforge.api.operations import Operations
 from modelforge.contracts.base import Contract
 from modelforge.contracts.operation import Operation
-from modelforge.datasets.child import Progress
+from modelforge.datasets.stages import Progress
 from modelforge.errors import Conflict
 
 

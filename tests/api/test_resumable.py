@@ -20,16 +20,11 @@ from starlette.testclient import TestClient
 
 from modelforge.api import resumable, tus
 from modelforge.api.app import create_app
-from modelforge.settings import Settings, load_settings
+from modelforge.settings import Settings
 from tests.live import LiveServer, jsonl, rows, until
 
 ROWS = jsonl(rows(20))
 BYTES = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream"}
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path / "home")
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from modelforge.api.app import create_app
 from modelforge.api.limits import MAX_BODY, MAX_DEPTH, is_deep
 from modelforge.contracts.base import now
 from modelforge.contracts.job import JobState
@@ -29,12 +28,6 @@ ORIGIN = "https://page.example"
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return load_settings(home=tmp_path / "home", allowed_origins=[f"{ORIGIN.upper()}/"])
-
-
-@pytest.fixture
-def client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings, supervise=False), base_url="http://localhost") as client:
-        yield client
 
 
 @pytest.fixture

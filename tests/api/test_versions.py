@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +14,14 @@ import pytest
 from pydantic import ValidationError
 from starlette.testclient import TestClient
 
-from modelforge.api.app import create_app
 from modelforge.api.keep import keep
 from modelforge.contracts.dataset import Change
 from modelforge.contracts.version import EditRequest
 from modelforge.datasets.validate import validate
 from modelforge.errors import Conflict, NotFound
-from modelforge.settings import Settings, load_settings
+from modelforge.settings import Settings
 from modelforge.store.datasets import get_dataset
 from tests.live import jsonl, rows
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings(home=tmp_path / "home")
-
-
-@pytest.fixture
-def client(settings: Settings) -> Iterator[TestClient]:
-    with TestClient(create_app(settings, supervise=False), base_url="http://localhost") as client:
-        yield client
 
 
 class Dataset:

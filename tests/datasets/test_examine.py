@@ -21,7 +21,10 @@ from modelforge.datasets.examine import examine
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.ingest import iter_rows
 from modelforge.datasets.inquiry import Inquiry
+from modelforge.datasets.notes import Asked, Notes, note
+from modelforge.datasets.parts import Part
 from modelforge.datasets.sample import Drawn, Sample, interval
+from modelforge.datasets.stages import untold
 from modelforge.errors import InvalidDataset
 from modelforge.worker.encoding import share
 from tests.datasets.planted import PLACES, SUBJECTS, THINGS, VERBS, planted, sentence
@@ -161,6 +164,15 @@ def test_several_processes_find_the_same(file: Path, monkeypatch: pytest.MonkeyP
             assert len(parts.divided(file)) == 3
             three = look(file, **options)
         assert one.model_copy(update={"seconds": 0}) == three.model_copy(update={"seconds": 0})
+
+
+def test_a_part_is_noted_anew_where_its_process_broke(file: Path, tmp_path: Path) -> None:
+    write(file, [{"input": f"what is {n}?", "output": f"it is {n}"} for n in range(50)])
+    part, asked = Part(0, None), Asked(keys=True)
+    for _ in range(2):  # what another process wrote of it is no second half
+        assert note(file, part, "input_output", tmp_path, asked, untold).rows == 50
+    notes = Notes(tmp_path, "0")
+    assert notes.column("lines").tolist() == list(range(1, 51)) and len(notes.keys) == 50
 
 
 def test_rows_are_measured_in_a_models_tokens(file: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import pytest
 from hypothesis import given
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from modelforge.contracts.job import MetricPoint, StreamMessage, TrainingStatus
 from modelforge.jobs import broadcast
 from modelforge.jobs.broadcast import Broadcast, Changes, messages
+from tests.jobs.machine import Machine, MachineLoop
 
 KINDS = st.lists(st.sampled_from(["point", "state", "progress"]), max_size=60)
 
@@ -125,18 +125,22 @@ def test_few_are_told_ten_times_a_second_and_many_together() -> None:
     told.listeners = int(4 * broadcast.MESSAGES_A_SECOND * broadcast.MESSAGE_SECONDS)
     assert told.beat == pytest.approx(4 * broadcast.MESSAGE_SECONDS)
 
+    loop = MachineLoop(Machine())
+
     async def moments() -> list[float]:
         async def listen(late: float) -> float:
             await asyncio.sleep(late)
             await told.pause()
-            began = time.monotonic()
+            began = loop.time()
             await told.pause()
-            assert time.monotonic() - began >= broadcast.MESSAGE_SECONDS
-            return time.monotonic() % told.beat
+            assert loop.time() - began >= broadcast.MESSAGE_SECONDS
+            return loop.time()
 
         return await asyncio.gather(*(listen(late) for late in (0.0, 0.07, 0.15, 0.31)))
 
-    found = asyncio.run(moments())
-    # A beat's end is near the next one's beginning.
-    away = [min(moment, told.beat - moment) for moment in found]
-    assert max(away) < 0.1
+    found = loop.run_until_complete(moments())
+    loop.close()
+    # All at a beat: those who came late in one wait for the one after the next.
+    beats = [moment / told.beat for moment in found]
+    assert beats == pytest.approx([round(beat) for beat in beats], abs=1e-6)
+    assert max(beats) - min(beats) == pytest.approx(1)

@@ -12,7 +12,7 @@ from modelforge.api.deps import State
 from modelforge.api.keep import keep
 from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions, Validation
 from modelforge.datasets import ingest
-from modelforge.datasets.child import Progress, no_progress
+from modelforge.datasets.stages import Progress, untold
 
 
 class File(NamedTuple):
@@ -29,7 +29,7 @@ async def arrive(
     filename: str,
     change: Change,
     options: ReadOptions,
-    progress: Progress = no_progress,
+    progress: Progress = untold,
 ) -> DatasetUploaded:
     """Make the files, in their order, a version of the dataset ``filename``. One that holds rows already is moved; the
     others stay. Raises what ``ingest.check_files`` and ``ingest.require_examples`` raise, and then has moved none."""

@@ -17,8 +17,9 @@ from modelforge.api.deps import State
 from modelforge.catalogue import ASSETS
 from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
 from modelforge.contracts.imports import ImportRequest
-from modelforge.datasets.child import Progress, ask
+from modelforge.datasets.child import ask
 from modelforge.datasets.ingest import check_ending, dataset_name, open_regular
+from modelforge.datasets.stages import Progress
 from modelforge.errors import DiskFull, InvalidDataset, InvalidRequest, NotFound, TooLarge, UnsupportedMedia
 from modelforge.files import local_path
 from modelforge.hub.lookup import HUB_ID

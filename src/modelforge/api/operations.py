@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from modelforge.contracts.base import Contract, now
 from modelforge.contracts.operation import Operation, OperationKind
-from modelforge.datasets.child import Progress
+from modelforge.datasets.stages import Progress
 from modelforge.errors import Conflict, DiskFull, ModelForgeError, NotFound
 from modelforge.files import is_disk_full
 

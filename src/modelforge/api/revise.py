@@ -17,10 +17,11 @@ from modelforge.api.deps import State
 from modelforge.api.keep import keep
 from modelforge.contracts.dataset import Change, Validation
 from modelforge.contracts.version import DatasetRevised, RowChange, StepDone
-from modelforge.datasets.child import Progress, ask, no_progress
+from modelforge.datasets.child import ask
 from modelforge.datasets.formats import MIN_EXAMPLES
 from modelforge.datasets.ingest import Report, to_validation
 from modelforge.datasets.paging import showable
+from modelforge.datasets.stages import Progress, untold
 from modelforge.errors import InvalidDataset
 from modelforge.store.tables import DatasetRow
 
@@ -78,7 +79,7 @@ async def scratch(here: State) -> AsyncIterator[Path]:
         await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
 
-async def ask_about(module: str, plan: dict[str, Any], folder: Path, progress: Progress = no_progress) -> Any:
+async def ask_about(module: str, plan: dict[str, Any], folder: Path, progress: Progress = untold) -> Any:
     """``ask`` with more than belongs on a command line, which every user of the machine can read."""
     path = folder / "plan.json"
     await to_thread.run_sync(_write, path, plan)

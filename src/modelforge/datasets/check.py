@@ -19,7 +19,7 @@ from modelforge.datasets.convert import Converted, convert, is_kept
 from modelforge.datasets.places import Places
 from modelforge.datasets.reply import answer, say
 from modelforge.datasets.sources.base import Reading
-from modelforge.datasets.stages import Say, Stages, untold
+from modelforge.datasets.stages import Progress, Stages, untold
 from modelforge.datasets.validate import Report, validate
 from modelforge.errors import DiskFull, InvalidDataset
 from modelforge.files import is_disk_full
@@ -46,7 +46,7 @@ def main(request: str) -> int:
 
 
 def check(
-    files: list[list[str]], rows: str, folder: str, reading: dict[str, Any], limit: int, say: Say = untold
+    files: list[list[str]], rows: str, folder: str, reading: dict[str, Any], limit: int, say: Progress = untold
 ) -> Report:
     """The report on the files' rows; they are at ``rows`` where its ``converted`` says so, else in the one file."""
     given = [(Path(path), name) for path, name in files]

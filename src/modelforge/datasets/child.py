@@ -8,28 +8,22 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelforge.datasets.reply import REFUSALS
+from modelforge.datasets.stages import Progress, untold
 from modelforge.errors import Fault
 from modelforge.processes import signal_name
-
-Progress = Callable[[float, str], None]
-"""Told how far the work is, from 0 to 1, and what is done now, in a few words."""
 
 _LINE_BYTES = 1 << 26
 """Of the longest line that a child may say."""
 
 
-def no_progress(share: float, message: str) -> None:
-    """For work that nobody watches."""
-
-
 async def ask(
     module: str,
     arguments: Sequence[str],
-    progress: Progress = no_progress,
+    progress: Progress = untold,
     environment: Mapping[str, str] | None = None,
 ) -> Any:
     """What ``python -m modelforge.<module> <arguments>`` gives as its result. A cancelled call ends it at once.

@@ -52,8 +52,9 @@ def main(text: str) -> int:
 
     def work() -> Any:
         inquiry = Inquiry.model_validate_json(text)
-        # What is noted of each row is looked at through addresses of this process, and takes less than the rows do.
-        limit_memory(MEMORY_BYTES + sum(map(_size, (inquiry.path, inquiry.against))))
+        # What is noted of each row is looked at through addresses of this process, some 130 for a row that has 13 bytes
+        # or more.
+        limit_memory(MEMORY_BYTES + 10 * sum(map(_size, (inquiry.path, inquiry.against))))
         with tempfile.TemporaryDirectory(prefix="examination-", dir=inquiry.scratch) as scratch:
             return examine(inquiry, Path(scratch)).model_dump(mode="json")
 

@@ -16,10 +16,11 @@ from modelforge.contracts.dataset import ReadOptions, Source, Validation
 from modelforge.contracts.finding import Finding
 from modelforge.contracts.training import DEVICE_NAME
 from modelforge.datasets import codes
-from modelforge.datasets.child import Progress, ask, no_progress
+from modelforge.datasets.child import ask
 from modelforge.datasets.formats import MIN_EXAMPLES, Shape, usable_rows
 from modelforge.datasets.rows import open_regular, read_rows
 from modelforge.datasets.sources.kinds import check_ending
+from modelforge.datasets.stages import Progress, untold
 from modelforge.datasets.validate import Report
 from modelforge.errors import InvalidDataset, InvalidRequest
 
@@ -131,7 +132,7 @@ async def check_files(
     rows: Path | None = None,
     options: ReadOptions | None = None,
     limit: int = MAX_BYTES,
-    progress: Progress = no_progress,
+    progress: Progress = untold,
 ) -> Report:
     """What is in files that make one dataset, in this order, however bad their rows are; each with the name that it
     came under. Takes as long as it takes; a cancelled check ends at once.

@@ -66,6 +66,10 @@ class Notes:
         if keys is not None:
             _append(self._paths["keys"], keys)
 
+    def clear(self) -> None:
+        for path in self._paths.values():
+            path.write_bytes(b"")
+
     def take(self, later: Notes, lines: int) -> None:
         """Append those of a later part, which has so many lines before it, and remove them there."""
         for name in self.COLUMNS:
@@ -134,6 +138,7 @@ def read(path: Path, shape: str, folder: Path, asked: Asked, begin: Callable[[fl
 def note(path: Path, part: Part, shape: str, folder: Path, asked: Asked, tell: Tell) -> Noted:
     """Read a part, write the notes on its rows into ``folder``, and draw the sample."""
     notes, sample = Notes(folder, str(part.start)), Sample(asked.sample)
+    notes.clear()  # of what another process had written of this part when it broke
     rows = lines = held_out = read = 0
     for number, block in blocks_of(path, part):
         lines = number

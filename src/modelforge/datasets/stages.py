@@ -9,8 +9,8 @@ from modelforge.datasets.reply import say
 
 SECONDS_BETWEEN = 0.5
 
-Say = Callable[[float, str], object]
-"""As ``reply.say``."""
+Progress = Callable[[float, str], object]
+"""Told how far the work is, from 0 to 1, and what is done now, in a few words."""
 Tell = Callable[[float], None]
 """Told how much of a stage is done."""
 
@@ -22,7 +22,7 @@ def untold(*_: object) -> None:
 class Stage:
     """One of them. Can be sent to another process, which then has nothing to say."""
 
-    def __init__(self, message: str, start: float, width: float, whole: float, say: Say = say) -> None:
+    def __init__(self, message: str, start: float, width: float, whole: float, say: Progress = say) -> None:
         self._message, self._start, self._width, self._whole, self._say = message, start, width, whole, say
         self._said = 0.0
 
@@ -41,7 +41,7 @@ class Stage:
 class Stages:
     """All of them, in order, each with its share of the time as it was measured."""
 
-    def __init__(self, weights: Mapping[str, float], say: Say = say) -> None:
+    def __init__(self, weights: Mapping[str, float], say: Progress = say) -> None:
         self._weights = weights
         self._say = say
         self._before = 0.0

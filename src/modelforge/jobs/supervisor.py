@@ -8,7 +8,7 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -292,24 +292,19 @@ class Supervisor:
             run_dir = self._settings.runs / job_id
             token = secrets.token_hex(16)
 
-            stored = False
-
             def receipt(position: int) -> IdempotencyRow | None:
                 return ticket.row(job_id, reply_of(job_id, position, plan.warnings)) if ticket else None
 
-            def store(row: JobRow) -> tuple[TrainingStatus, int]:
-                nonlocal stored
-                added = self._ledger.add(row, ahead=ahead, notes=plan.warnings, receipt=receipt)
-                stored = True
-                return added
+            with ExitStack() as undo:
+                undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
 
-            try:
+                def store(row: JobRow) -> tuple[TrainingStatus, int]:
+                    added = self._ledger.add(row, ahead=ahead, notes=plan.warnings, receipt=receipt)
+                    undo.pop_all()  # here: who is cancelled from now on has a job
+                    return added
+
                 spec = await to_thread.run_sync(self._make_run, job_id, run_dir, plan)
                 status, position = await self._write(partial(store, _row(spec, token)))
-            except BaseException:
-                if not stored:
-                    shutil.rmtree(run_dir, ignore_errors=True)
-                raise
             return reply_of(job_id, position, plan.warnings), token, status
 
     @asynccontextmanager

@@ -14,8 +14,9 @@ from modelforge.api.revise import scratch
 from modelforge.api.routes.datasets import Filename
 from modelforge.contracts.examination import Examination, ExaminationRequest
 from modelforge.contracts.operation import Operation
-from modelforge.datasets.child import Progress, ask
+from modelforge.datasets.child import ask
 from modelforge.datasets.inquiry import Inquiry, written_out
+from modelforge.datasets.stages import Progress
 from modelforge.errors import InvalidDataset
 from modelforge.jobs.origin import find_model, within
 from modelforge.store.datasets import get_dataset

@@ -11,7 +11,7 @@ from modelforge.api.imports import bring, source_of
 from modelforge.contracts.dataset import DatasetUploaded, ReadOptions
 from modelforge.contracts.imports import ImportRequest
 from modelforge.contracts.operation import Operation
-from modelforge.datasets.child import Progress
+from modelforge.datasets.stages import Progress
 
 router = APIRouter(prefix="/api/datasets", tags=["datasets"])
 

@@ -14,8 +14,8 @@ from modelforge.api.errors import replies
 from modelforge.contracts.dataset import Change, DatasetUploaded, ReadOptions
 from modelforge.contracts.operation import Operation
 from modelforge.contracts.upload import Upload, UploadList
-from modelforge.datasets.child import Progress
 from modelforge.datasets.ingest import check_ending, dataset_name, safe_filename
+from modelforge.datasets.stages import Progress
 from modelforge.errors import InvalidRequest, UnsupportedMedia
 
 router = APIRouter(prefix="/api/uploads", tags=["uploads"])

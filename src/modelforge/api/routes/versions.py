@@ -29,12 +29,12 @@ from modelforge.contracts.version import (
     MappingRequest,
     SuggestedMappings,
 )
-from modelforge.datasets.child import Progress
 from modelforge.datasets.columns import look_at
 from modelforge.datasets.fixes import FIXES
 from modelforge.datasets.formats import SHAPES
 from modelforge.datasets.mapping import Mapper
 from modelforge.datasets.paging import MAX_PAGE, index_of, page
+from modelforge.datasets.stages import Progress
 from modelforge.datasets.suggest import first_rows, suggest
 from modelforge.errors import InvalidRequest
 from modelforge.store.datasets import get_dataset, mapping_for, outdated, version_of, versions_of

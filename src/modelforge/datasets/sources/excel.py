@@ -20,7 +20,7 @@ from modelforge.datasets.rows import MAX_LINE
 from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
 from modelforge.datasets.sources.grid import Cells, Flawed, Record
-from modelforge.datasets.sources.markup import PIECE, parser, part_of, workbook
+from modelforge.datasets.sources.markup import PIECE, parser, part_of, pieces, workbook
 from modelforge.datasets.sources.sheets import Sheet, tables
 from modelforge.datasets.sources.spool import Spool
 from modelforge.errors import InvalidDataset
@@ -152,11 +152,10 @@ def _local(name: str) -> str:
 
 
 def _elements(content: bytes, each: Callable[[str, dict[str, str]], None]) -> None:
-    events = parser()
-    events.StartElementHandler = lambda name, given: each(
-        _local(name), {_local(key): value for key, value in given.items()}
-    )
-    events.Parse(content, True)
+    def start(name: str, given: dict[str, str]) -> None:
+        each(_local(name), {_local(key): value for key, value in given.items()})
+
+    parser(start).Parse(content, True)
 
 
 class _Texts:
@@ -169,16 +168,9 @@ class _Texts:
         self._inside = self._spoken = False
 
     def read(self, stream: IO[bytes]) -> Iterator[str]:
-        events = parser()
-        events.StartElementHandler = self._start
-        events.EndElementHandler = self._end
-        events.CharacterDataHandler = self._data
-        while piece := stream.read(PIECE):
-            events.Parse(piece, False)
+        for _ in pieces(stream, parser(self._start, self._end, self._data)):
             yield from self._done
             self._done.clear()
-        events.Parse(b"", True)
-        yield from self._done
 
     def _start(self, name: str, _: dict[str, str]) -> None:
         name = _local(name)
@@ -227,15 +219,8 @@ class _Rows:
 
     def read(self, stream: IO[bytes]) -> Iterator[Record]:
         """Rows that the sheet leaves out come as None, so that the n-th is row n."""
-        events = parser()
-        events.StartElementHandler = self._start
-        events.EndElementHandler = self._end
-        events.CharacterDataHandler = self._data
-        while piece := stream.read(PIECE):
-            events.Parse(piece, False)
+        for _ in pieces(stream, parser(self._start, self._end, self._data)):
             yield from self._take()
-        events.Parse(b"", True)
-        yield from self._take()
 
     def _take(self) -> Iterator[Record]:
         for entry in self._done:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 from xml.parsers import expat
 
 from modelforge.datasets.rows import open_regular
@@ -45,13 +46,29 @@ def part_of(archive: zipfile.ZipFile, name: str) -> bytes:
     return content
 
 
-def parser(separator: str | None = None) -> expat.XMLParserType:
-    """With a ``separator``, names have their namespace before it."""
+def parser(
+    start: Callable[[str, dict[str, str]], None],
+    end: Callable[[str], None] | None = None,
+    text: Callable[[str], None] | None = None,
+    separator: str | None = None,
+) -> expat.XMLParserType:
+    """Calls these where an element starts, where it ends, and with what stands in it. With a ``separator``, names have
+    their namespace before it."""
     made = expat.ParserCreate(None, separator)
     made.buffer_text = True
+    made.StartElementHandler, made.EndElementHandler, made.CharacterDataHandler = start, end, text
 
     def refuse(*_: object) -> None:
         raise InvalidDataset("the workbook's XML declares a document type, which no spreadsheet does")
 
     made.StartDoctypeDeclHandler = refuse
     return made
+
+
+def pieces(stream: IO[bytes], events: expat.XMLParserType) -> Iterator[None]:
+    """Parse a part piece by piece; comes after each, so that what was found in it can be taken."""
+    while piece := stream.read(PIECE):
+        events.Parse(piece, False)
+        yield
+    events.Parse(b"", True)
+    yield

@@ -18,7 +18,7 @@ from modelforge.datasets.sources.base import Reading, Table
 from modelforge.datasets.sources.excel import number_told
 from modelforge.datasets.sources.faults import CELL_ERROR, NO_VALUE, TOO_LONG, Fault
 from modelforge.datasets.sources.grid import Cells, Flawed, Record
-from modelforge.datasets.sources.markup import PIECE, parser, part_of, workbook
+from modelforge.datasets.sources.markup import parser, part_of, pieces, workbook
 from modelforge.datasets.sources.sheets import Sheet, tables
 from modelforge.errors import InvalidDataset
 
@@ -79,9 +79,7 @@ def _is_locked(manifest: bytes) -> bool:
         nonlocal locked
         locked = locked or name == _LOCKED
 
-    events = parser(" ")
-    events.StartElementHandler = start
-    events.Parse(manifest, True)
+    parser(start, separator=" ").Parse(manifest, True)
     return locked
 
 
@@ -111,12 +109,9 @@ def _names(archive: zipfile.ZipFile) -> list[tuple[str, bool]]:
         nonlocal depth
         depth -= 1
 
-    events = parser(" ")
-    events.StartElementHandler, events.EndElementHandler = start, end
     with archive.open(_CONTENT) as stream:
-        while piece := stream.read(PIECE):
-            events.Parse(piece, False)
-        events.Parse(b"", True)
+        for _ in pieces(stream, parser(start, end, separator=" ")):
+            pass
     return found
 
 
@@ -201,16 +196,9 @@ class _Content:
         self._pieces: list[str] = []
 
     def read(self, stream: IO[bytes]) -> Iterator[_Run]:
-        events = parser(" ")
-        events.StartElementHandler = self._start
-        events.EndElementHandler = self._end
-        events.CharacterDataHandler = self._add
-        while piece := stream.read(PIECE):
-            events.Parse(piece, False)
+        for _ in pieces(stream, parser(self._start, self._end, self._add, " ")):
             yield from self._done
             self._done.clear()
-        events.Parse(b"", True)
-        yield from self._done
 
     def _start(self, name: str, given: dict[str, str]) -> None:
         self._depth += 1
