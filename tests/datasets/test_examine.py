@@ -242,8 +242,9 @@ def test_what_takes_all_memory_is_refused_in_words(file: Path) -> None:
         "import sys; from modelforge.datasets import examine; examine.MEMORY_BYTES = 60_000_000; sys.exit("
         "examine.main(sys.argv[1]))"
     )
-    long = {"input": "x", "output": "y", "more": [1] * 5_000_000}
-    file.write_text("".join(json.dumps(row) + "\n" for row in [{"input": "a", "output": "b"}, *[long] * 2]))
+    # 3 bytes of file, 64 of memory, for each of the lists: far over the ten times its size that a file may take.
+    long = '{"input": "x", "output": "y", "more": [' + ",".join(["[]"] * 5_000_000) + "]}\n"
+    file.write_text('{"input": "a", "output": "b"}\n' + long)
     inquiry = Inquiry(path=str(file), shape="input_output")
     words = [sys.executable, "-P", "-c", code, inquiry.model_dump_json()]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
