@@ -127,10 +127,11 @@ def test_what_no_database_holds_is_no_event(run: Run) -> None:
     run.event("metrics", step=10**30, epoch=0.1, values={"loss": 1.0})
     run.event("metrics", step=1, epoch=0.1, values={"seq": 1.0})
     run.event("metrics", step=1, epoch=0.1, values={"loss": float("nan")})
-    run.event("progress", step=1, total_steps=2, epoch=float("inf"), total_epochs=1)
+    for epoch in (float("inf"), -(2.0**63)):
+        run.event("progress", step=1, total_steps=2, epoch=epoch, total_epochs=1)
     run.event("message", text="a\0b")
     run.ledger.ingest(JOB)
-    assert sum("could not be read" in text for text in run.said()) == 4
+    assert sum("could not be read" in text for text in run.said()) == 5
     assert run.said()[-1] == "a\N{REPLACEMENT CHARACTER}b" and run.metrics() == []
 
 

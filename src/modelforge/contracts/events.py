@@ -23,6 +23,7 @@ _NOT_MEASURED = [name for name, field in MetricPoint.model_fields.items() if fie
 # What a database and JSON can hold: a torn line may say anything, and may stop nobody from reading the next.
 Count = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
+Epoch = Annotated[float, Field(ge=0, le=2**31 - 1, allow_inf_nan=False)]
 Text = Annotated[str, AfterValidator(lambda text: text.replace("\0", "\N{REPLACEMENT CHARACTER}"))]
 Metric = Annotated[str, AfterValidator(_measured)]
 
@@ -56,7 +57,7 @@ class ProgressEvent(_Event):
     kind: Literal["progress"] = "progress"
     step: Count
     total_steps: Count
-    epoch: Number
+    epoch: Epoch
     total_epochs: Count
     eta_seconds: Number | None = None
 
@@ -66,7 +67,7 @@ class MetricsEvent(_Event):
 
     kind: Literal["metrics"] = "metrics"
     step: Count
-    epoch: Number
+    epoch: Epoch
     values: dict[Metric, Number]
 
 
