@@ -61,7 +61,7 @@ def test_a_look_that_is_cancelled_leaves_nothing(server: LiveServer) -> None:
     server.upload("long.jsonl", jsonl(planted(6000, 100, seed=3).rows))
     begun = server.post("/api/datasets/long.jsonl/check", {"model_name": "modelforge-starter"}, 202)
     until(lambda: server.get(f"/api/operations/{begun['id']}")["progress"] > 0, 60)
-    assert server.call("DELETE", f"/api/operations/{begun['id']}")["status"] == "cancelled"
+    assert server.post(f"/api/operations/{begun['id']}/cancel")["status"] == "cancelled"
     assert server.get("/api/datasets/long.jsonl")["examination"] is None
     until(lambda: not [*server.home.rglob("examination-*"), *server.home.rglob(".revision-*")], 10)
 

@@ -32,7 +32,7 @@ def result_of(client: Client, operation: Operation, kind: type[T]) -> T:
                 pause = min(_SLOWEST, pause * 1.5)
                 operation = client.get(path, Operation)
     except KeyboardInterrupt:
-        operation = client.delete(path, Operation)
+        operation = client.post(f"{path}/cancel", Operation)
         if operation.status != "completed":
             note("Cancelled: nothing was changed.")
             raise

@@ -29,7 +29,7 @@ async def operation(here: Here, operation_id: OperationId) -> Operation:
     return here.operations.get(operation_id)
 
 
-@router.delete("/{operation_id}", summary="Cancel it", responses=replies(404))
+@router.post("/{operation_id}/cancel", summary="Cancel it", responses=replies(404, 413))
 async def cancel(here: Here, operation_id: OperationId) -> Operation:
     """Answered when it has ended. One that ended before stays as it is."""
     return await here.operations.cancel(operation_id)
