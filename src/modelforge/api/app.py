@@ -33,6 +33,7 @@ from modelforge.api.routes import (
     imports,
     info,
     jobs,
+    keys,
     models,
     operations,
     playground,
@@ -56,7 +57,7 @@ from modelforge.store.keys import valid_digests
 
 ROUTERS = (
     *(info, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads, operations),
-    *(playground, stream, docs),
+    *(keys, playground, stream, docs),
 )
 
 
