@@ -14,7 +14,7 @@ from generator.schema import Schema, example_of, fields_table, rule_of, type_of
 from modelforge.cli.train import PANELS
 from modelforge.contracts.training import TrainingConfig
 from modelforge.hardware import Gpu, Hardware
-from modelforge.jobs.preflight import COMPUTE_SPECS, fill_defaults
+from modelforge.jobs.options import COMPUTE_SPECS, fill_defaults
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.rlhf import REWARD_STEPS
 from modelforge.tasks import TASKS

@@ -10,8 +10,10 @@ import typer
 from modelforge.cli.configfile import absolute_paths, read_config
 from modelforge.cli.flags import given, with_flags
 from modelforge.cli.follow import run_to_end
+from modelforge.cli.preflight import show_preflight
 from modelforge.cli.session import Json, client_of, program_of
 from modelforge.contracts.job import TrainingStarted
+from modelforge.contracts.preflight import Preflight
 from modelforge.contracts.training import TrainingConfig
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ PANELS = {
 }
 """The first field of each group of flags, in the order of the fields."""
 
+Check = Annotated[
+    bool, typer.Option("--check", help="Start nothing: say what the run comes to, and whether it can run here.")
+]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when the run has begun; it goes on by itself.")]
 
 
@@ -57,6 +62,7 @@ def train(
     ctx: typer.Context,
     config_file: ConfigFile = None,
     json: Json = False,
+    check: Check = False,
     detach: Detach = False,
     **flags: Any,
 ) -> None:
@@ -66,6 +72,11 @@ def train(
 
     Example: modelforge train --task text-generation --model-name modelforge-starter --dataset my.jsonl
     """
+    if check:
+        with client_of(ctx) as client:
+            found = client.post("/api/jobs/preflight", Preflight, config_of(client, config_file, flags))
+        show_preflight(found, as_json=json)
+        return
     with client_of(ctx, supervise=True) as client:
         started = client.post("/api/start_training", TrainingStarted, config_of(client, config_file, flags))
         run_to_end(client, started, program_of(ctx), as_json=json, detach=detach)
