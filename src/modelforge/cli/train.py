@@ -14,25 +14,10 @@ from modelforge.cli.preflight import show_preflight
 from modelforge.cli.session import Json, client_of, program_of
 from modelforge.contracts.job import TrainingStarted
 from modelforge.contracts.preflight import Preflight
-from modelforge.contracts.training import TrainingConfig
+from modelforge.contracts.training import GROUPS, TrainingConfig
 
 if TYPE_CHECKING:
     from modelforge.cli.client import Client
-
-PANELS = {
-    "task": "What to train",
-    "lora_r": "Adapter",
-    "trust_remote_code": "Models that bring code or pickles",
-    "use_4bit": "Precision and memory",
-    "num_train_epochs": "Length, batches and optimizer",
-    "eval_split": "Evaluation and checkpoints",
-    "seed": "Repeating and naming",
-    "doc_stride": "Extractive question answering",
-    "max_target_length": "Summarization",
-    "beta": "dpo",
-    "num_generations": "rlhf",
-}
-"""The first field of each group of flags, in the order of the fields."""
 
 Check = Annotated[
     bool, typer.Option("--check", help="Start nothing: say what the run comes to, and whether it can run here.")
@@ -57,7 +42,7 @@ def config_of(client: Client, file: Path | None, flags: dict[str, Any]) -> dict[
     return config if client.elsewhere else absolute_paths(config)
 
 
-@with_flags(TrainingConfig, panels=PANELS)
+@with_flags(TrainingConfig, panels=GROUPS)
 def train(
     ctx: typer.Context,
     config_file: ConfigFile = None,
