@@ -13,11 +13,12 @@ import pytest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidDataset, InvalidRequest, ModelForgeError, NotFound
 from modelforge.jobs import preflight
+from modelforge.jobs.data import conversions
 from modelforge.jobs.probing import Probe
 from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
 from modelforge.store.database import Database
-from tests.jobs.test_preflight import machine
+from tests.jobs.test_options import machine
 from tests.live import LiveServer, jsonl, rows
 from tests.tasks.test_tools import HERMES, ROW
 from tests.tiny import make_tiny_model
@@ -166,4 +167,6 @@ def _named(field: str, path: str) -> dict[str, Any]:
 
 async def _check(asked: TrainingConfig, settings: Any, roots: list[Path]) -> ModelForgeError | preflight.Plan:
     probe = Probe(settings, DeviceLease("cpu"))
-    return await preflight.check(asked, settings, Database(settings.database), machine(), probe, roots)
+    async with conversions(settings) as scratch:
+        given = (asked, settings, Database(settings.database), machine(), probe, roots, scratch)
+        return await preflight.check(preflight.Inquiry(*given))

@@ -27,6 +27,7 @@ from modelforge.api.operations import Operations
 from modelforge.api.resumable import Uploads
 from modelforge.api.rootpath import RootPath
 from modelforge.api.routes import (
+    catalogue,
     datasets,
     docs,
     examination,
@@ -56,8 +57,8 @@ from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
 ROUTERS = (
-    *(info, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads, operations),
-    *(keys, playground, stream, docs),
+    *(info, catalogue, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads),
+    *(operations, keys, playground, stream, docs),
 )
 
 

@@ -30,6 +30,10 @@ class Dpo:
     """
 
     name: ClassVar[str] = "dpo"
+    about: ClassVar[str] = (
+        "Learns from pairs of answers which one is better: to change the manner of a model that can do the "
+        "task already."
+    )
     options: ClassVar[frozenset[str]] = frozenset({"beta", "loss_type", "loss_weights", "label_smoothing"})
     engine: ClassVar[bool] = True
     packs: ClassVar[bool] = False
@@ -74,7 +78,7 @@ class Dpo:
 
     def stages(self, run: Run) -> Sequence[Training]:
         """One."""
-        from modelforge.worker.choices import total_steps  # noqa: PLC0415 - torch stays in the worker
+        from modelforge.worker.lengths import total_steps  # noqa: PLC0415
 
         def trainer(arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
             return _trainer(run, arguments, callbacks)

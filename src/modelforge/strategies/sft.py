@@ -28,6 +28,7 @@ class Sft:
     """
 
     name: str = "sft"
+    about: str = "Learns to give the answers in your examples; the way to begin, and enough for most goals."
     options: ClassVar[frozenset[str]] = frozenset()
     engine: ClassVar[bool] = True
     packs: ClassVar[bool] = True
@@ -55,7 +56,7 @@ class Sft:
 
     def stages(self, run: Run) -> Sequence[Training]:
         """One."""
-        from modelforge.worker.choices import total_steps  # noqa: PLC0415 - torch stays in the worker
+        from modelforge.worker.lengths import total_steps  # noqa: PLC0415
 
         def trainer(arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
             return _trainer(run, {**arguments, **self.arguments(run.config)}, callbacks)
