@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -19,6 +19,7 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from pydantic import BaseModel, ValidationError
 
+from modelforge.cli.inside import InsideTransport
 from modelforge.contracts.info import ErrorReply, Health
 from modelforge.errors import Fault, ModelForgeError
 from modelforge.files import read_json_or_none
@@ -73,6 +74,17 @@ class Client:
     def patch(self, path: str, reply: type[T], body: dict[str, Any]) -> T:
         return self._send("PATCH", path, reply, json=body)
 
+    def events(self, path: str, body: dict[str, Any]) -> Generator[tuple[str, bytes]]:
+        """Send a request and give the events of its answer as they come: their names, and their data in JSON. Closed
+        early, it ends the answer."""
+        content, headers = json.dumps(body).encode(), {"content-type": "application/json"}
+        text = b""
+        with closing(self._streamed("POST", path, content=content, headers=headers)) as pieces:
+            for piece in pieces:
+                # Bytes: what Python calls the end of a line, JSON may hold.
+                *whole, text = (text + piece).split(b"\n\n")
+                yield from (_event(each) for each in whole if not each.startswith(b":"))
+
     def delete(self, path: str, reply: type[T]) -> T:
         return self._send("DELETE", path, reply)
 
@@ -85,15 +97,28 @@ class Client:
             ]
             return self._send("POST", path, reply, files=form, params=_given(query))
 
-    def download(self, path: str) -> Iterator[bytes]:
-        """An answer's bytes, as they come. For a server's: an application in this process gives its answers whole."""
-        with self._reached(), self._portal.wrap_async_context_manager(self._http.stream("GET", path)) as response:
+    def download(self, path: str) -> Generator[bytes]:
+        """An answer's bytes, as they come."""
+        return self._streamed("GET", path)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """A good answer, whatever is in it."""
+        with self._reached():
+            response = self._portal.call(partial(self._http.request, method, path, **options))
+        if not response.is_success:
+            raise error_of(response)
+        return response
+
+    def _streamed(self, method: str, path: str, **options: Any) -> Generator[bytes]:
+        """A good answer's bytes, as they come; closed early, it ends the answer."""
+        answering = self._http.stream(method, path, **options)
+        with self._reached(), self._portal.wrap_async_context_manager(answering) as response:
             if not response.is_success:
                 self._portal.call(response.aread)
                 raise error_of(response)
-            blocks = response.aiter_raw()
-            while block := self._portal.call(partial(anext, blocks, b"")):
-                yield block
+            pieces = response.aiter_bytes()
+            while (piece := self._portal.call(anext, pieces, None)) is not None:
+                yield piece
 
     @contextmanager
     def _reached(self) -> Iterator[None]:
@@ -106,14 +131,6 @@ class Client:
                 "it with 'modelforge serve'; a training run goes on without it."
             ) from error
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """A good answer, whatever is in it."""
-        with self._reached():
-            response = self._portal.call(partial(self._http.request, method, path, **options))
-        if not response.is_success:
-            raise error_of(response)
-        return response
-
     def _send(self, method: str, path: str, reply: type[T], **options: Any) -> T:
         response = self.request(method, path, **options)
         try:
@@ -125,12 +142,17 @@ class Client:
             ) from error
 
 
+def _event(text: bytes) -> tuple[str, bytes]:
+    name, _, data = text.partition(b"\n")
+    return name.removeprefix(b"event: ").decode(), data.removeprefix(b"data: ")
+
+
 def _given(query: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
 
 
 def error_of(response: httpx.Response) -> ModelForgeError:
-    """The error that an envelope tells of, as its own class."""
+    """The error that an answer tells of, as its own class."""
     try:
         return refusal_of(ErrorReply.model_validate_json(response.content))
     except ValidationError:
@@ -188,7 +210,7 @@ def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
     running = elsewhere or running_server(settings.home)
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
-        transport: httpx.AsyncBaseTransport | None = None
+        transport: InsideTransport | None = None
         if running is None:
             transport, token = stack.enter_context(_own_application(portal, settings, supervise))
             url, key = f"http://127.0.0.1:{settings.port}", token
@@ -209,7 +231,7 @@ def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
 @contextmanager
 def _own_application(
     portal: BlockingPortal, settings: Settings, supervise: bool
-) -> Iterator[tuple[httpx.ASGITransport, str]]:
+) -> Iterator[tuple[InsideTransport, str]]:
     """The application in this process, and the token that opens it."""
     from modelforge.api.app import create_app  # noqa: PLC0415 - a client of a server needs none of it
 
@@ -220,4 +242,4 @@ def _own_application(
     app = create_app(settings.model_copy(update={"auto_resume": False}), supervise=supervise, serves_queue=False)
     with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
         # An exception that nobody foresaw comes out here with its trace: there is no server's log to look it up in.
-        yield httpx.ASGITransport(app=app), app.state.modelforge.keys.token
+        yield InsideTransport(app), app.state.modelforge.keys.token

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from modelforge.contracts.base import Contract, Request
+from modelforge.contracts.base import Contract, Request, example
+from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.training import Task
 
 
@@ -31,6 +32,12 @@ class GenerateRequest(Request):
     """A model of the registry."""
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     """Instead of model_id: a model of the registry by its name, a bundled model, a local folder or a hub id."""
+    job_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Instead of model_id: a training, however far it came. One of its checkpoints answers, also while it runs."""
+    checkpoint: int | None = Field(None, ge=0, le=2**31 - 1)
+    """With job_id: the step of the checkpoint; the newest when left out."""
+    base: bool = False
+    """Ask what the model, or the training of job_id, was trained from, in the format of that training."""
     prompt: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
     """The text to answer, or to summarise, or the question about ``context``. Put into the format that the model was
     trained in."""
@@ -52,8 +59,12 @@ class GenerateRequest(Request):
 
     @model_validator(mode="after")
     def _one_model(self) -> GenerateRequest:
-        if (self.model_id is None) == (self.model_name is None):
-            raise ValueError("give either model_id or model_name")
+        if sum(each is not None for each in (self.model_id, self.model_name, self.job_id)) != 1:
+            raise ValueError("give one of model_id, model_name and job_id")
+        if self.checkpoint is not None and self.job_id is None:
+            raise ValueError("checkpoint: it is one of a training, which job_id names")
+        if self.checkpoint is not None and self.base:
+            raise ValueError("base: what a training started from is no checkpoint of it; leave one of the two out")
         return self
 
 
@@ -89,3 +100,38 @@ class GenerateReply(Contract):
     for other tasks."""
     finish_reason: Literal["stop", "length", "timeout"]
     """The model ended by itself, or max_new_tokens, or the timeout did."""
+
+
+class GenerationStarted(Contract):
+    """How far an answer is that has not begun."""
+
+    model_config = example(phase="waiting", position=2)
+
+    phase: Literal["waiting", "loading", "answering"]
+    """It waits for others to be answered; its turn came, and the model is loaded if need be; the model reads the
+    prompt."""
+    position: int | None = None
+    """Its place among those that wait, from 1; null when its turn has come."""
+
+
+class GenerationToken(Contract):
+    """More of an answer."""
+
+    model_config = example(text=" learning")
+
+    text: str
+    """Goes on where the one before ended. All of them together are the answer's ``generated_text``."""
+
+
+class GenerationEvent(Contract):
+    """One event of a streamed answer, sent as Server-Sent Events are: the name after ``event:``, the data after
+    ``data:``. ``done`` or ``error`` is the last. A line that begins with a colon only shows that the server is there.
+    """
+
+    model_config = example(event="token", data={"text": " learning"})
+
+    event: Literal["started", "token", "done", "error"]
+    """The name."""
+    data: GenerationStarted | GenerationToken | GenerateReply | ErrorReply
+    """For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
+    that an error has everywhere."""
