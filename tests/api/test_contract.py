@@ -362,8 +362,8 @@ def test_lists_have_limit_and_offset(server: LiveServer, trained: dict[str, Any]
 
 
 def test_the_documentation_is_there(server: LiveServer) -> None:
-    reply = httpx.get(server.url + "/", follow_redirects=True)
-    assert reply.url.path == "/docs" and "swagger" in reply.text
+    reply = httpx.get(server.url + "/docs")
+    assert "swagger" in reply.text
     assert not re.findall(r'(?:src|href)="https?://(?!127\.0\.0\.1|localhost)', reply.text)
     schema = server.get("/openapi.json")
     assert "422" not in json.dumps(schema)

@@ -53,7 +53,7 @@ def test_a_proxy_may_take_the_root_path_off_or_leave_it(tmp_path: Path) -> None:
         assert server.get(f"{path}/openapi.json")["servers"] == [{"url": "/studio"}]
         assert "'/studio/openapi.json'" in httpx.get(f"{server.url}{path}/docs").text
         home = httpx.get(f"{server.url}{path}/")
-        assert (home.status_code, home.headers["location"]) == (307, "/studio/docs")
+        assert home.status_code == 200 and home.headers["content-type"].startswith("text/html")
         with connect(f"{server.url.replace('http', 'ws')}{path}/ws/training") as listener:
             assert json.loads(listener.recv(timeout=10))["status"] == "idle"
         # Only uploads may be large.

@@ -9,7 +9,7 @@ from modelforge.api.deps import State
 from modelforge.api.errors import refuse
 from modelforge.errors import ModelForgeError, Unauthorized
 
-OPEN = ("/", "/docs", "/openapi.json", "/api/health")
+OPEN = ("/docs", "/openapi.json", "/api/health")
 """Whether the server is up, and what a page needs before it can ask for a key: the same for everybody, and no
 secret."""
 OPEN_FOLDER = "/static-offline-docs/"

@@ -44,6 +44,7 @@ from modelforge.api.routes import (
     uploads,
     versions,
 )
+from modelforge.api.studio import Studio
 from modelforge.api.trash import Trash
 from modelforge.api.tus import Tus
 from modelforge.errors import Conflict, InvalidRequest
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None, *, supervise: bool = True, serv
     app.add_middleware(BodyLimit)
     app.add_middleware(Tus)
     app.add_middleware(Access)
+    app.add_middleware(Studio)
     if settings.allowed_origins:
         app.add_middleware(Cors, origins=settings.allowed_origins)
     app.add_middleware(Guard, settings=settings)

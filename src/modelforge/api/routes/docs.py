@@ -8,7 +8,7 @@ import re
 
 from fastapi import APIRouter, Request
 from fastapi.openapi.docs import get_swagger_ui_html
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse
 
 from modelforge.api.access import OPEN_FOLDER
 from modelforge.api.headers import policy
@@ -16,12 +16,6 @@ from modelforge.api.headers import policy
 router = APIRouter(include_in_schema=False)
 
 _SCRIPT = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
-
-
-@router.get("/")
-async def home(request: Request) -> RedirectResponse:
-    """The studio's place."""
-    return RedirectResponse(f"{request.scope['root_path']}/docs")
 
 
 @router.get("/docs")

@@ -1,0 +1,78 @@
+import { Button } from "@mantine/core";
+import { IconFlask, IconPlayerPlay, IconUpload, type TablerIcon } from "@tabler/icons-react";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
+import { api, body } from "../../api/client";
+import { datasets } from "../../api/queries";
+import type { JobSummary } from "../../api/schema";
+import { say, tell } from "../../shell/notices";
+import { text } from "../../text";
+import { startDemo } from "./demo";
+import classes from "./home.module.css";
+
+const RESUMABLE: readonly JobSummary["status"][] = ["failed", "stopped", "interrupted"];
+
+/** Three ways to begin. */
+export function Begin({ jobs }: { jobs: readonly JobSummary[] }) {
+  const queries = useQueryClient();
+  const refresh = () => queries.invalidateQueries({ queryKey: ["jobs"] });
+  const demo = useMutation({
+    mutationFn: startDemo,
+    onSuccess: () => say(text.home.demo.started),
+    onError: tell,
+    onSettled: () => Promise.all([refresh(), queries.invalidateQueries(datasets)]),
+  });
+  const resume = useMutation({
+    mutationFn: (job: JobSummary) =>
+      body(api.POST("/api/jobs/{job_id}/resume", { params: { path: { job_id: job.id } } })),
+    onSuccess: (_, job) => say(text.home.resume.started(job.name)),
+    onError: tell,
+    onSettled: refresh,
+  });
+  const ended = jobs.find((each) => RESUMABLE.includes(each.status));
+
+  return (
+    <div className={classes.ways}>
+      <Way icon={IconFlask} title={text.home.demo.title} detail={text.home.demo.detail}>
+        <Button loading={demo.isPending} onClick={() => demo.mutate()}>
+          {text.home.demo.action}
+        </Button>
+      </Way>
+      <Way icon={IconUpload} title={text.home.upload.title} detail={text.home.upload.detail}>
+        <Button variant="default" renderRoot={(props) => <Link to="/datasets" {...props} />}>
+          {text.home.upload.action}
+        </Button>
+      </Way>
+      <Way
+        icon={IconPlayerPlay}
+        title={text.home.resume.title}
+        detail={ended ? text.home.resume.detail(ended.name) : text.home.resume.none}
+      >
+        {ended && (
+          <Button variant="default" loading={resume.isPending} onClick={() => resume.mutate(ended)}>
+            {text.home.resume.action}
+          </Button>
+        )}
+      </Way>
+    </div>
+  );
+}
+
+interface WayProps {
+  icon: TablerIcon;
+  title: string;
+  detail: string;
+  children: ReactNode;
+}
+
+function Way({ icon: Icon, title, detail, children }: WayProps) {
+  return (
+    <div className={classes.way}>
+      <Icon size={22} stroke={1.7} aria-hidden className={classes.wayIcon} />
+      <h3>{title}</h3>
+      <p>{detail}</p>
+      {children}
+    </div>
+  );
+}

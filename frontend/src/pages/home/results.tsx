@@ -1,0 +1,47 @@
+import type { JobSummary } from "../../api/schema";
+import { text } from "../../text";
+import { Empty } from "../../ui/card";
+import { measured, moment } from "../../ui/format";
+import { StateTag } from "../../ui/state-tag";
+import { Table } from "../../ui/table";
+import classes from "./home.module.css";
+
+const SHOWN = 5;
+
+/** Runs that ended, the newest first. */
+export function Results({ jobs }: { jobs: readonly JobSummary[] }) {
+  const ended = jobs.filter((each) => each.ended_at !== null).slice(0, SHOWN);
+  if (ended.length === 0) return <Empty {...text.home.noResults} />;
+  const words = text.home.table;
+  return (
+    <Table label={text.home.results}>
+      <thead>
+        <tr>
+          <th scope="col">{words.name}</th>
+          <th scope="col">{words.state}</th>
+          <th scope="col">{words.data}</th>
+          <th scope="col" data-number>
+            {words.loss}
+          </th>
+          <th scope="col">{words.ended}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {ended.map((job) => (
+          <tr key={job.id}>
+            <th scope="row" className={classes.result}>
+              {job.name}
+            </th>
+            <td>
+              <StateTag state={job.status} />
+              {job.error && <div className={classes.why}>{job.error}</div>}
+            </td>
+            <td>{job.dataset}</td>
+            <td data-number>{measured(job.metrics?.final_loss ?? job.loss)}</td>
+            <td>{job.ended_at && moment(job.ended_at)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}
