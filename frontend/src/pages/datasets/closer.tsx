@@ -118,7 +118,7 @@ function Found({
   return (
     <>
       <Section
-        title={words.result}
+        title={text.datasets.tabs.report}
         actions={<small>{words.took(duration(found.seconds), found.version)}</small>}
       >
         <Figures>

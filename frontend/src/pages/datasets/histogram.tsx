@@ -24,10 +24,8 @@ export function Histogram({ lengths }: { lengths: TokenLengths }) {
           >
             <th scope="row">{words.bar(bin.up_to)}</th>
             <td>
-              <div className={classes.value}>
-                <span className={classes.bar} style={{ width: `${(80 * bin.rows) / most}%` }} />
-                {count(bin.rows)}
-              </div>
+              <span className={classes.bar} style={{ width: `${(80 * bin.rows) / most}%` }} />
+              {count(bin.rows)}
             </td>
           </tr>
         ))}

@@ -1,4 +1,3 @@
-import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { DatasetDetail } from "../../api/schema";
@@ -34,14 +33,9 @@ export function Report() {
         <Section title={words.unmapped.title}>
           <Card kind="warn">
             <p>{words.unmapped.detail}</p>
-            <Button
-              size="xs"
-              renderRoot={(props) => (
-                <Link to="/datasets/$filename/columns" params={{ filename }} search={{ version }} {...props} />
-              )}
-            >
+            <Link to="/datasets/$filename/columns" params={{ filename }} search={{ version }}>
               {words.unmapped.action}
-            </Button>
+            </Link>
           </Card>
         </Section>
       )}
