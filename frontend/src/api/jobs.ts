@@ -2,7 +2,7 @@ import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query
 import { say, tell } from "../shell/notices";
 import { text } from "../text";
 import { api, body } from "./client";
-import type { TrainingConfig, TrainingStatus } from "./schema";
+import type { TrainingConfig } from "./schema";
 
 export const allJobs = queryOptions({
   queryKey: ["jobs", "all"],
@@ -14,14 +14,6 @@ export const jobWith = (id: string) =>
     queryKey: ["jobs", "one", id],
     queryFn: () => body(api.GET("/api/jobs/{job_id}", { params: { path: { job_id: id } } })),
   });
-
-type State = TrainingStatus["status"];
-
-const RUNNING: readonly State[] = ["starting", "training", "saving"];
-const RESUMABLE: readonly State[] = ["failed", "stopped", "interrupted"];
-
-export const isRunning = (state: State) => RUNNING.includes(state);
-export const isResumable = (state: State) => RESUMABLE.includes(state);
 
 function useChange<Given>(change: (given: Given) => Promise<unknown>, done: (given: Given) => string) {
   const queries = useQueryClient();

@@ -60,7 +60,7 @@ export default function Chart({ title, lines, view, onRange, height }: Props) {
           {
             ...axis,
             values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : measured(tick))),
-            size: 62,
+            size: 52,
           },
         ],
         cursor: {
@@ -79,7 +79,7 @@ export default function Chart({ title, lines, view, onRange, height }: Props) {
           {},
           ...lines.flatMap((_, line): uPlot.Series[] => {
             const stroke = ink(colour(line));
-            const own = { stroke, spanGaps: true, width: 1.6 };
+            const own = { stroke, spanGaps: true, width: 1.6, points: { size: 5, fill: stroke } };
             return smoothed ? [{ ...own, width: 1, alpha: 0.3, points: { show: false } }, own] : [own];
           }),
         ],
@@ -164,7 +164,7 @@ export default function Chart({ title, lines, view, onRange, height }: Props) {
           ))}
         </span>
       </figcaption>
-      <div ref={place} className={classes.plot} style={{ height }}>
+      <div ref={place} className={classes.plot} data-empty={empty || undefined} style={{ height }}>
         {empty && <p className={classes.waiting}>{text.run.chart.waiting}</p>}
       </div>
       <VisuallyHidden role="status">{spoken}</VisuallyHidden>

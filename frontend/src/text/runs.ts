@@ -2,7 +2,7 @@ import { count } from "../ui/format";
 
 export const runs = {
   title: "Runs",
-  about: "Every training that was ever asked for here, the newest first.",
+  all: "All runs",
   none: {
     title: "No runs yet",
     detail: "A run teaches a model what stands in your data. Begin with the demo on the first page.",

@@ -1,8 +1,10 @@
 import { Button, Popover } from "@mantine/core";
 import { Link, useRouter } from "@tanstack/react-router";
-import { isResumable, isRunning, useResume, useStop } from "../../api/jobs";
+import { useResume, useStop } from "../../api/jobs";
 import { key } from "../../api/key";
+import { root } from "../../api/root";
 import type { JobDetail } from "../../api/schema";
+import { isResumable, isRunning } from "../../api/states";
 import { text } from "../../text";
 import { CopiedText } from "../../ui/copied-text";
 import { curl, json, requestOf } from "./request";
@@ -74,7 +76,7 @@ function Clone({ job }: { job: JobDetail }) {
           </p>
         )}
         <CopiedText label="JSON" content={json(request)} />
-        <CopiedText label="curl" content={curl(request, location.origin, key() !== null)} />
+        <CopiedText label="curl" content={curl(request, location.origin + root, key() !== null)} />
       </Popover.Dropdown>
     </Popover>
   );

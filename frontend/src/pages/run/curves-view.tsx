@@ -29,10 +29,11 @@ export function CurvesView({ id, live, look, change }: Props) {
   const names = useSyncExternalStore(curves.watch, curves.names);
   const charts = useMemo((): ChartOf[] => {
     const line = (measure: string) => ({ curves, measure, label: measureName(measure) });
+    const first = FIRST.filter((name) => names.includes(name));
     const others = names.filter((name) => ![...LOSSES, ...FIRST, ...LEFT_OUT].includes(name));
     return [
       { title: text.run.chart.loss, lines: LOSSES.map(line) },
-      ...[...FIRST, ...others].map((name) => ({ title: measureName(name), lines: [line(name)] })),
+      ...[...first, ...others].map((name) => ({ title: measureName(name), lines: [line(name)] })),
     ];
   }, [curves, names]);
   const view = useMemo(

@@ -1,5 +1,5 @@
-import { isResumable } from "../../api/jobs";
 import type { JobDetail, TrainingConfig } from "../../api/schema";
+import { isResumable } from "../../api/states";
 
 /** What can be done about a run that ended before it was completed. */
 export type Fix =

@@ -1,8 +1,9 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { enqueue, isResumable, useResume } from "../../api/jobs";
+import { enqueue, useResume } from "../../api/jobs";
 import type { JobDetail, TrainingConfig } from "../../api/schema";
+import { isResumable } from "../../api/states";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Card } from "../../ui/card";

@@ -1,6 +1,6 @@
 import { Progress } from "@mantine/core";
-import { isResumable, isRunning } from "../../api/jobs";
 import type { JobDetail } from "../../api/schema";
+import { isResumable, isRunning } from "../../api/states";
 import { text } from "../../text";
 import { Card } from "../../ui/card";
 import { duration } from "../../ui/format";

@@ -1,4 +1,3 @@
-import { root } from "../../api/root";
 import type { JobDetail, TrainingConfig } from "../../api/schema";
 
 /** What to ask for to have the same again: all that was filled in, but its name, which is taken. */
@@ -12,9 +11,9 @@ export function json(request: TrainingConfig): string {
 }
 
 /** For a shell; `key` says whether the server asks for one. */
-export function curl(request: TrainingConfig, origin: string, key: boolean): string {
+export function curl(request: TrainingConfig, server: string, key: boolean): string {
   return [
-    `curl ${origin}${root}/api/jobs`,
+    `curl ${server}/api/jobs`,
     ...(key ? ["-H 'Authorization: Bearer YOUR_KEY'"] : []),
     "-H 'Content-Type: application/json'",
     `-d '${JSON.stringify(request).replaceAll("'", "'\\''")}'`,

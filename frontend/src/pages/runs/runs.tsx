@@ -1,4 +1,4 @@
-import { Button, Checkbox, NativeSelect, TextInput, UnstyledButton } from "@mantine/core";
+import { Button, Checkbox, NativeSelect, TextInput, UnstyledButton, VisuallyHidden } from "@mantine/core";
 import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
@@ -33,7 +33,7 @@ export function Runs({ choice, choose }: Props) {
   const jobs = useQuery(allJobs);
   useLiveJobs();
   return (
-    <Page title={text.runs.title} about={text.runs.about}>
+    <Page title={text.runs.title}>
       {jobs.isError ? (
         <Refused error={jobs.error} retry={jobs.refetch} />
       ) : !jobs.data ? (
@@ -43,7 +43,7 @@ export function Runs({ choice, choose }: Props) {
       ) : (
         <>
           <Queue jobs={jobs.data.jobs} />
-          <Section title={text.runs.title}>
+          <Section title={text.runs.all}>
             <Listed jobs={jobs.data.jobs} choice={choice} choose={choose} />
           </Section>
         </>
@@ -110,7 +110,9 @@ function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] 
         <Table label={words.title}>
           <thead>
             <tr>
-              <th scope="col">{words.table.choose}</th>
+              <th scope="col">
+                <VisuallyHidden>{words.table.choose}</VisuallyHidden>
+              </th>
               {COLUMNS.map((column) => (
                 <Head key={column} column={column} choice={choice} choose={choose} />
               ))}
