@@ -22,11 +22,14 @@ class Stream {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private wait = FIRST_WAIT;
   private seq: number | null = null;
+  private newest: StreamMessage | null = null;
   lost = false;
 
   listen(listener: Listener): () => void {
     this.listeners.add(listener);
     if (this.listeners.size === 1) this.open();
+    // As on connect: how things stand comes first.
+    else if (this.newest !== null && !this.lost) listener({ ...this.newest, points: [] });
     return () => {
       this.listeners.delete(listener);
       if (this.listeners.size === 0) this.close();
@@ -50,6 +53,7 @@ class Stream {
       this.say(false);
       const message = JSON.parse(event.data) as StreamMessage;
       this.seq = message.seq;
+      this.newest = message;
       for (const listener of this.listeners) listener(message);
     };
     socket.onclose = () => {

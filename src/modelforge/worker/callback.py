@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -89,7 +90,10 @@ class ReportCallback(TrainerCallback):
         self._started: float | None = None
         self._first_step_done: float | None = None
         self._first_step = 0
+        self._step_begun = 0.0
         self._last_step_done = 0.0
+        self._tokens = 0.0
+        self._busy = 0.0
         self._last_progress = 0.0
         self._last_save = time.monotonic()
         self._save_after = FIRST_SAVE_SECONDS
@@ -108,6 +112,7 @@ class ReportCallback(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         self._first_step = state.global_step
+        self._tokens = float(state.num_input_tokens_seen)
         self._report.state(
             JobState.TRAINING,
             "Training",
@@ -126,11 +131,13 @@ class ReportCallback(TrainerCallback):
     def on_step_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
+        self._step_begun = time.monotonic()
         if self._started is None:
-            self._started = time.monotonic()
+            self._started = self._step_begun
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         moment = self._last_step_done = time.monotonic()
+        self._busy += moment - self._step_begun
         if self._first_step_done is None:
             self._first_step_done = moment
             if self._requested_at is not None:
@@ -169,6 +176,8 @@ class ReportCallback(TrainerCallback):
             # What TRL tells beside that, by names with a slash, is for the developers of trainers.
             if value is not None and not name.endswith(_LEFT_OUT) and ("/" not in name or name in _RENAMED)
         }
+        if "loss" in values:
+            values |= self._takes(args, state)
         if values:
             self._report.metrics(self._pace.done + state.global_step, float(state.epoch or 0.0), values)
         if "eval_loss" in logs and self._enough(state):
@@ -177,6 +186,17 @@ class ReportCallback(TrainerCallback):
             )
             self.tell_progress(state)
             control.should_training_stop = control.should_save = True
+
+    def _takes(self, args: TrainingArguments, state: TrainerState) -> dict[str, float]:
+        """Tokens per second of the steps since the point before, and the memory that the worker holds, in units of
+        1 000 000 bytes: on the GPU where it trains there."""
+        held = torch.cuda.memory_reserved() if args.device.type == "cuda" else psutil.Process().memory_info().rss
+        takes = {"memory_mb": round(held / 1e6, 1)}
+        tokens, busy = float(state.num_input_tokens_seen), self._busy
+        if busy > 0 and tokens > self._tokens:
+            takes["tokens_per_second"] = (tokens - self._tokens) / busy
+        self._tokens, self._busy = tokens, 0.0
+        return takes
 
     def _enough(self, state: TrainerState) -> bool:
         """Whether the patience is at its end; by the history, which a resume knows, too."""

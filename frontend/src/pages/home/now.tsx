@@ -1,5 +1,6 @@
 import { Button, Progress } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { api, body } from "../../api/client";
 import type { JobSummary, TrainingStatus } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
@@ -29,7 +30,11 @@ export function Now({ status, jobs }: { status: TrainingStatus; jobs: readonly J
   return (
     <Card>
       <div className={classes.runHead}>
-        <strong className={classes.runName}>{job?.name ?? status.job_id}</strong>
+        <strong className={classes.runName}>
+          <Link to="/runs/$jobId" params={{ jobId: status.job_id ?? "" }}>
+            {job?.name ?? status.job_id}
+          </Link>
+        </strong>
         <StateTag state={status.status} />
         <span className={classes.stretch} />
         <Button size="xs" variant="default" loading={stop.isPending} onClick={() => stop.mutate()}>

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import type { JobSummary } from "../../api/schema";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
@@ -30,7 +31,9 @@ export function Results({ jobs }: { jobs: readonly JobSummary[] }) {
         {ended.map((job) => (
           <tr key={job.id}>
             <th scope="row" className={classes.result}>
-              {job.name}
+              <Link to="/runs/$jobId" params={{ jobId: job.id }}>
+                {job.name}
+              </Link>
             </th>
             <td>
               <StateTag state={job.status} />

@@ -1,0 +1,83 @@
+import { Button, Popover } from "@mantine/core";
+import { Link, useRouter } from "@tanstack/react-router";
+import { useResume, useStop } from "../../api/jobs";
+import { key } from "../../api/key";
+import { root } from "../../api/root";
+import type { JobDetail } from "../../api/schema";
+import { isResumable, isRunning } from "../../api/states";
+import { text } from "../../text";
+import { CopiedText } from "../../ui/copied-text";
+import { curl, json, requestOf } from "./request";
+import classes from "./run.module.css";
+
+/** What can be done with the run as it is. */
+export function Actions({ job }: { job: JobDetail }) {
+  const stop = useStop();
+  const force = useStop();
+  const resume = useResume();
+  return (
+    <>
+      {isRunning(job.status) && (
+        <>
+          <Button
+            variant="default"
+            loading={stop.isPending}
+            onClick={() => stop.mutate({ id: job.id, force: false })}
+          >
+            {text.run.stop}
+          </Button>
+          <Button
+            variant="default"
+            loading={force.isPending}
+            onClick={() => force.mutate({ id: job.id, force: true })}
+          >
+            {text.run.force}
+          </Button>
+        </>
+      )}
+      {job.status === "queued" && (
+        <Button
+          variant="default"
+          loading={stop.isPending}
+          onClick={() => stop.mutate({ id: job.id, force: false })}
+        >
+          {text.run.cancel}
+        </Button>
+      )}
+      {isResumable(job.status) && (
+        <Button loading={resume.isPending} onClick={() => resume.mutate(job.id)}>
+          {text.run.resume}
+        </Button>
+      )}
+      <Clone job={job} />
+      {stop.isPending && job.status !== "queued" && (
+        <span role="status" className={classes.note}>
+          {text.run.stopping}
+        </span>
+      )}
+    </>
+  );
+}
+
+function Clone({ job }: { job: JobDetail }) {
+  const router = useRouter();
+  const request = requestOf(job);
+  return (
+    <Popover width={Math.min(560, window.innerWidth - 32)} position="bottom-end" trapFocus withinPortal>
+      <Popover.Target>
+        <Button variant="default">{text.run.clone}</Button>
+      </Popover.Target>
+      <Popover.Dropdown aria-label={text.run.copies}>
+        {"/new" in router.routesByPath && (
+          <p>
+            <Link to={"/new" as string} search={{ from: job.id } as never}>
+              {text.run.change}
+            </Link>
+          </p>
+        )}
+        <CopiedText label="JSON" content={json(request)} />
+        <CopiedText label="curl" content={curl(request, location.origin + root, key() !== null)} />
+      </Popover.Dropdown>
+    </Popover>
+  );
+}

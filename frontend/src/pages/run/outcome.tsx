@@ -1,0 +1,101 @@
+import { Button } from "@mantine/core";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
+import { enqueue, useResume } from "../../api/jobs";
+import type { JobDetail, TrainingConfig } from "../../api/schema";
+import { isResumable } from "../../api/states";
+import { say, tell } from "../../shell/notices";
+import { text } from "../../text";
+import { Card } from "../../ui/card";
+import { measured } from "../../ui/format";
+import { Scrolled } from "../../ui/scrolled";
+import { type Fix, fixesOf } from "./fixes";
+import { requestOf } from "./request";
+import classes from "./run.module.css";
+
+/** Why it ended before it was completed, and what can be done. */
+export function Outcome({ job }: { job: JobDetail }) {
+  if (!isResumable(job.status)) return null;
+  const words = text.run;
+  const exit = job.signal ? words.signal(job.signal) : job.exit_code ? words.exit(job.exit_code) : null;
+  return (
+    <section className={classes.outcome} aria-label={words.outcome[job.status as keyof typeof words.outcome]}>
+      <Card kind={job.status === "failed" ? "bad" : "warn"}>
+        <strong>{words.outcome[job.status as keyof typeof words.outcome]}</strong>
+        {job.cause && <p>{words.causes[job.cause]}</p>}
+        {job.error && <p className={classes.error}>{job.error}</p>}
+        <Fixes job={job} />
+        {(exit || job.log_tail.length > 0) && (
+          <details>
+            <summary>{words.details}</summary>
+            {exit && <p>{exit}</p>}
+            {job.log_tail.length > 0 && (
+              <Scrolled className={classes.tail} label={words.tail}>
+                {job.log_tail.join("\n")}
+              </Scrolled>
+            )}
+          </details>
+        )}
+      </Card>
+    </section>
+  );
+}
+
+function Fixes({ job }: { job: JobDetail }) {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const resume = useResume();
+  const again = useMutation({
+    mutationFn: (changes: Partial<TrainingConfig>) => enqueue({ ...requestOf(job), ...changes }),
+    onSuccess: ({ job_id }) => {
+      say(text.run.fixes.started(job_id));
+      return navigate({ to: "/runs/$jobId", params: { jobId: job_id } });
+    },
+    onError: tell,
+    onSettled: () => queries.invalidateQueries({ queryKey: ["jobs"] }),
+  });
+  return (
+    <fieldset className={classes.fixes} aria-label={text.run.fixes.label}>
+      {fixesOf(job).map((fix, at) =>
+        fix.kind === "data" ? (
+          <Button
+            key={fix.kind}
+            size="xs"
+            variant={at === 0 ? "filled" : "default"}
+            renderRoot={(props) => <Link to="/datasets" {...props} />}
+          >
+            {text.run.fixes.data}
+          </Button>
+        ) : (
+          <Button
+            key={fix.kind}
+            size="xs"
+            variant={at === 0 ? "filled" : "default"}
+            loading={fix.kind === "resume" ? resume.isPending : again.isPending}
+            onClick={() => (fix.kind === "resume" ? resume.mutate(job.id) : again.mutate(fix.changes))}
+          >
+            {label(fix)}
+          </Button>
+        ),
+      )}
+    </fieldset>
+  );
+}
+
+function label(fix: Fix): string {
+  const words = text.run.fixes;
+  switch (fix.kind) {
+    case "resume":
+      return words.resume;
+    case "data":
+      return words.data;
+    case "batch":
+      return words.batch(fix.changes.per_device_train_batch_size ?? 1);
+    case "checkpointing":
+      return words.checkpointing;
+    case "length":
+      return words.length(fix.changes.max_seq_length ?? 0);
+    case "rate":
+      return words.rate(measured(fix.changes.learning_rate));
+  }
+}

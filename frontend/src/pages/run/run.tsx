@@ -1,0 +1,104 @@
+import { Tabs } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useMemo } from "react";
+import { jobWith } from "../../api/jobs";
+import { useLiveJobs } from "../../api/live";
+import type { JobDetail } from "../../api/schema";
+import { useCurves } from "../../curves/live";
+import { text } from "../../text";
+import { Loading } from "../../ui/loading";
+import { Page } from "../../ui/page";
+import { Refused } from "../../ui/refused";
+import { StateTag } from "../../ui/state-tag";
+import { Actions } from "./actions";
+import { CurvesView } from "./curves-view";
+import { HistoryView } from "./history-view";
+import { LogView } from "./log-view";
+import { Outcome } from "./outcome";
+import { Progressed } from "./progressed";
+import { ResultsView } from "./results-view";
+import classes from "./run.module.css";
+import { SamplesView } from "./samples-view";
+import { SettingsView } from "./settings-view";
+
+export const VIEWS = ["curves", "results", "samples", "history", "settings", "log"] as const;
+
+/** What of a run is looked at, and how, as the page's address has it. */
+export interface Look {
+  view?: (typeof VIEWS)[number];
+  log?: boolean;
+  smooth?: number;
+}
+
+interface Props {
+  id: string;
+  look: Look;
+  change: (changes: Look) => void;
+}
+
+export function Run({ id, look, change }: Props) {
+  const job = useQuery(jobWith(id));
+  useLiveJobs();
+  const above = <Link to="/runs">{text.runs.title}</Link>;
+  if (job.data) return <Known job={job.data} look={look} change={change} />;
+  return (
+    <Page title={text.run.loading} above={above}>
+      {job.isError ? <Refused error={job.error} retry={job.refetch} /> : <Loading />}
+    </Page>
+  );
+}
+
+function Known({ job, look, change }: { job: JobDetail } & Omit<Props, "id">) {
+  const live = useCurves(useMemo(() => [job.id], [job.id]));
+  const has = { samples: job.events.some((event) => event.kind === "sample"), results: job.metrics !== null };
+  const view = look.view ?? "curves";
+  return (
+    <Page
+      title={job.name}
+      above={<Link to="/runs">{text.runs.title}</Link>}
+      about={
+        <>
+          <StateTag state={job.status} />{" "}
+          {text.run.about(job.task, job.strategy, job.model_name, job.dataset)}
+        </>
+      }
+      actions={<Actions job={job} />}
+    >
+      <Progressed job={job} />
+      <Outcome job={job} />
+      <Tabs
+        value={view}
+        onChange={(to) => change({ view: VIEWS.find((each) => each === to) })}
+        keepMounted={false}
+        className={classes.views}
+      >
+        <Tabs.List aria-label={text.run.views.label} className={classes.tabs}>
+          {VIEWS.filter((each) => each === view || (has[each as keyof typeof has] ?? true)).map((each) => (
+            <Tabs.Tab key={each} value={each}>
+              {text.run.views[each]}
+            </Tabs.Tab>
+          ))}
+        </Tabs.List>
+        <Tabs.Panel value="curves">
+          <CurvesView id={job.id} live={live} look={look} change={change} />
+        </Tabs.Panel>
+        <Tabs.Panel value="results">
+          <ResultsView job={job} />
+        </Tabs.Panel>
+        <Tabs.Panel value="samples">
+          <SamplesView job={job} />
+        </Tabs.Panel>
+        <Tabs.Panel value="history">
+          <HistoryView job={job} />
+        </Tabs.Panel>
+        <Tabs.Panel value="settings">
+          <SettingsView job={job} />
+        </Tabs.Panel>
+        <Tabs.Panel value="log">
+          <LogView id={job.id} />
+        </Tabs.Panel>
+      </Tabs>
+    </Page>
+  );
+}

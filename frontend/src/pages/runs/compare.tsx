@@ -1,0 +1,198 @@
+import { NativeSelect } from "@mantine/core";
+import { useQueries } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useMemo, useState } from "react";
+import { jobWith } from "../../api/jobs";
+import { useLiveJobs } from "../../api/live";
+import type { JobDetail } from "../../api/schema";
+import { ChartChoices, Charts } from "../../curves/charts";
+import { useCurves } from "../../curves/live";
+import type { Range } from "../../curves/plot";
+import { text } from "../../text";
+import { measureName } from "../../text/run";
+import { Empty } from "../../ui/card";
+import { measured } from "../../ui/format";
+import { Loading } from "../../ui/loading";
+import { Page, Section } from "../../ui/page";
+import { Refused } from "../../ui/refused";
+import { StateTag } from "../../ui/state-tag";
+import { Table } from "../../ui/table";
+import { differing, measures } from "./differences";
+import classes from "./runs.module.css";
+import { setting } from "./setting";
+
+const LOSS = "loss";
+/** It is the run's own. */
+const NAME = "name";
+
+interface Search {
+  ids?: string;
+  measure?: string;
+  log?: boolean;
+  smooth?: number;
+}
+
+interface Props {
+  search: Search;
+  change: (changes: Search) => void;
+}
+
+/** Runs beside each other. */
+export function Compare({ search, change }: Props) {
+  const ids = useMemo(() => [...new Set((search.ids ?? "").split(",").filter(Boolean))], [search.ids]);
+  const words = text.runs.comparison;
+  return (
+    <Page title={words.title} above={<Link to="/runs">{words.all}</Link>}>
+      {ids.length < 2 ? (
+        <Empty {...words.few} />
+      ) : (
+        <Compared key={search.ids} ids={ids} search={search} change={change} />
+      )}
+    </Page>
+  );
+}
+
+function Compared({ ids, search, change }: Props & { ids: readonly string[] }) {
+  useLiveJobs();
+  const asked = useQueries({ queries: ids.map(jobWith) });
+  const refused = asked.find((each) => each.isError);
+  if (refused?.error) return <Refused error={refused.error} retry={refused.refetch} />;
+  const jobs = asked.flatMap((each) => each.data ?? []);
+  if (jobs.length < ids.length) return <Loading lines={8} />;
+  const words = text.runs.comparison;
+  return (
+    <>
+      <Section title={words.curves}>
+        <Overlaid ids={ids} names={jobs.map((job) => job.name)} search={search} change={change} />
+      </Section>
+      <Section title={words.differ}>
+        <Settings jobs={jobs} />
+      </Section>
+      <Section title={words.measured}>
+        <p>{words.legend}</p>
+        <Measured jobs={jobs} />
+      </Section>
+    </>
+  );
+}
+
+function Overlaid({
+  ids,
+  names,
+  search,
+  change,
+}: Props & { ids: readonly string[]; names: readonly string[] }) {
+  const live = useCurves(ids);
+  const [range, setRange] = useState<Range>(null);
+  const measure = search.measure ?? LOSS;
+  const known = new Set([LOSS, measure, ...[...live.curves.values()].flatMap((curves) => curves.names())]);
+  const labels = names.join("\n");
+  const charts = useMemo(() => {
+    const lines = [...live.curves.values()].map((curves, at) => ({
+      curves,
+      measure,
+      label: labels.split("\n")[at] ?? "",
+    }));
+    return [{ title: measureName(measure), lines }];
+  }, [live.curves, measure, labels]);
+  const view = useMemo(
+    () => ({ log: search.log ?? false, smoothing: search.smooth ?? 0, range }),
+    [search.log, search.smooth, range],
+  );
+  return (
+    <>
+      <ChartChoices
+        view={view}
+        onLog={(log) => change({ log: log || undefined })}
+        onSmoothing={(weight) => change({ smooth: weight || undefined })}
+        onRange={setRange}
+      >
+        <NativeSelect
+          size="xs"
+          aria-label={text.runs.comparison.measure}
+          value={measure}
+          onChange={(event) =>
+            change({ measure: event.target.value === LOSS ? undefined : event.target.value })
+          }
+          data={[...known].map((value) => ({ value, label: measureName(value) }))}
+        />
+      </ChartChoices>
+      {live.error && <Refused error={live.error} retry={live.again} />}
+      <Charts charts={charts} view={view} onRange={setRange} />
+    </>
+  );
+}
+
+function Heads({ jobs, first }: { jobs: readonly JobDetail[]; first: string }) {
+  return (
+    <thead>
+      <tr>
+        <th scope="col">{first}</th>
+        {jobs.map((job) => (
+          <th key={job.id} scope="col" className={classes.name}>
+            <Link to="/runs/$jobId" params={{ jobId: job.id }}>
+              {job.name}
+            </Link>{" "}
+            <StateTag state={job.status} />
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
+function Settings({ jobs }: { jobs: readonly JobDetail[] }) {
+  const words = text.runs.comparison;
+  const rows = differing(jobs.map((job) => job.config)).filter(({ name }) => name !== NAME);
+  if (rows.length === 0) return <p>{words.same}</p>;
+  return (
+    <Table label={words.differ}>
+      <Heads jobs={jobs} first={words.setting} />
+      <tbody>
+        {rows.map(({ name, values }) => (
+          <tr key={name}>
+            <th scope="row">
+              <code>{name}</code>
+            </th>
+            {values.map((value, at) => (
+              <td key={jobs[at]?.id} className={classes.setting}>
+                {setting(value)}
+              </td>
+            ))}
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}
+
+function Measured({ jobs }: { jobs: readonly JobDetail[] }) {
+  const words = text.runs.comparison;
+  const each = jobs.map((job) => new Map(measures(job.metrics ?? {}).map((found) => [found.name, found])));
+  const names = [...new Set(each.flatMap((found) => [...found.keys()]))];
+  if (names.length === 0) return <Empty {...text.run.results.none} />;
+  return (
+    <Table label={words.measured}>
+      <Heads jobs={jobs} first={words.measure} />
+      <tbody>
+        {names.map((name) => (
+          <tr key={name}>
+            <th scope="row">{measureName(name)}</th>
+            {each.map((found, at) => {
+              const own = found.get(name);
+              return (
+                <td key={jobs[at]?.id}>
+                  {own === undefined
+                    ? "–"
+                    : own.before === null
+                      ? measured(own.after)
+                      : words.beforeAfter(measured(own.before), measured(own.after))}
+                </td>
+              );
+            })}
+          </tr>
+        ))}
+      </tbody>
+    </Table>
+  );
+}

@@ -1,0 +1,197 @@
+import { Button, Checkbox, NativeSelect, TextInput, UnstyledButton, VisuallyHidden } from "@mantine/core";
+import { IconArrowDown, IconArrowUp } from "@tabler/icons-react";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { useState } from "react";
+import { allJobs } from "../../api/jobs";
+import { useLiveJobs } from "../../api/live";
+import type { JobSummary } from "../../api/schema";
+import { text } from "../../text";
+import { Empty } from "../../ui/card";
+import { duration, measured, moment } from "../../ui/format";
+import { Loading } from "../../ui/loading";
+import { Page, Section } from "../../ui/page";
+import { Refused } from "../../ui/refused";
+import { StateTag } from "../../ui/state-tag";
+import { Table } from "../../ui/table";
+import { type Choice, COLUMNS, type Column, chosen, lossOf, seconds } from "./choice";
+import { Queue } from "./queue";
+import classes from "./runs.module.css";
+
+/** So many rows are drawn at once. */
+const SHOWN = 200;
+const STATES = Object.entries(text.home.states).filter(([state]) => state !== "idle");
+const NUMBERS: readonly Column[] = ["loss", "duration"];
+
+interface Props {
+  choice: Choice;
+  choose: (choice: Choice) => void;
+}
+
+/** All runs, and the queue. */
+export function Runs({ choice, choose }: Props) {
+  const jobs = useQuery(allJobs);
+  useLiveJobs();
+  return (
+    <Page title={text.runs.title}>
+      {jobs.isError ? (
+        <Refused error={jobs.error} retry={jobs.refetch} />
+      ) : !jobs.data ? (
+        <Loading lines={8} />
+      ) : jobs.data.jobs.length === 0 ? (
+        <Empty {...text.runs.none} />
+      ) : (
+        <>
+          <Queue jobs={jobs.data.jobs} />
+          <Section title={text.runs.all}>
+            <Listed jobs={jobs.data.jobs} choice={choice} choose={choose} />
+          </Section>
+        </>
+      )}
+    </Page>
+  );
+}
+
+function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] }) {
+  const [marked, setMarked] = useState<ReadonlySet<string>>(new Set());
+  const [shown, setShown] = useState(SHOWN);
+  const words = text.runs;
+  const now = Date.now();
+  const found = chosen(jobs, choice, now);
+  const mark = (id: string, on: boolean) => {
+    const next = new Set(marked);
+    if (on) next.add(id);
+    else next.delete(id);
+    setMarked(next);
+  };
+  return (
+    <>
+      <div className={classes.choices}>
+        <TextInput
+          type="search"
+          label={words.filter}
+          placeholder={words.filterHint}
+          value={choice.search ?? ""}
+          onChange={(event) => choose({ ...choice, search: event.target.value || undefined })}
+          className={classes.search}
+        />
+        <NativeSelect
+          label={words.state}
+          value={choice.state ?? ""}
+          onChange={(event) =>
+            choose({ ...choice, state: (event.target.value || undefined) as Choice["state"] })
+          }
+          data={[{ value: "", label: words.anyState }, ...STATES.map(([value, label]) => ({ value, label }))]}
+        />
+        <span className={classes.found} role="status">
+          {words.found(found.length, jobs.length)}
+        </span>
+        {marked.size < 2 ? (
+          <Button variant="default" disabled title={words.compareHint}>
+            {words.compare(0)}
+          </Button>
+        ) : (
+          <Button
+            renderRoot={(props) => (
+              <Link to="/runs/compare" search={{ ids: [...marked].join(",") }} {...props} />
+            )}
+          >
+            {words.compare(marked.size)}
+          </Button>
+        )}
+      </div>
+      {found.length === 0 ? (
+        <Empty {...words.noneLeft}>
+          <Button size="xs" mt="sm" variant="default" onClick={() => choose({})}>
+            {words.clear}
+          </Button>
+        </Empty>
+      ) : (
+        <Table label={words.title}>
+          <thead>
+            <tr>
+              <th scope="col">
+                <VisuallyHidden>{words.table.choose}</VisuallyHidden>
+              </th>
+              {COLUMNS.map((column) => (
+                <Head key={column} column={column} choice={choice} choose={choose} />
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            {found.slice(0, shown).map((job) => (
+              <tr key={job.id}>
+                <td>
+                  <Checkbox
+                    size="sm"
+                    aria-label={words.chooseOne(job.name)}
+                    checked={marked.has(job.id)}
+                    onChange={(event) => mark(job.id, event.target.checked)}
+                  />
+                </td>
+                <th scope="row" className={classes.name}>
+                  <Link to="/runs/$jobId" params={{ jobId: job.id }}>
+                    {job.name}
+                  </Link>
+                </th>
+                <td>
+                  <StateTag state={job.status} />
+                  {job.status === "training" && (
+                    <span className={classes.progress}>{words.progress(job.progress)}</span>
+                  )}
+                </td>
+                <td className={classes.words}>{job.model_name}</td>
+                <td className={classes.words}>{job.dataset}</td>
+                <td>{job.strategy}</td>
+                <td data-number>{measured(lossOf(job))}</td>
+                <td className={classes.moment}>{moment(job.created_at)}</td>
+                <td data-number>{took(job, now)}</td>
+              </tr>
+            ))}
+          </tbody>
+        </Table>
+      )}
+      {found.length > shown && (
+        <Button variant="default" mt="md" onClick={() => setShown(shown + SHOWN)}>
+          {words.more(Math.min(SHOWN, found.length - shown))}
+        </Button>
+      )}
+    </>
+  );
+}
+
+function took(job: JobSummary, now: number): string {
+  const time = seconds(job, now);
+  return time === null ? "–" : duration(time);
+}
+
+/** A column's head, by which the table is sorted. */
+function Head({ column, choice, choose }: Props & { column: Column }) {
+  const sorted = (choice.sort ?? "created") === column;
+  const up = choice.up ?? false;
+  const Arrow = up ? IconArrowUp : IconArrowDown;
+  return (
+    <th
+      scope="col"
+      data-number={NUMBERS.includes(column) || undefined}
+      aria-sort={sorted ? (up ? "ascending" : "descending") : undefined}
+    >
+      <UnstyledButton
+        className={classes.head}
+        // Names from their first letter on, times and numbers from the largest.
+        onClick={() =>
+          choose({
+            ...choice,
+            sort: column,
+            up: (sorted ? !up : !LARGEST_FIRST.includes(column)) || undefined,
+          })
+        }
+      >
+        {text.runs.table[column]}
+        {sorted && <Arrow size={13} aria-hidden />}
+      </UnstyledButton>
+    </th>
+  );
+}
+
+const LARGEST_FIRST: readonly Column[] = ["created", "duration"];

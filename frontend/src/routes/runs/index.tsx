@@ -1,0 +1,24 @@
+import { createFileRoute } from "@tanstack/react-router";
+import { type Choice, COLUMNS } from "../../pages/runs/choice";
+import { Runs } from "../../pages/runs/runs";
+import { text } from "../../text";
+
+const STATES = Object.keys(text.home.states);
+
+export const Route = createFileRoute("/runs/")({
+  validateSearch: (given: Record<string, unknown>): Choice => ({
+    search: given.search === undefined ? undefined : String(given.search),
+    state: STATES.find((each): each is NonNullable<Choice["state"]> => each === given.state),
+    sort: COLUMNS.find((each) => each === given.sort),
+    up: given.up === true || undefined,
+  }),
+  component: () => {
+    const navigate = Route.useNavigate();
+    return (
+      <Runs
+        choice={Route.useSearch()}
+        choose={(choice) => void navigate({ search: choice, replace: true, resetScroll: false })}
+      />
+    );
+  },
+});
