@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from modelforge.contracts.base import Contract, UtcTime, example
+from modelforge.contracts.base import Contract, Request, UtcTime, example
+from modelforge.contracts.training import ModelName
 
 _LISTED: dict[str, Any] = {
     "id": 1,
@@ -111,14 +112,61 @@ class ModelList(Contract):
     """How many there are in all."""
 
 
+class ModelRename(Request):
+    """What a model is to be called."""
+
+    model_config = example(name="support-bot")
+
+    name: ModelName
+    """Letters, digits, ``.``, ``_`` and ``-``; not taken."""
+
+
 class ModelDeleted(Contract):
     """The reply to deleting a model."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "deleted", "message": "Model deleted successfully"}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "deleted",
+                    "message": "Model deleted successfully",
+                    "restorable_until": "2024-01-22T10:30:00Z",
+                }
+            ]
+        }
     )
 
     status: Literal["deleted"] = "deleted"
     """Always this."""
     message: str = "Model deleted successfully"
     """What happened, in words."""
+    restorable_until: UtcTime | None = None
+    """Until then it lies in the trash; null where it is gone for good."""
+
+
+class DeletedModel(ModelSummary):
+    """A model in the trash."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{**_LISTED, "deleted_at": "2024-01-16T08:00:00Z", "restorable_until": "2024-01-23T08:00:00Z"}]
+        }
+    )
+
+    deleted_at: UtcTime
+    """When it was deleted."""
+    restorable_until: UtcTime
+    """When it goes for good."""
+
+
+class Trash(Contract):
+    """Deleted models, in the order in which they were deleted."""
+
+    model_config = example(
+        models=[{**_LISTED, "deleted_at": "2024-01-16T08:00:00Z", "restorable_until": "2024-01-23T08:00:00Z"}], total=1
+    )
+
+    models: list[DeletedModel]
+    """Each can be restored."""
+    total: int = Field(0)
+    """How many there are in all."""
