@@ -12,6 +12,7 @@ from generator.markdown import code, literal, page, pretty, prose, table
 from generator.schema import Schema, example_of, fields_table, name_of, openapi, reply_of, rule_of, type_of
 
 BASE = "http://localhost:8000"
+JSON = "application/json"
 INTRO = f"""\
 The base URL is `{BASE}`; the API's version is `"v2"`. Bodies are JSON in UTF-8 unless it says otherwise, with the \
 header `Content-Type: application/json`. A server that has [API keys](../guide/operations.md#letting-others-in) wants \
@@ -75,9 +76,11 @@ def _route(method: str, path: str, operation: Schema) -> Iterator[str]:
     if body:
         yield from _body(body)
     answered = reply_of(operation)
-    reply = name_of(answered.get("content", {}).get("application/json", {}).get("schema", {})) or ""
+    kind, content = next(iter(answered.get("content", {}).items()), ("", {}))
+    reply = name_of(content.get("schema", {})) or ""
     if reply:
-        yield f"Reply: [{reply}](responses.md#{reply.lower()})"
+        form = "" if kind == JSON else f" (`{kind}`), one after the other"
+        yield f"Reply: [{reply}](responses.md#{reply.lower()}){form}"
         yield fields_table(reply, "responses.md")
     else:
         yield "Reply: 204, without a body."
@@ -139,8 +142,8 @@ def _curl(method: str, path: str, operation: Schema) -> str:
     content = operation.get("requestBody", {}).get("content", {})
     if "multipart/form-data" in content:
         return f"curl -F file=@dataset.jsonl {url}"
-    if "application/json" in content:
-        example = json.dumps(example_of(name_of(content["application/json"]["schema"]) or ""), ensure_ascii=False)
+    if JSON in content:
+        example = json.dumps(example_of(name_of(content[JSON]["schema"]) or ""), ensure_ascii=False)
         return f"curl {url} \\\n  -H 'Content-Type: application/json' \\\n  -d {shlex.quote(example)}"
     (kind, *_) = content or [None]
     if kind is not None:

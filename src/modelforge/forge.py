@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from modelforge.cli.client import connect
 from modelforge.cli.configfile import absolute_paths
+from modelforge.cli.streaming import streamed
 from modelforge.contracts.dataset import DatasetUploaded
 from modelforge.contracts.job import OPEN_STATES, JobDetail, TrainingStarted
 from modelforge.contracts.model import ModelDetail, ModelList, ModelSummary
@@ -87,3 +88,8 @@ class ModelForge:
         """Ask a model, trained or not, by its name; ``options`` are the other fields of the playground's request."""
         request = {"model_name": model, "prompt": prompt, **options}
         return self._client.post("/api/playground/generate", GenerateReply, request)
+
+    def stream(self, model: str, prompt: str, **options: Any) -> Iterator[str]:
+        """The answer's text in pieces, as it is written. Left early and closed, it ends the generation."""
+        with closing(streamed(self._client, {"model_name": model, "prompt": prompt, **options})) as answer:
+            yield from (piece for piece in answer if isinstance(piece, str))

@@ -22,6 +22,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.docs.pages import DOCS, blocks
 from tests.live import LiveServer, jsonl, rows, until
+from tests.tiny import make_tiny_model
 
 pytestmark = [
     pytest.mark.skipif(shutil.which(program) is None, reason=f"{program} is not installed on this machine")
@@ -223,6 +224,22 @@ def test_an_upload_goes_through_while_it_comes(site: Site) -> None:
     reply = site.call("POST", "/studio/api/upload_dataset", content=content(), headers=headers)
     assert went_through.is_set()
     assert (reply.status_code, reply.json()["num_examples"]) == (200, 320), reply.text
+
+
+def test_an_answer_goes_through_while_it_is_written(site: Site, tiny_model: Path) -> None:
+    """nginx would gather an answer, of this size to its end."""
+    model = make_tiny_model(tiny_model.parent / "endless", context=100_000)
+    body = {"model_name": str(model), "prompt": "Say hello.", "max_new_tokens": 32_000, "temperature": 0}
+    with site.client.stream(
+        "POST", "/studio/api/playground/stream", json=body, extensions={"sni_hostname": NAME}
+    ) as reply:
+        assert reply.status_code == 200
+        begin = time.monotonic()
+        assert any(line == "event: token" for line in reply.iter_lines())
+    # Its end, some tens of thousands of tokens later, was not waited for; and who left at nginx left here.
+    reply = site.call("POST", "/studio/api/playground/generate", json={**body, "max_new_tokens": 5, "seed": 1})
+    assert reply.json()["tokens_generated"] == 5
+    assert time.monotonic() - begin < 20
 
 
 def test_a_stop_that_takes_its_time_is_answered(site: Site, tiny_model: Path) -> None:

@@ -88,7 +88,9 @@ def test_its_reply_is_a_named_type_with_an_example(operation: dict[str, Any]) ->
     if "204" in operation["responses"]:
         assert "content" not in reply and reply["description"]
         return
-    name = generated.name_of(reply["content"]["application/json"]["schema"])
+    (kind,) = reply["content"]
+    assert kind in ("application/json", "text/event-stream")
+    name = generated.name_of(reply["content"][kind]["schema"])
     assert name
     assert generated.components()[name]["examples"]
     for field, schema in generated.components()[name]["properties"].items():

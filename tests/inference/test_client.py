@@ -15,9 +15,9 @@ from typing import Any
 import psutil
 import pytest
 
-from modelforge.contracts.playground import GenerateReply, GenerateRequest
+from modelforge.contracts.playground import GenerateReply, GenerateRequest, GenerationStarted, GenerationToken
 from modelforge.errors import Conflict, InferenceFault, InvalidRequest, NotFound
-from modelforge.inference.client import InferenceClient
+from modelforge.inference.client import InferenceClient, Listener
 from modelforge.inference.protocol import ModelTarget
 from modelforge.lease import DeviceLease
 from tests.tiny import TALK, make_tiny_model
@@ -57,10 +57,12 @@ def client(runner: asyncio.Runner, log: Path) -> Iterator[InferenceClient]:
     runner.run(client.close())
 
 
-def ask(client: InferenceClient, folder: Path, *, timeout: float = 60, **options: Any) -> Any:
+def ask(
+    client: InferenceClient, folder: Path, *, timeout: float = 60, tell: Listener | None = None, **options: Any
+) -> Any:
     request = GenerateRequest(model_id=1, **{"prompt": QUESTION, "temperature": 0, **options})
     target = ModelTarget(path=str(folder), provider="huggingface", task="text-generation", tuned=True)
-    return client.generate(target, request, timeout)
+    return client.generate(target, request, timeout, tell)
 
 
 async def until(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -87,6 +89,50 @@ def test_requests_are_answered_by_one_process(runner: asyncio.Runner, client: In
     pid = client.pid
     assert runner.run(ask(client, taught)).generated_text == SAID
     assert client.pid == pid
+
+
+def test_an_answer_is_told_while_it_is_written(
+    runner: asyncio.Runner, client: InferenceClient, taught: Path, endless: Path
+) -> None:
+    async def story() -> tuple[list[list[Any]], list[GenerateReply]]:
+        heard: list[list[Any]] = [[] for _ in TALK]
+        asked = [ask(client, taught, prompt=TALK[at][0], tell=heard[at].append) for at in range(len(TALK))]
+        return heard, await asyncio.gather(*asked)
+
+    heard, replies = runner.run(story())
+    for told, reply, (_, said) in zip(heard, replies, TALK, strict=True):
+        assert reply.generated_text == said
+        phases = [each.phase for each in told if isinstance(each, GenerationStarted)]
+        assert phases[0] == "waiting" and phases[-2:] == ["loading", "answering"]
+        pieces = [each.text for each in told if isinstance(each, GenerationToken)]
+        assert "".join(pieces) == said and len(pieces) > 2
+        assert told[len(phases) :] == [GenerationToken(text=piece) for piece in pieces]
+
+    async def read_and_leave() -> tuple[list[str], list[int | None]]:
+        """Two wait behind a long answer that somebody reads the beginning of."""
+        pieces: list[str] = []
+        places: list[int | None] = []
+        long = asyncio.create_task(
+            ask(client, endless, max_new_tokens=30_000, tell=lambda told: pieces.append(getattr(told, "text", "")))
+        )
+        await until(lambda: len(pieces) > 20)
+        first = asyncio.create_task(ask(client, taught))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(
+            ask(client, taught, tell=lambda told: places.append(getattr(told, "position", None)))
+        )
+        await until(lambda: places)
+        first.cancel()
+        await until(lambda: len(places) > 1)
+        long.cancel()
+        left = time.monotonic()
+        assert (await second).generated_text == SAID
+        assert time.monotonic() - left < 3
+        return pieces, places
+
+    pieces, places = runner.run(read_and_leave())
+    assert places[:3] == [2, 1, None]
+    assert len(pieces) < 29_000
 
 
 def test_refusals_come_back_as_what_they_are(runner: asyncio.Runner, client: InferenceClient, taught: Path) -> None:
@@ -292,7 +338,7 @@ ORPHAN = """
 import asyncio, sys
 from pathlib import Path
 from modelforge.contracts.playground import GenerateRequest
-from modelforge.inference.client import InferenceClient
+from modelforge.inference.client import InferenceClient, Listener
 from modelforge.inference.protocol import ModelTarget
 from modelforge.lease import DeviceLease
 

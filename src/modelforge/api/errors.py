@@ -43,6 +43,7 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
     "/api/jobs": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
+    "/api/playground/stream": GenerateRequest,
     "/api/datasets/{filename}/preview": PreviewRequest,
     "/api/datasets/{filename}/check": ExaminationRequest,
     "/api/datasets/{filename}/edits": EditRequest,
@@ -73,14 +74,28 @@ _SHORT = {
 }
 
 
-def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The error as every route tells it."""
+def reply_of(error: ModelForgeError) -> ErrorReply:
+    """What is told of an error."""
     # Half a surrogate pair, which JSON lets through, cannot be sent back as it came.
     detail = error.detail.encode("utf-8", "backslashreplace").decode()
+    return ErrorReply(error=error.error, detail=detail, status_code=error.status_code)
+
+
+def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The error as every route tells it."""
     if isinstance(error, Unauthorized):
         headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
-    body = ErrorReply(error=error.error, detail=detail, status_code=error.status_code)
-    return JSONResponse(body.model_dump(), status_code=error.status_code, headers=headers)
+    return JSONResponse(reply_of(error).model_dump(), status_code=error.status_code, headers=headers)
+
+
+def told_late(error: BaseException, request: Request) -> ErrorReply:
+    """What is told of an error that came when the answer had begun, as part of it; the log has what it would have."""
+    if not isinstance(error, ModelForgeError):
+        log.error("%s %s", request.method, request.url.path, exc_info=error)
+        return reply_of(_unforeseen(error, request))
+    if error.status_code >= 500:
+        log.error("%s %s: %s", request.method, request.url.path, error.detail)
+    return reply_of(error)
 
 
 async def refuse(error: ModelForgeError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,9 +140,12 @@ async def _disk(request: Request, error: Exception) -> Response:
 
 async def _internal(request: Request, error: Exception) -> Response:
     # The trace goes to the server's log (Starlette raises the error again for it), never to the client.
-    detail = f"{type(error).__name__} in {request.method} {_path(request)}; the server's log has the details"
     # Made outside of all middleware.
-    return answer(Fault(detail), HEADERS)
+    return answer(_unforeseen(error, request), HEADERS)
+
+
+def _unforeseen(error: BaseException, request: Request) -> Fault:
+    return Fault(f"{type(error).__name__} in {request.method} {_path(request)}; the server's log has the details")
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -12,10 +12,13 @@ from modelforge.api.access import OPEN
 from modelforge.contracts.base import Contract
 from modelforge.contracts.dataset import DatasetUploaded
 from modelforge.contracts.examination import Examination
+from modelforge.contracts.playground import GenerationEvent
 from modelforge.contracts.version import DatasetRevised
 
 _RESULTS: tuple[type[Contract], ...] = (DatasetRevised, DatasetUploaded, Examination)
 """What operations come to: the type of ``Operation.result`` is that of the route that began it."""
+SENT: tuple[type[Contract], ...] = (GenerationEvent,)
+"""What is sent as Server-Sent Events, which FastAPI knows no types of."""
 _REFERENCE = "#/components/schemas/{model}"
 _NEVER = ("HTTPValidationError", "ValidationError")
 _KEY = {
@@ -47,15 +50,16 @@ def build(app: FastAPI) -> dict[str, Any]:
                 operation["security"] = []
     for name in _NEVER:
         schema["components"]["schemas"].pop(name, None)
-    _tell_results(schema["components"]["schemas"])
+    _tell_types(schema["components"]["schemas"])
     schema["components"]["securitySchemes"] = {"key": _KEY}
     # Without a key, or with one: the server says which.
     schema["security"] = [{}, {"key": []}]
     return schema
 
 
-def _tell_results(schemas: dict[str, Any]) -> None:
-    _, made = models_json_schema([(kind, "serialization") for kind in _RESULTS], ref_template=_REFERENCE)
+def _tell_types(schemas: dict[str, Any]) -> None:
+    kinds = (*_RESULTS, *SENT)
+    _, made = models_json_schema([(kind, "serialization") for kind in kinds], ref_template=_REFERENCE)
     for name, each in made["$defs"].items():
         schemas.setdefault(name, each)
     result = schemas["Operation"]["properties"]["result"]

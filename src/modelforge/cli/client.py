@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import httpx
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from pydantic import BaseModel, ValidationError
 
+from modelforge.cli.inside import InsideTransport
 from modelforge.contracts.info import ErrorReply, Health
 from modelforge.errors import Fault, ModelForgeError
 from modelforge.files import read_json_or_none
@@ -70,6 +71,22 @@ class Client:
             headers={"content-type": "application/json"},
         )
 
+    def events(self, path: str, body: dict[str, Any]) -> Generator[tuple[str, bytes]]:
+        """Send a request and give the events of its answer as they come: their names, and their data in JSON. Closed
+        early, it ends the answer."""
+        content, headers = json.dumps(body).encode(), {"content-type": "application/json"}
+        answering = self._http.stream("POST", path, content=content, headers=headers)
+        with self._reached(), self._portal.wrap_async_context_manager(answering) as response:
+            if not response.is_success:
+                self._portal.call(response.aread)
+                raise error_of(response)
+            pieces = response.aiter_bytes()
+            text = b""
+            while (piece := self._portal.call(anext, pieces, None)) is not None:
+                # Bytes: what Python calls the end of a line, JSON may hold.
+                *whole, text = (text + piece).split(b"\n\n")
+                yield from (_event(each) for each in whole if not each.startswith(b":"))
+
     def delete(self, path: str, reply: type[T]) -> T:
         return self._send("DELETE", path, reply)
 
@@ -84,17 +101,22 @@ class Client:
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """A good answer, whatever is in it."""
-        try:
+        with self._reached():
             response = self._portal.call(partial(self._http.request, method, path, **options))
+        if not response.is_success:
+            raise error_of(response)
+        return response
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        try:
+            yield
         except httpx.TransportError as error:
             what = str(error) or type(error).__name__
             raise Unreachable(
                 f"the server at {self.url or 'this process'} does not answer ({what}). Look at its terminal, or start "
                 "it with 'modelforge serve'; a training run goes on without it."
             ) from error
-        if not response.is_success:
-            raise error_of(response)
-        return response
 
     def _send(self, method: str, path: str, reply: type[T], **options: Any) -> T:
         response = self.request(method, path, **options)
@@ -107,16 +129,26 @@ class Client:
             ) from error
 
 
+def _event(text: bytes) -> tuple[str, bytes]:
+    name, _, data = text.partition(b"\n")
+    return name.removeprefix(b"event: ").decode(), data.removeprefix(b"data: ")
+
+
 def _given(query: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in query.items() if value is not None}
 
 
 def error_of(response: httpx.Response) -> ModelForgeError:
-    """The error that an envelope tells of, as its own class."""
+    """The error that an answer tells of, as its own class."""
     try:
-        told = ErrorReply.model_validate_json(response.content)
+        return error_told(response.content)
     except ValidationError:
         return Fault(f"{response.url} answered with status {response.status_code}, not in ModelForge's form")
+
+
+def error_told(content: bytes) -> ModelForgeError:
+    """The error that an envelope tells of, as its own class. Raises ValidationError for what is none."""
+    told = ErrorReply.model_validate_json(content)
     kinds = [kind for kind in kinds_of(ModelForgeError) if kind.status_code == told.status_code]
     for kind in kinds:
         if kind.error == told.error:
@@ -166,7 +198,7 @@ def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
     running = elsewhere or running_server(settings.home)
     with ExitStack() as stack:
         portal = stack.enter_context(start_blocking_portal())
-        transport: httpx.AsyncBaseTransport | None = None
+        transport: InsideTransport | None = None
         if running is None:
             transport, token = stack.enter_context(_own_application(portal, settings, supervise))
             url, key = f"http://127.0.0.1:{settings.port}", token
@@ -187,7 +219,7 @@ def connect(settings: Settings, *, supervise: bool) -> Iterator[Client]:
 @contextmanager
 def _own_application(
     portal: BlockingPortal, settings: Settings, supervise: bool
-) -> Iterator[tuple[httpx.ASGITransport, str]]:
+) -> Iterator[tuple[InsideTransport, str]]:
     """The application in this process, and the token that opens it."""
     from modelforge.api.app import create_app  # noqa: PLC0415 - a client of a server needs none of it
 
@@ -198,4 +230,4 @@ def _own_application(
     app = create_app(settings.model_copy(update={"auto_resume": False}), supervise=supervise, serves_queue=False)
     with portal.wrap_async_context_manager(app.router.lifespan_context(app)):
         # An exception that nobody foresaw comes out here with its trace: there is no server's log to look it up in.
-        yield httpx.ASGITransport(app=app), app.state.modelforge.keys.token
+        yield InsideTransport(app), app.state.modelforge.keys.token

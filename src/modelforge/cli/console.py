@@ -58,6 +58,11 @@ def say(text: str, style: str | None = None) -> None:
     out().print(Text(text), style=style)
 
 
+def write(text: str) -> None:
+    """Part of a text for people that comes bit by bit; the terminal breaks its lines."""
+    out().print(Text(text), end="", soft_wrap=True)
+
+
 def note(text: str, style: str | None = None) -> None:
     """A line for people beside the results."""
     err().print(Text(text), style=style)

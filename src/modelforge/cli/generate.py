@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from modelforge.cli.configfile import model_reference
-from modelforge.cli.console import note, number, print_json, say
+from modelforge.cli.console import note, number, print_json, say, write
 from modelforge.cli.flags import given, with_flags
 from modelforge.cli.session import Json, client_of
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
+
+if TYPE_CHECKING:
+    from modelforge.cli.client import Client
 
 
 @with_flags(GenerateRequest, skip=("model_id", "model_name", "prompt"))
@@ -37,13 +40,15 @@ def generate(
         options = {**which, **given(GenerateRequest, flags)}
 
         def answer(text: str) -> None:
-            reply = client.post("/api/playground/generate", GenerateReply, {**options, "prompt": text})
+            request = {**options, "prompt": text}
+            if sys.stdout.isatty() and not json:
+                note(_about(_shown(client, request)), "dim")
+                return
+            reply = client.post("/api/playground/generate", GenerateReply, request)
             if json:
                 print_json(reply)
-                return
-            say(reply.generated_text)
-            if sys.stdout.isatty():
-                note(_about(reply), "dim")
+            else:
+                say(reply.generated_text)
 
         if prompt is not None:
             answer(prompt)
@@ -53,6 +58,19 @@ def generate(
             for line in sys.stdin:
                 if line.strip():
                     answer(line.rstrip("\n"))
+
+
+def _shown(client: Client, request: dict[str, Any]) -> GenerateReply:
+    """The answer, written to the terminal as it comes."""
+    from modelforge.cli.streaming import streamed  # noqa: PLC0415 - not needed to show help
+
+    with contextlib.closing(streamed(client, request)) as pieces:
+        for piece in pieces:
+            if isinstance(piece, GenerateReply):
+                write("\n")
+                return piece
+            write(piece)
+    raise AssertionError("an answer ends with the whole of it, or raises")
 
 
 def _about(reply: GenerateReply) -> str:

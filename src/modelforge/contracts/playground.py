@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
-from modelforge.contracts.base import Contract, Request
+from modelforge.contracts.base import Contract, Request, example
+from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.training import Task
 
 
@@ -89,3 +90,38 @@ class GenerateReply(Contract):
     for other tasks."""
     finish_reason: Literal["stop", "length", "timeout"]
     """The model ended by itself, or max_new_tokens, or the timeout did."""
+
+
+class GenerationStarted(Contract):
+    """How far an answer is that has not begun."""
+
+    model_config = example(phase="waiting", position=2)
+
+    phase: Literal["waiting", "loading", "answering"]
+    """It waits for others to be answered; its turn came, and the model is loaded if need be; the model reads the
+    prompt."""
+    position: int | None = None
+    """Its place among those that wait, from 1; null when its turn has come."""
+
+
+class GenerationToken(Contract):
+    """More of an answer."""
+
+    model_config = example(text=" learning")
+
+    text: str
+    """Goes on where the one before ended. All of them together are the answer's ``generated_text``."""
+
+
+class GenerationEvent(Contract):
+    """One event of a streamed answer, sent as Server-Sent Events are: the name after ``event:``, the data after
+    ``data:``. ``done`` or ``error`` is the last. A line that begins with a colon only shows that the server is there.
+    """
+
+    model_config = example(event="token", data={"text": " learning"})
+
+    event: Literal["started", "token", "done", "error"]
+    """The name."""
+    data: GenerationStarted | GenerationToken | GenerateReply | ErrorReply
+    """For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
+    that an error has everywhere."""

@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, BinaryIO
 
-from modelforge.inference.protocol import ORDERS, Cancel, Evict, Generate, Loaded, Started
+from modelforge.inference.protocol import ORDERS, Cancel, Evict, Generate, Loaded, Piece, Started
 from modelforge.pipe import Report, private_pipes, take_orders
 from modelforge.processes import lower_priority
 
@@ -75,7 +75,7 @@ class Desk:
     def _tell(self, message: Report) -> None:
         self._reports.write(message.line())
         self._reports.flush()
-        if not isinstance(message, Started | Loaded):
+        if not isinstance(message, Started | Loaded | Piece):
             self._wanted.discard(message.id)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from transformers import GenerationConfig, PreTrainedTokenizerBase, StoppingCriteria, StoppingCriteriaList
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from modelforge.architectures import COUNTS_FROM_PADDING
 from modelforge.contracts.playground import GenerateReply, GenerateRequest
@@ -24,6 +24,7 @@ from modelforge.inference.batch import Generation, Turn
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.sampling import COLDEST, Sampler
 from modelforge.inference.shelf import LoadedModel
+from modelforge.inference.speech import UNFINISHED, Speech, words
 from modelforge.tasks.base import Head
 from modelforge.tasks.extractive_qa import ANSWER_LENGTH
 from modelforge.tasks.rendering import end_ids, prompt_ids
@@ -40,40 +41,67 @@ class Cancelled(Exception):
 class _Watch(StoppingCriteria):
     """Ends a generation between two tokens, by the clock or by request."""
 
-    def __init__(self, timeout: float, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, timeout: float, cancelled: Callable[[], bool], hear: Callable[[list[int]], None]) -> None:
+        """``hear`` gets all tokens so far after each."""
         self._deadline = time.monotonic() + timeout
         self._cancelled = cancelled
+        self._hear = hear
         self.rang = False
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **_: object) -> torch.Tensor:
         """Flags of shape (batch,): which rows are done."""
         if self._cancelled():
             raise Cancelled
+        self._hear(input_ids[0].tolist())
         self.rang = time.monotonic() >= self._deadline
         return torch.full((input_ids.shape[0],), self.rang, dtype=torch.bool, device=input_ids.device)
 
 
 def answer(
-    loaded: LoadedModel, target: ModelTarget, request: GenerateRequest, timeout: float, cancelled: Callable[[], bool]
+    loaded: LoadedModel,
+    target: ModelTarget,
+    request: GenerateRequest,
+    timeout: float,
+    cancelled: Callable[[], bool],
+    say: Callable[[str], None] | None = None,
 ) -> GenerateReply:
     """Answer one request alone within ``timeout`` seconds, or with what there is by then.
 
-    ``cancelled`` is asked after every token. Raises InvalidRequest where the prompt does not fit into the model's
+    ``cancelled`` is asked after every token. ``say`` gets the text in pieces while it is written; one that is no causal
+    model's comes in one. Raises InvalidRequest where the prompt does not fit into the model's
     context, or a context is missing or too much, and Cancelled.
     """
     started = time.monotonic()
     if loaded.head is Head.SPAN:
-        return _point(loaded, request, started)
+        found = _point(loaded, request, started)
+        Speech(loaded.tokenizer, [], say).end(found.generated_text)
+        return found
     if loaded.batch is not None:
         turn = begin(loaded, target, request, timeout, cancelled)
+        speech = speech_of(loaded, turn.prompt, say)
         if not loaded.batch.admit(turn):
             raise ValueError("other requests are running")
         while turn not in loaded.batch.step():
-            pass
-        return reply(loaded, turn)
-    _refuse_context(request)
-    prompt = _prompt(loaded, target, request)
-    return _reply(loaded, prompt, generate(loaded, prompt, request, timeout, cancelled), started)
+            speech.hear(turn.ids)
+        made = reply(loaded, turn)
+    else:
+        _refuse_context(request)
+        prompt = _prompt(loaded, target, request)
+        speech = speech_of(loaded, prompt, say)
+        hear = speech.hear if loaded.head is Head.CAUSAL else _hear_nothing
+        generation = generate(loaded, prompt, request, timeout, cancelled, hear)
+        made = _reply(loaded, prompt, generation, started)
+    speech.end(made.generated_text)
+    return made
+
+
+def speech_of(loaded: LoadedModel, prompt: list[int], say: Callable[[str], None] | None) -> Speech:
+    """What says the answer to a prompt in pieces."""
+    return Speech(loaded.tokenizer, _context(loaded, prompt), say)
+
+
+def _hear_nothing(_: list[int]) -> None:
+    pass
 
 
 def begin(
@@ -103,10 +131,10 @@ def reply(loaded: LoadedModel, turn: Turn) -> GenerateReply:
 
 
 def _reply(loaded: LoadedModel, prompt: list[int], made: Generation, started: float) -> GenerateReply:
-    text = _text(loaded.tokenizer, prompt if loaded.head is Head.CAUSAL else [], made.ids)
+    text = words(loaded.tokenizer, _context(loaded, prompt), made.ids)
     return GenerateReply(
         # A character whose bytes are not complete yet is left out.
-        generated_text=text if made.finish_reason == "stop" else text.removesuffix("\ufffd"),
+        generated_text=text if made.finish_reason == "stop" else text.removesuffix(UNFINISHED),
         tokens_generated=len(made.ids),
         generation_time_ms=_milliseconds(started),
         finish_reason=made.finish_reason,
@@ -168,6 +196,7 @@ def generate(
     request: GenerateRequest,
     timeout: float,
     cancelled: Callable[[], bool],
+    hear: Callable[[list[int]], None],
 ) -> Generation:
     """Tokens that follow ``prompt``: the likeliest ones at temperature 0, else drawn by temperature and top_p.
 
@@ -182,7 +211,8 @@ def generate(
         sampling = {"do_sample": True, "temperature": request.temperature, "top_p": request.top_p, "top_k": 0}
     else:
         sampling = {"do_sample": False}
-    watch = _Watch(timeout, cancelled)
+    start = len(prompt) if causal else 1  # an encoder-decoder model gives back the token that its answers start with
+    watch = _Watch(timeout, cancelled, lambda ids: hear(_open(ids[start:], ends)))
     model: Any = loaded.model
     input_ids = torch.tensor([prompt], device=model.device)
     output = model.generate(
@@ -196,11 +226,16 @@ def generate(
         ),
         stopping_criteria=StoppingCriteriaList([watch]),
     )
-    # An encoder-decoder model gives back the token that its answers start with, a causal one the prompt.
-    new: list[int] = output[0, len(prompt) if causal else 1 :].tolist()
-    if new and new[-1] in ends:
-        return Generation(new[:-1], "stop")
+    new: list[int] = output[0, start:].tolist()
+    kept = _open(new, ends)
+    if len(kept) < len(new):
+        return Generation(kept, "stop")
     return Generation(new, "timeout" if watch.rang else "length")
+
+
+def _open(ids: list[int], ends: frozenset[int]) -> list[int]:
+    """The tokens without the one that ends them."""
+    return ids[:-1] if ids and ids[-1] in ends else ids
 
 
 def _ends(loaded: LoadedModel) -> frozenset[int]:
@@ -229,14 +264,7 @@ def _room(loaded: LoadedModel, prompt_length: int) -> int | None:
     return context - prompt_length
 
 
-def _text(tokenizer: PreTrainedTokenizerBase, prompt: list[int], new: list[int]) -> str:
-    """The new tokens in words, without special tokens."""
-
-    def decoded(ids: list[int]) -> str:
-        return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
-
-    if tokenizer.chat_template is not None or not prompt:
-        return decoded(new)
-    # Where the model goes on with a text, the space between the two belongs to the answer; SentencePiece tokenizers
-    # drop it unless a token stands before it.
-    return decoded(prompt[-1:] + new)[len(decoded(prompt[-1:])) :]
+def _context(loaded: LoadedModel, prompt: list[int]) -> list[int]:
+    """What the answer stands behind when it is put into words: where the model goes on with a text, the space between
+    the two belongs to the answer."""
+    return prompt[-1:] if loaded.head is Head.CAUSAL and loaded.tokenizer.chat_template is None else []

@@ -5,15 +5,25 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 
 from modelforge.errors import InferenceFault, ModelForgeError
 from modelforge.inference.batch import Batch, Turn
-from modelforge.inference.engine import Cancelled, answer, begin, reply
-from modelforge.inference.protocol import Answered, Generate, Loaded, Started
+from modelforge.inference.engine import Cancelled, answer, begin, reply, speech_of
+from modelforge.inference.protocol import Answered, Generate, Loaded, Piece, Started
 from modelforge.inference.shelf import LoadedModel, Shelf
+from modelforge.inference.speech import Speech
 from modelforge.pipe import Refused, Report
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An order, and what is said of its answer meanwhile."""
+
+    order: Generate
+    speech: Speech
 
 
 class Floor:
@@ -26,7 +36,7 @@ class Floor:
         self._is_wanted = is_wanted
         self._model: LoadedModel | None = None
         self._batch: Batch | None = None
-        self._running: dict[Turn, Generate] = {}
+        self._running: dict[Turn, _Answer] = {}
         self._is_full = False
 
     @property
@@ -54,13 +64,14 @@ class Floor:
             model = self._shelf.get(order.target)
             self._tell(Loaded(id=order.id))
             if model.batch is None:
-                made = answer(model, order.target, order.request, order.timeout, self._given_up(order))
+                given_up, say = self._given_up(order), self._say(order)
+                made = answer(model, order.target, order.request, order.timeout, given_up, say)
                 self._tell(Answered(id=order.id, reply=made))
                 return
             turn = begin(model, order.target, order.request, order.timeout, self._given_up(order))
             model.batch.admit(turn)
             self._model, self._batch = model, model.batch
-            self._running[turn] = order
+            self._running[turn] = self._answer(model, turn, order)
 
     def step(self) -> None:
         """A token for everything that runs; reports on what is over by then."""
@@ -68,16 +79,20 @@ class Floor:
         if model is None or batch is None:
             return
         over: list[Turn] | None = None
-        with self._refusing(list(self._running.values())):
+        with self._refusing([each.order for each in self._running.values()]):
             over = batch.step()
         if over is None:
             batch.drop()
             self._running.clear()
         for turn in over or ():
             self._is_full = False
-            order = self._running.pop(turn)
-            with self._refusing([order]):
-                self._tell(Answered(id=order.id, reply=reply(model, turn)))
+            ended = self._running.pop(turn)
+            with self._refusing([ended.order]):
+                made = reply(model, turn)
+                ended.speech.end(made.generated_text)
+                self._tell(Answered(id=ended.order.id, reply=made))
+        for turn, writing in self._running.items():
+            writing.speech.hear(turn.ids)
         if not self._running:
             # Nothing refers to a model that was evicted while it answered.
             self._model = self._batch = None
@@ -94,8 +109,14 @@ class Floor:
             return False
         self._tell(Started(id=order.id))
         self._tell(Loaded(id=order.id))
-        self._running[turn] = order
+        self._running[turn] = self._answer(model, turn, order)
         return True
+
+    def _answer(self, model: LoadedModel, turn: Turn, order: Generate) -> _Answer:
+        return _Answer(order, speech_of(model, turn.prompt, self._say(order)))
+
+    def _say(self, order: Generate) -> Callable[[str], None] | None:
+        return (lambda text: self._tell(Piece(id=order.id, text=text))) if order.pieces else None
 
     def _given_up(self, order: Generate) -> Callable[[], bool]:
         return lambda: not self._is_wanted(order.id)

@@ -6,6 +6,7 @@
     generate {id, target, …}  ────────▶  queued; those for one model run together, another model's after them
                               ◀────────  started {id}        its turn came: the model is loaded now, if need be
                               ◀────────  loaded {id}         generation begins; the request's timeout runs from here
+                              ◀────────  piece {id, text}    more of the answer, where pieces were asked for
                               ◀────────  answered {id} or refused {id}
     cancel {id}               ────────▶  the request ends at its next token, without a word
     evict {path}              ────────▶  the model is dropped as soon as nothing generates with it
@@ -40,6 +41,8 @@ class Generate(Message):
     request: GenerateRequest
     timeout: float
     """Seconds from ``loaded`` on, after which the answer ends with what there is."""
+    pieces: bool = False
+    """Whether the answer is told while it is written, too."""
 
 
 class Cancel(Message):
@@ -60,6 +63,12 @@ class Loaded(Report):
     kind: Literal["loaded"] = "loaded"
 
 
+class Piece(Report):
+    kind: Literal["piece"] = "piece"
+    text: str
+    """Goes on where the piece before ended; all of them together are the reply's text."""
+
+
 class Answered(Report):
     kind: Literal["answered"] = "answered"
     reply: GenerateReply
@@ -67,6 +76,6 @@ class Answered(Report):
 
 Order = Annotated[Generate | Cancel | Evict, Field(discriminator="kind")]
 ORDERS: TypeAdapter[Generate | Cancel | Evict] = TypeAdapter(Order)
-REPORTS: TypeAdapter[Started | Loaded | Answered | Refused] = TypeAdapter(
-    Annotated[Started | Loaded | Answered | Refused, Field(discriminator="kind")]
+REPORTS: TypeAdapter[Started | Loaded | Piece | Answered | Refused] = TypeAdapter(
+    Annotated[Started | Loaded | Piece | Answered | Refused, Field(discriminator="kind")]
 )

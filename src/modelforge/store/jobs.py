@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from modelforge.contracts.job import OPEN_STATES, Cause, JobEvent, JobState, JobSummary, MetricPoint, TrainingStatus
 from modelforge.errors import NotFound
 from modelforge.store.tables import EventRow, JobRow, MetricRow
+from modelforge.store.thinning import thinned_metrics
 
 _PLACE = frozenset(("seq", "job_id", "attempt", "step", "epoch"))
 """Fields of a point that say which it is; the others were measured."""
@@ -115,15 +116,23 @@ def put_metrics(session: Session, points: Sequence[MetricPoint]) -> None:
         row.attempt, row.seq, row.epoch = point.attempt, point.seq, point.epoch or 0.0
 
 
-def list_metrics(session: Session, job_id: str, limit: int | None, offset: int) -> tuple[list[MetricPoint], int]:
-    """A job's points by step, and how many there are in all."""
-    total = session.scalar(select(func.count()).where(MetricRow.job_id == job_id)) or 0
+def list_metrics(
+    session: Session, job_id: str, limit: int | None, offset: int, after: int | None = None, most: int | None = None
+) -> tuple[list[MetricPoint], int]:
+    """A job's points by step, those behind the step ``after`` if that is given, and how many there are in all; ``most``
+    of each value that was measured."""
+    chosen = MetricRow.job_id == job_id
+    if after is not None:
+        chosen &= MetricRow.step > after
+    total = session.scalar(select(func.count()).where(chosen)) or 0
+    if most is not None:
+        return thinned_metrics(session, chosen, most), total
     # Columns rather than rows of the ORM, which take three times as long and hold up the event loop meanwhile.
     columns = (MetricRow.seq, MetricRow.attempt, MetricRow.step, MetricRow.epoch, MetricRow.values)
-    chosen = select(*columns).where(MetricRow.job_id == job_id).order_by(MetricRow.step).limit(limit).offset(offset)
+    rows = select(*columns).where(chosen).order_by(MetricRow.step).limit(limit).offset(offset)
     points = [
         MetricPoint(seq=seq, job_id=job_id, attempt=attempt, step=step, epoch=epoch, **values)
-        for seq, attempt, step, epoch, values in session.execute(chosen)
+        for seq, attempt, step, epoch, values in session.execute(rows)
     ]
     return points, total
 

@@ -19,6 +19,7 @@ from modelforge.contracts.job import (
     TrainingStopped,
 )
 from modelforge.contracts.training import TrainingConfig
+from modelforge.errors import InvalidRequest
 from modelforge.files import read_lines
 from modelforge.specfile import spec_of
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
@@ -68,11 +69,32 @@ def job(here: Here, job_id: JobId) -> JobDetail:
 
 
 @router.get("/{job_id}/metrics", summary="A job's metrics", responses=replies(404))
-def metrics(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> MetricList:
+def metrics(
+    here: Here,
+    job_id: JobId,
+    limit: Limit = None,
+    offset: Offset = 0,
+    after: Annotated[
+        int | None, Query(ge=-1, le=2**31 - 1, description="Only what was measured at later steps than this.")
+    ] = None,
+    max_points: Annotated[
+        int | None,
+        Query(
+            ge=4,
+            le=100_000,
+            description="At most so many of each value, to draw them: of each stretch of steps the lowest and the "
+            "highest, and always the first and the last. A point has those of its values that are left. Goes without "
+            "limit and offset.",
+            examples=[2000],
+        ),
+    ] = None,
+) -> MetricList:
     """By step; a later attempt's value for a step stands."""
+    if max_points is not None and (limit is not None or offset):
+        raise InvalidRequest("max_points: it chooses among all points; leave limit and offset out, or use after")
     with here.database.session() as session:
         get_job(session, job_id)
-        points, total = list_metrics(session, job_id, limit, offset)
+        points, total = list_metrics(session, job_id, limit, offset, after, max_points)
         return MetricList(job_id=job_id, metrics=points, total=total)
 
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from anyio import to_thread
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Body, Request, Response
 
 from modelforge.api.deps import Here, Roots, State
-from modelforge.api.errors import replies
+from modelforge.api.errors import replies, told_late
+from modelforge.api.events import EventStream, event, events_of
 from modelforge.architectures import is_encoder_decoder
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.job import ModelRef
-from modelforge.contracts.playground import GenerateReply, GenerateRequest
+from modelforge.contracts.playground import (
+    GenerateReply,
+    GenerateRequest,
+    GenerationEvent,
+    GenerationStarted,
+    GenerationToken,
+)
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.hub.folder import check_tokenizer
 from modelforge.hub.lookup import find_revision
@@ -40,6 +47,36 @@ async def generate(
     target = await to_thread.run_sync(_target, here, roots, request)
     answer = here.inference.generate(target, request, request.timeout or here.settings.generate_timeout)
     return await _unless_gone(http, answer)
+
+
+@router.post(
+    "/stream",
+    summary="Ask a model, and read along",
+    responses={**replies(404, 413), 200: events_of(GenerationEvent)},
+    response_class=Response,
+)
+async def stream(here: Here, roots: Roots, http: Request, request: Annotated[GenerateRequest, Body()]) -> Response:
+    """What `/api/playground/generate` answers, while it is written, as Server-Sent Events: `started` at each change
+    until the first token, `token` with more of the text, then `done` with the whole answer, or `error`. What is wrong
+    before the model is asked is refused as there, with its status. An extractive answer, and that of an
+    encoder-decoder model, come in one piece. Closing the connection ends the generation."""
+    target = await to_thread.run_sync(_target, here, roots, request)
+    return EventStream(_told(here, http, target, request))
+
+
+async def _told(here: State, http: Request, target: ModelTarget, request: GenerateRequest) -> AsyncIterator[bytes]:
+    """The events of an answer; closed early, they end its generation."""
+    news: asyncio.Queue[GenerationStarted | GenerationToken | None] = asyncio.Queue()
+    timeout = request.timeout or here.settings.generate_timeout
+    generation = asyncio.create_task(here.inference.generate(target, request, timeout, news.put_nowait))
+    generation.add_done_callback(lambda _: news.put_nowait(None))
+    try:
+        while (told := await news.get()) is not None:
+            yield event("started" if isinstance(told, GenerationStarted) else "token", told)
+        fault = generation.exception()
+        yield event("done", generation.result()) if fault is None else event("error", told_late(fault, http))
+    finally:
+        generation.cancel()
 
 
 async def _unless_gone(http: Request, answer: Coroutine[None, None, GenerateReply]) -> GenerateReply:

@@ -1,0 +1,147 @@
+"""Answers that are read while they are written: over HTTP, in the terminal, from Python."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import modelforge
+from modelforge.api import events
+from modelforge.errors import InvalidRequest
+from tests.cli.program import PROGRAM, environment
+from tests.live import LiveServer
+from tests.tiny import TALK, make_tiny_model
+
+QUESTION, SAID = TALK[2]
+STREAM = "/api/playground/stream"
+
+
+@pytest.fixture(scope="module")
+def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that says something for minutes."""
+    return make_tiny_model(tmp_path_factory.mktemp("endless") / "model", context=100_000)
+
+
+def told(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
+    """Names and data of events, as a browser's EventSource reads them."""
+    name = ""
+    for line in lines:
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_an_answer_comes_as_events(server: LiveServer, taught_model: Path) -> None:
+    body = {"model_name": str(taught_model), "prompt": QUESTION, "temperature": 0}
+    with httpx.stream("POST", server.url + STREAM, json=body, timeout=60) as reply:
+        assert reply.status_code == 200
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        assert reply.headers["x-accel-buffering"] == "no" and reply.headers["cache-control"] == "no-store"
+        found = list(told(reply.iter_lines()))
+    names = [name for name, _ in found]
+    tokens = [data["text"] for name, data in found if name == "token"]
+    assert names == [*["started"] * (len(names) - len(tokens) - 1), *["token"] * len(tokens), "done"]
+    assert found[0][1] == {"phase": "waiting", "position": 1}
+    assert "".join(tokens) == SAID == found[-1][1]["generated_text"] and len(tokens) > 2
+    whole = server.post("/api/playground/generate", body)
+    assert found[-1][1].keys() == whole.keys() and whole["generated_text"] == SAID
+
+
+def test_what_is_wrong_is_refused_before_the_first_event(server: LiveServer, taught_model: Path) -> None:
+    for body, status in (
+        ({"prompt": "x"}, 400),
+        ({"model_id": 1, "promt": "x"}, 400),
+        ({"model_id": 999, "prompt": "x"}, 404),
+        ({"model_name": str(taught_model / "gone"), "prompt": "x"}, 404),
+    ):
+        reply = httpx.post(server.url + STREAM, json=body)
+        other = httpx.post(f"{server.url}/api/playground/generate", json=body)
+        assert (reply.status_code, reply.json()) == (status, other.json())
+
+
+def test_what_the_model_finds_wrong_is_the_last_event(server: LiveServer, taught_model: Path) -> None:
+    body = {"model_name": str(taught_model), "prompt": "long " * 500}
+    with httpx.stream("POST", server.url + STREAM, json=body, timeout=60) as reply:
+        *_, (name, data) = told(reply.iter_lines())
+    assert name == "error" and "context holds 256" in data["detail"]
+    assert data == server.post("/api/playground/generate", body, status=400)
+
+
+def test_who_leaves_ends_the_generation(server: LiveServer, endless: Path, taught_model: Path) -> None:
+    body = {"model_name": str(endless), "prompt": QUESTION, "max_new_tokens": 32_000, "temperature": 0}
+    with httpx.stream("POST", server.url + STREAM, json=body, timeout=60) as reply:
+        lines = told(reply.iter_lines())
+        assert next(data for name, data in lines if name == "token")["text"]
+    begin = time.monotonic()
+    # Another model, which would have to wait for the end of the first.
+    body = {"model_name": str(taught_model), "prompt": QUESTION, "temperature": 0}
+    assert server.post("/api/playground/generate", body)["generated_text"] == SAID
+    assert time.monotonic() - begin < 5
+
+
+def test_silence_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
+    closed = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        try:
+            await asyncio.sleep(0.12)
+            yield b"one"
+            await asyncio.sleep(60)
+        finally:
+            closed.set()
+
+    async def story() -> list[bytes]:
+        stream = events.EventStream(slowly()).body_iterator
+        heard = [await anext(stream) for _ in range(4)]
+        await stream.aclose()
+        await asyncio.wait_for(closed.wait(), 1)
+        return heard
+
+    assert asyncio.run(story()) == [events.HEARTBEAT, events.HEARTBEAT, b"one", events.HEARTBEAT]
+
+
+def test_the_terminal_is_written_to_as_it_comes(tmp_path: Path, endless: Path) -> None:
+    words = ("generate", str(endless), QUESTION, "--max-new-tokens", "3000", "--temperature", "0")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [*PROGRAM, *words], env=environment(tmp_path / "home"), stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown, early = b"", 0
+    try:
+        while piece := os.read(ours, 10_000):
+            shown += piece
+            early = early or (len(shown) if process.poll() is None else 0)
+    except OSError:  # how Linux says that the other end is closed
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait(timeout=60) == 0, shown
+    assert 0 < early < len(shown) / 2
+    assert b"3000 tokens" in shown and b"cut at max-new-tokens" in shown
+
+
+def test_python_reads_along(tmp_path: Path, taught_model: Path, endless: Path) -> None:
+    with modelforge.ModelForge(tmp_path / "home") as forge:
+        pieces = list(forge.stream(str(taught_model), QUESTION, temperature=0))
+        assert "".join(pieces) == SAID and len(pieces) > 2
+        with closing(forge.stream(str(endless), QUESTION, max_new_tokens=32_000)) as long:
+            assert next(long)
+        assert forge.generate(str(taught_model), QUESTION, temperature=0).generated_text == SAID
+        with pytest.raises(InvalidRequest, match="temperature"):
+            next(forge.stream(str(taught_model), QUESTION, temperature=-1))
+        with pytest.raises(InvalidRequest, match="context holds"):
+            next(forge.stream(str(taught_model), "long " * 500))
