@@ -272,6 +272,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/models/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deleted models
+         * @description What can be restored, in the order in which it was deleted.
+         */
+        get: operations["trash_api_models_trash_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/trash/{model_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted model
+         * @description As it was, under its id and its name. Refused where another model has the name by now: rename that one first.
+         */
+        post: operations["restore_api_models_trash__model_id__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/trash/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a model for good
+         * @description One that is in the trash. Refused while another model there is an adapter of it.
+         */
+        delete: operations["remove_api_models_trash__model_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/models/{model_id}": {
         parameters: {
             query?: never;
@@ -288,12 +348,17 @@ export interface paths {
         post?: never;
         /**
          * Delete a trained model
-         * @description Its folder goes, too. Refused while another model or a running job stands on it.
+         * @description It goes into the trash with its folder, for as many days as is set. Refused while another model or a running job
+         *     stands on it.
          */
         delete: operations["delete_api_models__model_id__delete"];
         options?: never;
         head?: never;
-        patch?: never;
+        /**
+         * Rename a trained model
+         * @description Its folder stays where it is, so what was trained from it, and what trains on it now, still finds it.
+         */
+        patch: operations["rename_api_models__model_id__patch"];
         trace?: never;
     };
     "/api/upload_dataset": {
@@ -710,6 +775,29 @@ export interface paths {
          * @description The prompt is put into the format that the model was trained in.
          */
         post: operations["generate_api_playground_generate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playground/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a model, and read along
+         * @description What `/api/playground/generate` answers, while it is written, as Server-Sent Events: `started` at each change
+         *     until the first token, `token` with more of the text, then `done` with the whole answer, or `error`. What is wrong
+         *     before the model is asked is refused as there, with its status. An extractive answer, and that of an
+         *     encoder-decoder model, come in one piece. Closing the connection ends the generation.
+         */
+        post: operations["stream_api_playground_stream_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1275,6 +1363,58 @@ export interface components {
              * @description How many there are.
              */
             total: number;
+        };
+        /**
+         * DeletedModel
+         * @description A model in the trash.
+         */
+        DeletedModel: {
+            /**
+             * Id
+             * @description Rises, and is never used again.
+             */
+            id: number;
+            /**
+             * Name
+             * @description Can be the model_name of a later run.
+             */
+            name: string;
+            /**
+             * Base Model
+             * @description The model that it was trained from, as the request named it.
+             */
+            base_model: string;
+            /**
+             * Task
+             * @description What it was trained to do.
+             */
+            task: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was completed.
+             * @example 2024-01-15T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * Size Mb
+             * @description What its folder takes, in units of 1 000 000 bytes.
+             */
+            size_mb: number;
+            /**
+             * Deleted At
+             * Format: date-time
+             * @description When it was deleted.
+             * @example 2024-01-15T10:30:00Z
+             */
+            deleted_at: string;
+            /**
+             * Restorable Until
+             * Format: date-time
+             * @description When it goes for good.
+             * @example 2024-01-15T10:30:00Z
+             */
+            restorable_until: string;
         };
         /**
          * EditRequest
@@ -2420,6 +2560,11 @@ export interface components {
              * @default Model deleted successfully
              */
             message: string;
+            /**
+             * Restorable Until
+             * @description Until then it lies in the trash; null where it is gone for good.
+             */
+            restorable_until: string | null;
         };
         /**
          * ModelDetail
@@ -2514,6 +2659,17 @@ export interface components {
              * @default 0
              */
             total: number;
+        };
+        /**
+         * ModelRename
+         * @description What a model is to be called.
+         */
+        ModelRename: {
+            /**
+             * Name
+             * @description Letters, digits, ``.``, ``_`` and ``-``; not taken.
+             */
+            name: string;
         };
         /**
          * ModelSummary
@@ -3814,6 +3970,23 @@ export interface components {
             job_id: string;
         };
         /**
+         * Trash
+         * @description Deleted models, in the order in which they were deleted.
+         */
+        Trash: {
+            /**
+             * Models
+             * @description Each can be restored.
+             */
+            models: components["schemas"]["DeletedModel"][];
+            /**
+             * Total
+             * @description How many there are in all.
+             * @default 0
+             */
+            total: number;
+        };
+        /**
          * Upload
          * @description A file that comes in pieces, and how much of it is there.
          */
@@ -3971,6 +4144,55 @@ export interface components {
             validation: components["schemas"]["Validation"];
         };
         /**
+         * GenerationEvent
+         * @description One event of a streamed answer, sent as Server-Sent Events are: the name after ``event:``, the data after
+         *     ``data:``. ``done`` or ``error`` is the last. A line that begins with a colon only shows that the server is there.
+         */
+        GenerationEvent: {
+            /**
+             * Event
+             * @description The name.
+             * @enum {string}
+             */
+            event: "started" | "token" | "done" | "error";
+            /**
+             * Data
+             * @description For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
+             *     that an error has everywhere.
+             */
+            data: components["schemas"]["GenerationStarted"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerateReply"] | components["schemas"]["ErrorReply"];
+        };
+        /**
+         * GenerationStarted
+         * @description How far an answer is that has not begun.
+         */
+        GenerationStarted: {
+            /**
+             * Phase
+             * @description It waits for others to be answered; its turn came, and the model is loaded if need be; the model reads the
+             *     prompt.
+             * @enum {string}
+             */
+            phase: "waiting" | "loading" | "answering";
+            /**
+             * Position
+             * @description Its place among those that wait, from 1; null when its turn has come.
+             * @default null
+             */
+            position: number | null;
+        };
+        /**
+         * GenerationToken
+         * @description More of an answer.
+         */
+        GenerationToken: {
+            /**
+             * Text
+             * @description Goes on where the one before ended. All of them together are the answer's ``generated_text``.
+             */
+            text: string;
+        };
+        /**
          * RowChange
          * @description A row before and after.
          */
@@ -4055,6 +4277,7 @@ export type DatasetSummary = components['schemas']['DatasetSummary'];
 export type DatasetUploaded = components['schemas']['DatasetUploaded'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type DatasetVersions = components['schemas']['DatasetVersions'];
+export type DeletedModel = components['schemas']['DeletedModel'];
 export type EditRequest = components['schemas']['EditRequest'];
 export type ErrorReply = components['schemas']['ErrorReply'];
 export type Estimate = components['schemas']['Estimate'];
@@ -4083,6 +4306,7 @@ export type MixPart = components['schemas']['MixPart'];
 export type ModelDeleted = components['schemas']['ModelDeleted'];
 export type ModelDetail = components['schemas']['ModelDetail'];
 export type ModelList = components['schemas']['ModelList'];
+export type ModelRename = components['schemas']['ModelRename'];
 export type ModelSummary = components['schemas']['ModelSummary'];
 export type NearDuplicates = components['schemas']['NearDuplicates'];
 export type Operation = components['schemas']['Operation'];
@@ -4107,10 +4331,14 @@ export type TrainingParams = components['schemas']['TrainingParams'];
 export type TrainingStarted = components['schemas']['TrainingStarted'];
 export type TrainingStatus = components['schemas']['TrainingStatus'];
 export type TrainingStopped = components['schemas']['TrainingStopped'];
+export type Trash = components['schemas']['Trash'];
 export type Upload = components['schemas']['Upload'];
 export type UploadList = components['schemas']['UploadList'];
 export type Validation = components['schemas']['Validation'];
 export type DatasetRevised = components['schemas']['DatasetRevised'];
+export type GenerationEvent = components['schemas']['GenerationEvent'];
+export type GenerationStarted = components['schemas']['GenerationStarted'];
+export type GenerationToken = components['schemas']['GenerationToken'];
 export type RowChange = components['schemas']['RowChange'];
 export type StepDone = components['schemas']['StepDone'];
 export type $defs = Record<string, never>;
@@ -4685,6 +4913,10 @@ export interface operations {
                 limit?: number | null;
                 /** @description Leave out so many of the oldest. */
                 offset?: number;
+                /** @description Only what was measured at later steps than this. */
+                after?: number | null;
+                /** @description At most so many of each value, to draw them: of each stretch of steps the lowest and the highest, and always the first and the last. A point has those of its values that are left. Goes without limit and offset. */
+                max_points?: number | null;
             };
             header?: never;
             path: {
@@ -5149,6 +5381,225 @@ export interface operations {
             };
         };
     };
+    trash_api_models_trash_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trash"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    restore_api_models_trash__model_id__restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description In progress already, nothing to stop, or a name that is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    remove_api_models_trash__model_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDeleted"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description In progress already, nothing to stop, or a name that is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     model_api_models__model_id__get: {
         parameters: {
             query?: never;
@@ -5276,6 +5727,96 @@ export interface operations {
             };
             /** @description In progress already, nothing to stop, or a name that is taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    rename_api_models__model_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelRename"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description In progress already, nothing to stop, or a name that is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7327,6 +7868,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GenerateReply"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    stream_api_playground_stream_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerateRequest"];
+            };
+        };
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["GenerationEvent"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
