@@ -1,6 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api, body, Refusal } from "../../api/client";
 import type { GenerateRequest } from "../../api/schema";
+import { text } from "../../text";
 import { type Answer, ASKED, CutOff, heard, refused, stopped, told } from "./answer";
 import type { Side } from "./sides";
 import { keep, recall, type Turn } from "./turns";
