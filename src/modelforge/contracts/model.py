@@ -112,6 +112,26 @@ class ModelList(Contract):
     """How many there are in all."""
 
 
+class ModelUsage(Contract):
+    """Code that asks a model, made for this one."""
+
+    model_config = example(
+        python="from modelforge import ModelForge\n\nwith ModelForge() as forge:\n"
+        '    print(forge.generate("my-model", prompt="When do you open?").generated_text)\n',
+        curl="curl http://localhost:8000/api/playground/generate -H 'Content-Type: application/json' \\\n"
+        '  -d \'{"model_id": 1, "prompt": "When do you open?"}\'',
+        transformers=None,
+    )
+
+    python: str
+    """With this package, on the server's machine."""
+    curl: str
+    """Over HTTP."""
+    transformers: str | None
+    """With transformers alone, and PEFT for an adapter, on the machine where its folder lies; null for a model that no
+    short code can ask as it was trained."""
+
+
 class ModelRename(Request):
     """What a model is to be called."""
 
