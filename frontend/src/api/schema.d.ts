@@ -361,6 +361,46 @@ export interface paths {
         patch: operations["rename_api_models__model_id__patch"];
         trace?: never;
     };
+    "/api/models/{model_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How to use a trained model
+         * @description From Python and with curl, made for this model.
+         */
+        get: operations["usage_api_models__model_id__usage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{model_id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a trained model
+         * @description Its folder as a zip. An adapter comes without the base model that it needs.
+         */
+        get: operations["download_api_models__model_id__download_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/upload_dataset": {
         parameters: {
             query?: never;
@@ -2710,6 +2750,28 @@ export interface components {
             size_mb: number;
         };
         /**
+         * ModelUsage
+         * @description Code that asks a model, made for this one.
+         */
+        ModelUsage: {
+            /**
+             * Python
+             * @description With this package, on the server's machine.
+             */
+            python: string;
+            /**
+             * Curl
+             * @description Over HTTP.
+             */
+            curl: string;
+            /**
+             * Transformers
+             * @description With transformers alone, and PEFT for an adapter, on the machine where its folder lies; null for a model that no
+             *     short code can ask as it was trained.
+             */
+            transformers: string | null;
+        };
+        /**
          * NearDuplicates
          * @description Rows that are nearly the same as another: at least 80 % of their runs of five characters are the same (Jaccard
          *     similarity); case, punctuation and white space don't count, and rows that are wholly the same count as one.
@@ -4308,6 +4370,7 @@ export type ModelDetail = components['schemas']['ModelDetail'];
 export type ModelList = components['schemas']['ModelList'];
 export type ModelRename = components['schemas']['ModelRename'];
 export type ModelSummary = components['schemas']['ModelSummary'];
+export type ModelUsage = components['schemas']['ModelUsage'];
 export type NearDuplicates = components['schemas']['NearDuplicates'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
@@ -5817,6 +5880,142 @@ export interface operations {
             };
             /** @description Too large */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    usage_api_models__model_id__usage_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelUsage"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    download_api_models__model_id__download_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
