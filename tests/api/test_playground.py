@@ -20,7 +20,7 @@ import modelforge
 from modelforge.api import events
 from modelforge.errors import InvalidRequest
 from tests.cli.program import PROGRAM, environment
-from tests.live import LiveServer
+from tests.live import LiveServer, jsonl, until
 from tests.tiny import TALK, make_tiny_model
 
 QUESTION, SAID = TALK[2]
@@ -145,3 +145,77 @@ def test_python_reads_along(tmp_path: Path, taught_model: Path, endless: Path) -
             next(forge.stream(str(taught_model), QUESTION, temperature=-1))
         with pytest.raises(InvalidRequest, match="context holds"):
             next(forge.stream(str(taught_model), "long " * 500))
+
+
+def run_of(server: LiveServer, model: Path, **config: Any) -> dict[str, Any]:
+    """A job that learns TALK's rows by another answer than the model knows."""
+    rows = [{"input": question, "output": f"No idea about {number}."} for number, (question, _) in enumerate(TALK)] * 3
+    server.upload("ideas.jsonl", jsonl(rows))
+    body = {"task": "text-generation", "model_name": str(model), "dataset": "ideas.jsonl", "learning_rate": 0.003,
+            "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "save_steps": 20, "save_total_limit": 9,
+            "lora_dropout": 0.0, **config}  # fmt: skip
+    job: dict[str, Any] = server.wait(server.post("/api/start_training", body)["job_id"])
+    return job
+
+
+def said(server: LiveServer, status: int = 200, **body: Any) -> str:
+    asked = {"prompt": QUESTION, "temperature": 0, **body}
+    reply = server.post("/api/playground/generate", asked, status)
+    text: str = reply["generated_text"] if status == 200 else reply["detail"]
+    return text
+
+
+@pytest.mark.parametrize("config", [{}, {"use_lora": False}, {"init_lora_weights": "pissa"}])
+def test_what_a_model_was_trained_from_and_its_checkpoints_are_asked(
+    server: LiveServer, taught_model: Path, config: dict[str, Any]
+) -> None:
+    job = run_of(server, taught_model, max_steps=60, **config)
+    assert job["status"] == "completed", job["error"]
+    tuned = said(server, model_id=job["model_id"])
+    assert tuned != SAID
+    assert said(server, model_id=job["model_id"], base=True) == SAID == said(server, job_id=job["id"], base=True)
+    assert said(server, model_name=job["name"], base=True) == SAID
+    found = server.get(f"/api/jobs/{job['id']}/checkpoints")
+    assert [each["step"] for each in found["checkpoints"]] == [20, 40, 60] and found["total"] == 3
+    assert all(each["valid"] and each["size_mb"] > 0 and each["stage"] is None for each in found["checkpoints"])
+    # The last is what was saved; without a step the newest is asked.
+    assert said(server, job_id=job["id"], checkpoint=60) == tuned == said(server, job_id=job["id"])
+    early = said(server, job_id=job["id"], checkpoint=20)
+    if not config:
+        with httpx.stream("POST", server.url + STREAM, timeout=60, json={
+            "job_id": job["id"], "checkpoint": 20, "prompt": QUESTION, "temperature": 0
+        }) as reply:  # fmt: skip
+            assert next(data for name, data in told(reply.iter_lines()) if name == "done")["generated_text"] == early
+        refused_checkpoints(server, job["id"], taught_model)
+
+
+def refused_checkpoints(server: LiveServer, job_id: str, model: Path) -> None:
+    assert "there are: 20, 40, 60" in said(server, 404, job_id=job_id, checkpoint=30)
+    assert "GET /api/jobs" in said(server, 404, job_id="train_nothing")
+    assert "not trained here" in said(server, 400, model_name=str(model), base=True)
+    assert "one of model_id, model_name and job_id" in said(server, 400, job_id=job_id, model_id=1)
+    assert "which job_id names" in said(server, 400, model_id=1, checkpoint=20)
+    assert "leave one of the two out" in said(server, 400, job_id=job_id, checkpoint=20, base=True)
+    folder = server.home / "runs" / job_id / "checkpoints"
+    with (folder / "checkpoint-40" / "trained.safetensors").open("ab") as weights:
+        weights.write(b"x")
+    (folder / "checkpoint-60" / "manifest.json").unlink()
+    assert "damaged: trained.safetensors" in said(server, 400, job_id=job_id, checkpoint=40)
+    assert "no manifest" in said(server, 400, job_id=job_id, checkpoint=60)
+    found = server.get(f"/api/jobs/{job_id}/checkpoints")["checkpoints"]
+    assert [each["valid"] for each in found] == [True, False, False]
+    assert said(server, job_id=job_id) == said(server, job_id=job_id, checkpoint=20)
+
+
+def test_a_stopped_training_is_asked(server: LiveServer, taught_model: Path) -> None:
+    rows = [{"input": question, "output": f"No idea about {number}."} for number, (question, _) in enumerate(TALK)] * 3
+    server.upload("ideas.jsonl", jsonl(rows))
+    body = {"task": "text-generation", "model_name": str(taught_model), "dataset": "ideas.jsonl", "max_steps": 100_000,
+            "save_steps": 100_000}  # fmt: skip
+    job_id = server.post("/api/start_training", body)["job_id"]
+    until(lambda: server.get(f"/api/jobs/{job_id}")["current_step"], 60)
+    assert "no checkpoint that can be asked yet" in said(server, 404, job_id=job_id)
+    assert said(server, job_id=job_id, base=True) == SAID
+    server.post("/api/stop_training")
+    (found,) = server.get(f"/api/jobs/{job_id}/checkpoints")["checkpoints"]
+    assert said(server, job_id=job_id, checkpoint=found["step"], max_new_tokens=5)

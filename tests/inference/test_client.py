@@ -91,50 +91,6 @@ def test_requests_are_answered_by_one_process(runner: asyncio.Runner, client: In
     assert client.pid == pid
 
 
-def test_an_answer_is_told_while_it_is_written(
-    runner: asyncio.Runner, client: InferenceClient, taught: Path, endless: Path
-) -> None:
-    async def story() -> tuple[list[list[Any]], list[GenerateReply]]:
-        heard: list[list[Any]] = [[] for _ in TALK]
-        asked = [ask(client, taught, prompt=TALK[at][0], tell=heard[at].append) for at in range(len(TALK))]
-        return heard, await asyncio.gather(*asked)
-
-    heard, replies = runner.run(story())
-    for told, reply, (_, said) in zip(heard, replies, TALK, strict=True):
-        assert reply.generated_text == said
-        phases = [each.phase for each in told if isinstance(each, GenerationStarted)]
-        assert phases[0] == "waiting" and phases[-2:] == ["loading", "answering"]
-        pieces = [each.text for each in told if isinstance(each, GenerationToken)]
-        assert "".join(pieces) == said and len(pieces) > 2
-        assert told[len(phases) :] == [GenerationToken(text=piece) for piece in pieces]
-
-    async def read_and_leave() -> tuple[list[str], list[int | None]]:
-        """Two wait behind a long answer that somebody reads the beginning of."""
-        pieces: list[str] = []
-        places: list[int | None] = []
-        long = asyncio.create_task(
-            ask(client, endless, max_new_tokens=30_000, tell=lambda told: pieces.append(getattr(told, "text", "")))
-        )
-        await until(lambda: len(pieces) > 20)
-        first = asyncio.create_task(ask(client, taught))
-        await asyncio.sleep(0)
-        second = asyncio.create_task(
-            ask(client, taught, tell=lambda told: places.append(getattr(told, "position", None)))
-        )
-        await until(lambda: places)
-        first.cancel()
-        await until(lambda: len(places) > 1)
-        long.cancel()
-        left = time.monotonic()
-        assert (await second).generated_text == SAID
-        assert time.monotonic() - left < 3
-        return pieces, places
-
-    pieces, places = runner.run(read_and_leave())
-    assert places[:3] == [2, 1, None]
-    assert len(pieces) < 29_000
-
-
 def test_refusals_come_back_as_what_they_are(runner: asyncio.Runner, client: InferenceClient, taught: Path) -> None:
     with pytest.raises(InvalidRequest, match="context holds 256"):
         runner.run(ask(client, taught, prompt="long " * 500))
@@ -187,6 +143,50 @@ def test_requests_to_one_model_run_together_each_by_its_own_settings(
     assert runs_on
     assert [reply.finish_reason for reply in together] == ["length", "length", "timeout"]
     assert [reply.generated_text for reply in together[:2]] == [reply.generated_text for reply in alone[:2]]
+
+
+def test_an_answer_is_told_while_it_is_written(
+    runner: asyncio.Runner, client: InferenceClient, taught: Path, endless: Path
+) -> None:
+    async def story() -> tuple[list[list[Any]], list[GenerateReply]]:
+        heard: list[list[Any]] = [[] for _ in TALK]
+        asked = [ask(client, taught, prompt=TALK[at][0], tell=heard[at].append) for at in range(len(TALK))]
+        return heard, await asyncio.gather(*asked)
+
+    heard, replies = runner.run(story())
+    for told, reply, (_, said) in zip(heard, replies, TALK, strict=True):
+        assert reply.generated_text == said
+        phases = [each.phase for each in told if isinstance(each, GenerationStarted)]
+        assert phases[0] == "waiting" and phases[-2:] == ["loading", "answering"]
+        pieces = [each.text for each in told if isinstance(each, GenerationToken)]
+        assert "".join(pieces) == said and len(pieces) > 2
+        assert told[len(phases) :] == [GenerationToken(text=piece) for piece in pieces]
+
+    async def read_and_leave() -> tuple[list[str], list[int | None]]:
+        """Two wait behind a long answer that somebody reads the beginning of."""
+        pieces: list[str] = []
+        places: list[int | None] = []
+        long = asyncio.create_task(
+            ask(client, endless, max_new_tokens=30_000, tell=lambda told: pieces.append(getattr(told, "text", "")))
+        )
+        await until(lambda: len(pieces) > 20)
+        first = asyncio.create_task(ask(client, taught))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(
+            ask(client, taught, tell=lambda told: places.append(getattr(told, "position", None)))
+        )
+        await until(lambda: places)
+        first.cancel()
+        await until(lambda: len(places) > 1)
+        long.cancel()
+        left = time.monotonic()
+        assert (await second).generated_text == SAID
+        assert time.monotonic() - left < 3
+        return pieces, places
+
+    pieces, places = runner.run(read_and_leave())
+    assert places[:3] == [2, 1, None]
+    assert len(pieces) < 29_000
 
 
 def test_a_model_that_is_evicted_while_it_answers_goes_on_and_is_loaded_anew_after(

@@ -92,6 +92,8 @@ class SampleEvent(_Event):
     step: Count
     prompt: Text
     completion: Text
+    expected: Text | None = None
+    """What the row has for an answer, where the prompt is one of those that are asked again and again."""
     reward: Number | None = None
     """What the reward model says to that."""
 

@@ -297,6 +297,98 @@ class JobLog(Contract):
     """How many there are in all."""
 
 
+_CHECKPOINT: dict[str, Any] = {
+    "step": 400,
+    "stage": None,
+    "created_at": "2024-01-15T10:34:00Z",
+    "size_mb": 31.4,
+    "valid": True,
+    "fault": None,
+    "path": "/home/ada/.modelforge/runs/train_3f9a1c5be07d/checkpoints/checkpoint-400",
+}
+
+
+class Checkpoint(Contract):
+    """What a training can go on from, and what can be asked before it is finished."""
+
+    model_config = example(**_CHECKPOINT)
+
+    step: int
+    """Optimizer steps done, those of earlier stages included."""
+    stage: str | None = None
+    """What was trained then, where a training has several stages: reward or policy. A reward model cannot be asked."""
+    created_at: UtcTime
+    """When it was written."""
+    size_mb: float
+    """What it takes on the disk."""
+    valid: bool
+    """Whether its manifest is there, and its files have the sizes that it names. What goes on from a checkpoint
+    compares their hashes, too."""
+    fault: str | None = None
+    """What is wrong with it, where it is not valid."""
+    path: str
+    """Where it lies."""
+
+
+class CheckpointList(Contract):
+    """A job's checkpoints, by step. Older ones make way for newer ones."""
+
+    model_config = example(job_id="train_3f9a1c5be07d", checkpoints=[_CHECKPOINT], total=1)
+
+    job_id: str
+    """The job that wrote them."""
+    checkpoints: list[Checkpoint]
+    """Each as it lies on the disk now."""
+    total: int
+    """How many there are."""
+
+
+_SAMPLE: dict[str, Any] = {
+    "step": 400,
+    "attempt": 1,
+    "at": "2024-01-15T10:34:00Z",
+    "prompt": "When do you open?",
+    "completion": "We open at nine.",
+    "expected": "We open at nine, from Monday to Friday.",
+    "reward": None,
+}
+
+
+class JobSample(Contract):
+    """What a model said at a step of its training."""
+
+    model_config = example(**_SAMPLE)
+
+    step: int
+    """Optimizer steps done, those of earlier stages included; the first is said before any of its stage."""
+    attempt: int
+    """Which start or resume of the job it belongs to, from 1. A later one's answer to a prompt at a step stands."""
+    at: UtcTime
+    """When it was said."""
+    prompt: str
+    """What the model was asked: the same few rows every time; of rlhf also prompts that it learns from."""
+    completion: str
+    """What it said: the likeliest answer, cut after 48 tokens; where there is a reward, one that was drawn to learn
+    from."""
+    expected: str | None = None
+    """The answer in the row; null where the prompt is one that it learns from."""
+    reward: float | None = None
+    """What the reward model says to a drawn answer; null for the others."""
+
+
+class JobSamples(Contract):
+    """What a model said while it was trained, by step."""
+
+    model_config = example(job_id="train_3f9a1c5be07d", samples=[_SAMPLE], total=1)
+
+    job_id: str
+    """The job that trains it."""
+    samples: list[JobSample]
+    """Some prompts for each step at which it was asked."""
+    total: int
+    """How many there are in all."""
+
+
 class TrainingStarted(Contract):
     """The reply to a start or a resume."""
 

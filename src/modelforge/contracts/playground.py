@@ -32,6 +32,12 @@ class GenerateRequest(Request):
     """A model of the registry."""
     model_name: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     """Instead of model_id: a model of the registry by its name, a bundled model, a local folder or a hub id."""
+    job_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """Instead of model_id: a training, however far it came. One of its checkpoints answers, also while it runs."""
+    checkpoint: int | None = Field(None, ge=0, le=2**31 - 1)
+    """With job_id: the step of the checkpoint; the newest when left out."""
+    base: bool = False
+    """Ask what the model, or the training of job_id, was trained from, in the format of that training."""
     prompt: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
     """The text to answer, or to summarise, or the question about ``context``. Put into the format that the model was
     trained in."""
@@ -53,8 +59,12 @@ class GenerateRequest(Request):
 
     @model_validator(mode="after")
     def _one_model(self) -> GenerateRequest:
-        if (self.model_id is None) == (self.model_name is None):
-            raise ValueError("give either model_id or model_name")
+        if sum(each is not None for each in (self.model_id, self.model_name, self.job_id)) != 1:
+            raise ValueError("give one of model_id, model_name and job_id")
+        if self.checkpoint is not None and self.job_id is None:
+            raise ValueError("checkpoint: it is one of a training, which job_id names")
+        if self.checkpoint is not None and self.base:
+            raise ValueError("base: what a training started from is no checkpoint of it; leave one of the two out")
         return self
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -215,17 +216,18 @@ def generate(
     watch = _Watch(timeout, cancelled, lambda ids: hear(_open(ids[start:], ends)))
     model: Any = loaded.model
     input_ids = torch.tensor([prompt], device=model.device)
-    output = model.generate(
-        input_ids=input_ids,
-        attention_mask=torch.ones_like(input_ids),
-        generation_config=GenerationConfig(
-            max_new_tokens=request.max_new_tokens if room is None else min(request.max_new_tokens, room),
-            eos_token_id=sorted(ends) or None,
-            pad_token_id=loaded.tokenizer.pad_token_id,
-            **sampling,
-        ),
-        stopping_criteria=StoppingCriteriaList([watch]),
-    )
+    with model.disable_adapter() if loaded.adapter_off else nullcontext():
+        output = model.generate(
+            input_ids=input_ids,
+            attention_mask=torch.ones_like(input_ids),
+            generation_config=GenerationConfig(
+                max_new_tokens=request.max_new_tokens if room is None else min(request.max_new_tokens, room),
+                eos_token_id=sorted(ends) or None,
+                pad_token_id=loaded.tokenizer.pad_token_id,
+                **sampling,
+            ),
+            stopping_criteria=StoppingCriteriaList([watch]),
+        )
     new: list[int] = output[0, start:].tolist()
     kept = _open(new, ends)
     if len(kept) < len(new):

@@ -101,7 +101,7 @@ class Floor:
         model, batch = self._model, self._batch
         assert model is not None
         assert batch is not None
-        if self._is_full or not batch.is_open or not self._shelf.holds(order.target.path, model):
+        if self._is_full or not batch.is_open or not self._shelf.holds(order.target, model):
             return False
         turn = begin(model, order.target, order.request, order.timeout, self._given_up(order))
         if not batch.admit(turn):

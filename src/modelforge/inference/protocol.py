@@ -27,11 +27,15 @@ class ModelTarget(Message):
     """The model that is to answer."""
 
     path: str
-    """Its folder, or its id on the hub."""
+    """Its folder, or its id on the hub; the folder of a run, for what that starts from and for its checkpoints."""
     provider: str
     task: str
     tuned: bool
     """Whether it was trained here, and so expects the format of its training."""
+    base: bool = False
+    """Whether not it is to answer but what it was trained from, in the same format."""
+    checkpoint: str | None = None
+    """The folder of the run's checkpoint that is to answer."""
 
 
 class Generate(Message):

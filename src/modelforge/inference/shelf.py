@@ -7,8 +7,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import psutil
 import torch
@@ -24,6 +25,7 @@ from modelforge.inference.half import halve, is_half
 from modelforge.inference.packing import can_pack, pack, packed_bytes
 from modelforge.inference.protocol import ModelTarget
 from modelforge.providers import PROVIDERS, adapter
+from modelforge.specfile import spec_of
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head
 
@@ -49,11 +51,33 @@ class LoadedModel:
     """Name, time of change and bytes of the files that it was loaded from; empty for one from the hub."""
     batch: Batch | None = None
     """Where its requests run together; None for a model that answers them one by one with ``generate``."""
+    adapter_off: bool = False
+    """Whether it is to answer without its adapter."""
 
     @property
     def size(self) -> int:
         """Bytes that it takes now, what it remembers of its requests included."""
         return self.weights + (self.batch.size if self.batch is not None else 0)
+
+
+class _Key(NamedTuple):
+    """What tells a loaded model apart from others."""
+
+    path: str
+    base: bool
+    checkpoint: str | None
+
+    @classmethod
+    def of(cls, target: ModelTarget) -> Self:
+        return cls(target.path, target.base, target.checkpoint)
+
+    @property
+    def folder(self) -> str:
+        """Where what it is made of lies, or its id on the hub."""
+        return self.checkpoint or self.path
+
+    def __str__(self) -> str:
+        return f"what {self.path} was trained from" if self.base else self.folder
 
 
 class Shelf:
@@ -64,23 +88,27 @@ class Shelf:
         self._device = device
         self.budget = memory_mb * 1_000_000 or _free_bytes(device) // 2
         self._say = say
-        self._models: OrderedDict[str, LoadedModel] = OrderedDict()
+        self._models: OrderedDict[_Key, LoadedModel] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, target: ModelTarget) -> LoadedModel:
         """The model, loaded if it is not here or if its files changed. Raises ModelForgeError where it can't be."""
+        if target.base and (tuned := _beside_its_base(target)) is not None:
+            return replace(self.get(tuned), adapter_off=True)
         self._drop_changed()
-        fingerprint = _fingerprint(target.path)
+        key = _Key.of(target)
+        fingerprint = _fingerprint(key.folder)
         with self._lock:
-            if found := self._models.get(target.path):
-                self._models.move_to_end(target.path)
+            if found := self._models.get(key):
+                self._models.move_to_end(key)
                 return found
         provider = PROVIDERS.get(target.provider)
         # Room is made before and not after: two models at once may be more than the machine has.
         task = TASKS.get(target.task)
-        self._make_room(provider.trained_bytes(target.path, task, self._device))
+        base, checkpoint = target.base, target.checkpoint
+        self._make_room(provider.trained_bytes(target.path, task, self._device, base=base, checkpoint=checkpoint))
         started = time.monotonic()
-        found_model = provider.load_trained(target.path, task, self._device)
+        found_model = provider.load_trained(target.path, task, self._device, base=base, checkpoint=checkpoint)
         model = self._settled(found_model.model, found_model.head)
         own = model.generation_config if found_model.head is not Head.SPAN else None
         ends = own.eos_token_id if own is not None else None
@@ -90,7 +118,7 @@ class Shelf:
             model.generation_config = GenerationConfig(
                 decoder_start_token_id=own.decoder_start_token_id, forced_bos_token_id=own.forced_bos_token_id
             )
-        batch = self._batch(target.path, model) if found_model.head is Head.CAUSAL else None
+        batch = self._batch(key, model) if found_model.head is Head.CAUSAL else None
         loaded = LoadedModel(
             model,
             found_model.tokenizer,
@@ -102,46 +130,56 @@ class Shelf:
             batch,
         )
         with self._lock:
-            self._models[target.path] = loaded
-        self._say(f"loaded {target.path} in {time.monotonic() - started:.1f} s: {loaded.size / 1e6:.1f} MB")
+            self._models[key] = loaded
+        self._say(f"loaded {key} in {time.monotonic() - started:.1f} s: {loaded.size / 1e6:.1f} MB")
         return loaded
 
-    def holds(self, path: str, loaded: LoadedModel) -> bool:
+    def holds(self, target: ModelTarget, loaded: LoadedModel) -> bool:
         """Whether ``get`` would give this very model; it counts as used then."""
         self._drop_changed()
+        key = _Key.of(target)
         with self._lock:
-            if self._models.get(path) is not loaded:
+            if self._models.get(key) is not loaded:
                 return False
-            self._models.move_to_end(path)
+            self._models.move_to_end(key)
             return True
 
     def paths(self) -> list[str]:
         """What is loaded, the longest unused first."""
-        with self._lock:
-            return list(self._models)
+        return [key.path for key in self._keys()]
 
     def evict(self, path: str) -> None:
-        """Drop a model; one that generates right now goes when it is done."""
-        with self._lock:
-            found = self._models.pop(path, None)
-        if found is not None:
-            del found
-            self._reclaim()
-            self._say(f"evicted {path}")
+        """Drop a model, and what is loaded beside it of the same folder; one that generates right now goes when it is
+        done."""
+        for key in self._keys():
+            if key.path == path:
+                self._drop(key)
 
     def clear(self) -> None:
         """Drop them all."""
-        for path in self.paths():
-            self.evict(path)
+        for key in self._keys():
+            self._drop(key)
+
+    def _keys(self) -> list[_Key]:
+        with self._lock:
+            return list(self._models)
+
+    def _drop(self, key: _Key) -> None:
+        with self._lock:
+            found = self._models.pop(key, None)
+        if found is not None:
+            del found
+            self._reclaim()
+            self._say(f"evicted {key}")
 
     def _drop_changed(self) -> None:
         """Drop the models whose files changed or went since they were loaded."""
         with self._lock:
             # Without the models: one that is referred to here would outlive its eviction.
-            loaded = [(path, model.fingerprint) for path, model in self._models.items()]
-        for path, fingerprint in loaded:
-            if _files(path) != fingerprint:
-                self.evict(path)
+            loaded = [(key, model.fingerprint) for key, model in self._models.items()]
+        for key, fingerprint in loaded:
+            if _files(key.folder) != fingerprint:
+                self._drop(key)
 
     def _settled(self, model: PreTrainedModel, head: Head) -> PreTrainedModel:
         """The model in the form that answers fastest, of those that answer as it was trained to."""
@@ -164,7 +202,7 @@ class Shelf:
         self._make_room(_bytes(model))  # as many more
         model.float()
 
-    def _batch(self, path: str, model: PreTrainedModel) -> Batch | None:
+    def _batch(self, key: _Key, model: PreTrainedModel) -> Batch | None:
         """What runs the model's requests together, where that gives what the model gives."""
         reason = refusal(model)
         if reason is None:
@@ -174,25 +212,25 @@ class Shelf:
         if is_half(model) and (reason is not None or decoder.detour is not None):
             self._widen(model)  # which layer by layer would be done for each token
         if reason is not None:
-            self._say(f"{path} answers one request at a time: {reason}")
+            self._say(f"{key} answers one request at a time: {reason}")
             return None
         if decoder.detour is not None:
-            self._say(f"{path} goes through transformers' layers for each token: {decoder.detour}")
+            self._say(f"{key} goes through transformers' layers for each token: {decoder.detour}")
             if can_pack(model):
                 pack(model)
-        return Batch(decoder, lambda size, evict: self._has_room(path, size, evict=evict))
+        return Batch(decoder, lambda size, evict: self._has_room(key, size, evict=evict))
 
-    def _has_room(self, path: str, size: int, *, evict: bool) -> bool:
-        """Whether so many bytes more fit; other models than that of ``path`` make way for them, if they are to."""
+    def _has_room(self, key: _Key, size: int, *, evict: bool) -> bool:
+        """Whether so many bytes more fit; other models than that of ``key`` make way for them, if they are to."""
         while True:
             with self._lock:
                 taken = sum(model.size for model in self._models.values())
-                other = next((name for name in self._models if name != path), None)
+                other = next((each for each in self._models if each != key), None)
             if taken + size <= self.budget:
                 return True
             if other is None or not evict:
                 return False
-            self.evict(other)
+            self._drop(other)
 
     def _make_room(self, size: int) -> None:
         """Evict the longest unused until ``size`` more bytes fit; all of them, where it alone is too large."""
@@ -202,12 +240,25 @@ class Shelf:
                 oldest = next(iter(self._models), None)
             if oldest is None or taken + size <= self.budget:
                 return
-            self.evict(oldest)
+            self._drop(oldest)
 
     def _reclaim(self) -> None:
         gc.collect()  # a model's modules refer to each other in circles
         if self._device == "cuda":
             torch.cuda.empty_cache()
+
+
+def _beside_its_base(target: ModelTarget) -> ModelTarget | None:
+    """The model whose base is asked for, where it holds that as it is: an adapter beside quantized weights. Elsewhere
+    an adapter is merged to answer, and its base is no more in memory."""
+    spec = spec_of(Path(target.path))
+    if spec is None or spec.model.adapter or not (spec.config.use_4bit or spec.config.use_8bit):
+        return None
+    # A head for spans is trained whole, and what it was before is not kept beside it.
+    whole = spec.config.task == "extractive-question-answering" or not spec.config.use_lora
+    if whole or not (Path(target.path) / "adapter_config.json").is_file():
+        return None
+    return target.model_copy(update={"base": False})
 
 
 def _free_bytes(device: str) -> int:

@@ -69,8 +69,15 @@ class Provider(Protocol):
     def load_start(self, spec: RunSpec, head: Head) -> PreTrainedModel:
         """What the run starts from, as it was, on the run's device, not to be trained. Raises ModelForgeError."""
 
-    def load_trained(self, path: str, task: Task, device: str) -> Loaded:
-        """A finished model (or a base model) to answer, its adapter beside its weights, from its folder or hub id."""
+    def load_trained(
+        self, path: str, task: Task, device: str, *, base: bool = False, checkpoint: str | None = None
+    ) -> Loaded:
+        """A finished model (or a base model) to answer, its adapter beside its weights, from its folder or hub id.
 
-    def trained_bytes(self, path: str, task: Task, device: str) -> int:
+        With ``base``, what it was trained from, to be asked as it is. ``path`` may be a run's folder: then for that, or
+        for the ``checkpoint`` in that folder."""
+
+    def trained_bytes(
+        self, path: str, task: Task, device: str, *, base: bool = False, checkpoint: str | None = None
+    ) -> int:
         """Bytes of the weights that ``load_trained`` would hold, known without loading them."""

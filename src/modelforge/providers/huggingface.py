@@ -69,48 +69,38 @@ class HuggingFace(Provider):
         start: PreTrainedModel = model.to(spec.device).requires_grad_(False).eval()
         return start
 
-    def load_trained(self, path: str, task: Task, device: str) -> Loaded:
+    def load_trained(
+        self, path: str, task: Task, device: str, *, base: bool = False, checkpoint: str | None = None
+    ) -> Loaded:
         """A model to answer on ``device``, with its adapter beside its weights: a run's output folder, or a base
         model's folder or hub id. Where a processor is slow at bfloat16, weights that are stored so come as they are,
         and are to be computed with in float32.
 
         Raises InvalidRequest, NotFound or Forbidden where it cannot be had or is not of the right kind.
         """
-        trained = _trained(path, task, device)
+        trained = _trained(path, task, device, base=base, checkpoint=checkpoint)
         tokenizer = _tokenizer(trained.own, trust_remote_code=trained.trust_remote_code)
-        model: Any = _base(
-            trained.base,
-            trained.head,
-            trained.dtype,
-            trained.quantization,
-            device,
-            trust_remote_code=trained.trust_remote_code,
-            use_safetensors=trained.use_safetensors,
-        )
-        _check_vocabulary(model, tokenizer, trained.own.name)
-        if trained.adapter:
-            from peft import PeftModel  # noqa: PLC0415
-
-            with explained(trained.own):
-                model = PeftModel.from_pretrained(model, trained.adapter)
+        model = _made(trained, tokenizer, device) if checkpoint is None else _at(trained, device)
         if not trained.quantization:
             model = model.to(device)
         return Loaded(model.eval(), tokenizer, trained.head, trained.spec)
 
-    def trained_bytes(self, path: str, task: Task, device: str) -> int:
+    def trained_bytes(
+        self, path: str, task: Task, device: str, *, base: bool = False, checkpoint: str | None = None
+    ) -> int:
         """Bytes of the weights that ``load_trained`` would hold, by the model's configuration and the adapter's file.
         Raises alike."""
         import torch  # noqa: PLC0415
 
-        trained = _trained(path, task, device)
+        trained = _trained(path, task, device, base=base, checkpoint=checkpoint)
         config = _config(trained.base, trust_remote_code=trained.trust_remote_code)
         with explained(trained.base), torch.device("meta"):
             model = _auto_class(trained.head).from_config(
                 config, dtype=trained.dtype, trust_remote_code=trained.trust_remote_code
             )
-        beside = (
-            sum(file.stat().st_size for file in Path(trained.adapter).glob("*.safetensors")) if trained.adapter else 0
-        )
+        lora = trained.spec is not None and trained.spec.config.use_lora
+        folder = trained.adapter or (trained.checkpoint if lora else None)
+        beside = sum(file.stat().st_size for file in Path(folder).glob("*.safetensors")) if folder else 0
         if trained.quantization is None:
             return int(model.get_memory_footprint()) + beside
         # Embeddings stay as they are; all else that counts takes 4 or 8 bits a weight.
@@ -133,6 +123,8 @@ class _Trained:
     adapter: str | None = None
     spec: RunSpec | None = None
     """The run that made it."""
+    checkpoint: Path | None = None
+    """Where what the run had trained so far lies, if that is to answer."""
 
     @property
     def trust_remote_code(self) -> bool:
@@ -143,7 +135,7 @@ class _Trained:
         return self.spec is None or self.spec.config.use_safetensors
 
 
-def _trained(path: str, task: Task, device: str) -> _Trained:
+def _trained(path: str, task: Task, device: str, *, base: bool, checkpoint: str | None) -> _Trained:
     import torch  # noqa: PLC0415
 
     text = read_text_or_none(Path(path) / "spec.json")
@@ -154,20 +146,70 @@ def _trained(path: str, task: Task, device: str) -> _Trained:
         return _Trained(ref, ref, head, _resting_dtype(device, config.dtype, head))
     with explained(ModelRef(name=path, source="folder", path=path)):
         spec = RunSpec.model_validate_json(text)
-    own = ModelRef(name=spec.name, source="folder", path=path)
+    start, trust = spec.model, spec.config.trust_remote_code
     adapted = (Path(path) / "adapter_config.json").is_file()
-    trust = spec.config.trust_remote_code
-    head = task.head(_config(spec.model if adapted else own, trust_remote_code=trust).to_dict(), spec.name)
-    if not adapted:
-        stored = _config(own, trust_remote_code=trust).dtype
-        return _Trained(own, own, head, _resting_dtype(device, stored, head), spec=spec)
+    finished = adapted or (Path(path) / "config.json").is_file()
+    lora = adapted if finished else spec.config.use_lora
+    own = ModelRef(name=spec.name, source="folder", path=path) if finished else start
+    weights = start if lora or base or not finished else own
+    config = _config(weights, trust_remote_code=trust)
+    head = task.head(config.to_dict(), spec.name)
+    place = Path(checkpoint) if checkpoint is not None else None
+    before = start.adapter if base else None
+    if not lora:
+        stored = config.dtype if place is None else torch.float32
+        return _Trained(own, weights, head, _resting_dtype(device, stored, head), None, before, spec, place)
     # The base must be what the adapter was trained on, in the same precision and, if it was, quantized alike.
     dtype = _training_dtype(spec.config, head) if device == spec.device else torch.float32
     quantization = _quantization(spec.config)
-    if dtype is torch.float32 and quantization is None:
-        stored = _config(spec.model, trust_remote_code=trust).dtype
-        dtype = torch.bfloat16 if _rests_in_half(device, stored, head) else dtype
-    return _Trained(own, spec.model, head, dtype, quantization, path, spec)
+    if dtype is torch.float32 and quantization is None and place is None:
+        dtype = torch.bfloat16 if _rests_in_half(device, config.dtype, head) else dtype
+    own_adapter = path if finished else None
+    return _Trained(own, weights, head, dtype, quantization, before if base else own_adapter, spec, place)
+
+
+def _made(trained: _Trained, tokenizer: PreTrainedTokenizerBase, device: str) -> Any:
+    """Weights and adapter of a model that is not trained on."""
+    from transformers import set_seed  # noqa: PLC0415
+
+    if trained.spec is not None:
+        set_seed(trained.spec.config.seed)  # a head that is not there yet starts as it did in training
+    model: Any = _base(
+        trained.base,
+        trained.head,
+        trained.dtype,
+        trained.quantization,
+        device,
+        trust_remote_code=trained.trust_remote_code,
+        use_safetensors=trained.use_safetensors,
+    )
+    _check_vocabulary(model, tokenizer, trained.own.name)
+    if trained.adapter:
+        from peft import PeftModel  # noqa: PLC0415
+
+        with explained(trained.own):
+            model = PeftModel.from_pretrained(model, trained.adapter)
+    return model
+
+
+def _at(trained: _Trained, device: str) -> Any:
+    """The model as its checkpoint has it: made as for training, for its tensors are known by their names there."""
+    from modelforge.worker.checkpoints import load_trained  # noqa: PLC0415
+
+    spec, folder = trained.spec, trained.checkpoint
+    assert spec is not None
+    assert folder is not None
+    if device != spec.device:
+        config = spec.config.model_copy(update={"bf16": False, "fp16": False})
+        spec = spec.model_copy(update={"device": device, "config": config})
+    model: Any = HuggingFace().load(spec, trained.head)[0]
+    try:
+        load_trained(model, folder)
+    except (OSError, KeyError, RuntimeError) as error:
+        raise NotFound(f"the checkpoint in {folder} is gone, or is not of this run's model: {error}") from error
+    model.config.use_cache = True
+    model.requires_grad_(False)
+    return model.to(trained.dtype) if not spec.config.use_lora else model
 
 
 def _location(ref: ModelRef) -> str:

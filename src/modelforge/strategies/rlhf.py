@@ -98,6 +98,7 @@ class Rlhf:
             total_steps(config, run.rows_an_epoch),
             lambda arguments, callbacks: _reward_trainer(run, arguments, callbacks),
             lambda trainer: _keep_reward(run, trainer),
+            speaks=False,
             name="reward",
             step_cost=rows_a_step(config) * 2 * 3 * longest_answer(run.train),
             done=(run.folder / REWARD_FOLDER).is_dir(),

@@ -32,6 +32,8 @@ class Training:
     """Keeps what was trained, and measures it."""
     between: Callable[[PreTrainedModel], dict[str, float]] | None = None
     """Measures more at every evaluation during the training."""
+    speaks: bool = True
+    """Whether what is trained gives answers: a reward model scores them."""
     name: str = ""
     """What is trained; empty where the run has one stage only."""
     step_cost: float = 1.0

@@ -18,9 +18,12 @@ def generate_batch(
     head: Head,
     max_new_tokens: int,
     end_ids: Collection[int],
+    *,
+    seconds: float | None = None,
 ) -> list[list[int]]:
     """The new tokens after each prompt, without the end token: those that a causal model goes on with, or that an
     encoder-decoder model writes about it. All prompts go through the model together; none may be empty.
+    After so many ``seconds`` all end with what there is.
 
     Does not change the model: evaluation mode is the caller's affair.
     """
@@ -47,6 +50,7 @@ def generate_batch(
             # What that says of style (BART's: four beams, at least 56 tokens) was for its first data, not for this.
             generation_config=GenerationConfig(
                 max_new_tokens=max_new_tokens,
+                max_time=seconds,
                 do_sample=False,
                 num_beams=1,
                 min_length=0,

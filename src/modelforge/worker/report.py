@@ -65,10 +65,12 @@ class Report:
         """A checkpoint is whole."""
         self._write(CheckpointEvent(step=step, path=str(path)), durable=True)
 
-    def sample(self, step: int, prompt: str, completion: str, reward: float | None) -> None:
+    def sample(
+        self, step: int, prompt: str, completion: str, reward: float | None = None, *, expected: str | None = None
+    ) -> None:
         """What the model says to a prompt."""
         reward = None if reward is None or not math.isfinite(reward) else reward
-        self._write(SampleEvent(step=step, prompt=prompt, completion=completion, reward=reward))
+        self._write(SampleEvent(step=step, prompt=prompt, completion=completion, expected=expected, reward=reward))
 
     def interrupt(self, signal_name: str) -> None:
         """A signal asks the run to end; called from the signal's handler."""

@@ -27,7 +27,7 @@ from modelforge.strategies.base import Run, Strategy
 from modelforge.strategies.stage import Training
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head
-from modelforge.worker import checkpoints, choices, save
+from modelforge.worker import checkpoints, choices, samples, save
 from modelforge.worker.callback import NothingLeft, Pace, ReportCallback
 from modelforge.worker.entries import Entries
 from modelforge.worker.evaluate import Evaluation, quiet
@@ -35,11 +35,12 @@ from modelforge.worker.lengths import row_tokens, rows_a_step
 from modelforge.worker.mixture import Mixture, gather
 from modelforge.worker.order import EpochOrder, lengths_of
 from modelforge.worker.report import Report, StopRequested
+from modelforge.worker.samples import Sample, SampleCallback
 from modelforge.worker.start import as_it_was
 from modelforge.worker.trainers import OurTrainer, in_full_precision
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, TrainerCallback
 
     from datasets import Dataset
 
@@ -112,6 +113,7 @@ def run(run_dir: Path, report: Report) -> None:
         sample=report.sample,
     )
     stages = strategy.stages(shared)
+    asked = samples.choose(shared, strategy) if head is Head.CAUSAL else []
     metrics: dict[str, float] = {}
     trained: list[tuple[OurTrainer, ReportCallback]] = []
     for number, stage in enumerate(stages):
@@ -119,7 +121,7 @@ def run(run_dir: Path, report: Report) -> None:
             metrics |= stage.known()
             continue
         seconds = trained[-1][1].train_seconds if trained else checkpoints.seconds_so_far(run_dir / "checkpoints")
-        trainer, callback, found = _train(stage, shared, Pace.of(stages, number), seconds, report, lengths)
+        trainer, callback, found = _train(stage, shared, asked, Pace.of(stages, number), seconds, report, lengths)
         metrics |= found
         trained.append((trainer, callback))
 
@@ -149,9 +151,16 @@ def run(run_dir: Path, report: Report) -> None:
 
 
 def _train(
-    stage: Training, shared: Run, pace: Pace, seconds: float, report: Report, lengths: Sequence[int]
+    stage: Training,
+    shared: Run,
+    asked: Sequence[Sample],
+    pace: Pace,
+    seconds: float,
+    report: Report,
+    lengths: Sequence[int],
 ) -> tuple[OurTrainer, ReportCallback, dict[str, float]]:
-    """One stage to its end, from its newest whole checkpoint if there is one; what was measured at its end."""
+    """One stage to its end, from its newest whole checkpoint if there is one, with ``asked`` meanwhile; what was
+    measured at its end."""
     config, spec = stage.config, shared.spec
     folder = shared.folder / "checkpoints" / stage.name
     checkpoint, left_out = checkpoints.latest_valid(folder)
@@ -172,7 +181,10 @@ def _train(
     )
     arguments = training_arguments(spec, config, folder, stage.steps, has_held_out=shared.held_out is not None)
     set_seed(config.seed)
-    trainer = stage.trainer(arguments, [callback])
+    callbacks: list[TrainerCallback] = [callback]
+    if asked and stage.speaks:
+        callbacks.append(SampleCallback(report, shared, asked, pace.done))
+    trainer = stage.trainer(arguments, callbacks)
     assert trainer.model is not None
     in_full_precision(trainer.model)
     trainer.loraplus_lr_ratio = config.loraplus_lr_ratio

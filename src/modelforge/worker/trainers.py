@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from peft.optimizers import create_loraplus_optimizer
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import Trainer
 
+from modelforge.worker.checkpoints import TRAINED, load_trained
 from modelforge.worker.finite import LossWatch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
-
-TRAINED = "trained.safetensors"
-"""In a checkpoint: every tensor that is trained, by its name in the model."""
 
 
 class Tally(NamedTuple):
@@ -105,14 +103,6 @@ class OurTrainer(Trainer):
         best = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.best_global_step}"
         if best.is_dir():
             load_trained(self.model, best)
-
-
-def load_trained(model: torch.nn.Module, folder: Path) -> None:
-    """Put a checkpoint's tensors into the model. Raises KeyError where the two do not belong together."""
-    parameters = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, tensor in load_file(folder / TRAINED).items():
-            parameters[name].copy_(tensor)
 
 
 def in_full_precision(model: torch.nn.Module) -> None:

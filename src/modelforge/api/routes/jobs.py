@@ -10,10 +10,12 @@ from fastapi import Path as PathParameter
 from modelforge.api.deps import Force, Here, IdempotencyKey, Limit, Offset, Roots, ticket_of
 from modelforge.api.errors import replies
 from modelforge.contracts.job import (
+    CheckpointList,
     JobDetail,
     JobList,
     JobLog,
     JobQueued,
+    JobSamples,
     MetricList,
     TrainingStarted,
     TrainingStopped,
@@ -21,6 +23,8 @@ from modelforge.contracts.job import (
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.files import read_lines
+from modelforge.jobs.kept import checkpoints_of
+from modelforge.jobs.said import samples_of
 from modelforge.specfile import spec_of
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
 from modelforge.store.tables import ModelRow
@@ -96,6 +100,26 @@ def metrics(
         get_job(session, job_id)
         points, total = list_metrics(session, job_id, limit, offset, after, max_points)
         return MetricList(job_id=job_id, metrics=points, total=total)
+
+
+@router.get("/{job_id}/checkpoints", summary="A job's checkpoints", responses=replies(404))
+def checkpoints(here: Here, job_id: JobId) -> CheckpointList:
+    """What lies on its disk now. Each that is valid can be asked: `job_id` and `checkpoint` of the playground."""
+    with here.database.session() as session:
+        get_job(session, job_id)
+    found = checkpoints_of(here.settings.runs / job_id)
+    return CheckpointList(job_id=job_id, checkpoints=found, total=len(found))
+
+
+@router.get("/{job_id}/samples", summary="What a job's model says", responses=replies(404))
+def samples(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> JobSamples:
+    """A few held-out prompts, asked before the first step, at evaluations as far as they take little of the time, and
+    after the last step. The status's `seq` rises when there are new ones. Causal models alone are asked."""
+    with here.database.session() as session:
+        get_job(session, job_id)
+    found = samples_of(here.settings.runs / job_id / "events.jsonl")
+    end = None if limit is None else offset + limit
+    return JobSamples(job_id=job_id, samples=found[offset:end], total=len(found))
 
 
 @router.get("/{job_id}/log", summary="A job's log", responses=replies(404))

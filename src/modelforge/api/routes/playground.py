@@ -15,7 +15,7 @@ from modelforge.api.errors import replies, told_late
 from modelforge.api.events import EventStream, event, events_of
 from modelforge.architectures import is_encoder_decoder
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
-from modelforge.contracts.job import ModelRef
+from modelforge.contracts.job import ModelRef, RunSpec
 from modelforge.contracts.playground import (
     GenerateReply,
     GenerateRequest,
@@ -27,9 +27,11 @@ from modelforge.errors import InvalidRequest, NotFound
 from modelforge.hub.folder import check_tokenizer
 from modelforge.hub.lookup import find_revision
 from modelforge.inference.protocol import ModelTarget
+from modelforge.jobs.kept import find_checkpoint
 from modelforge.jobs.origin import check_remote_code, config_of, find_folder
 from modelforge.settings import Settings
 from modelforge.specfile import spec_of
+from modelforge.store.jobs import get_job
 from modelforge.store.models import get_model, model_named
 from modelforge.store.tables import ModelRow
 
@@ -92,13 +94,17 @@ async def _unless_gone(http: Request, answer: Coroutine[None, None, GenerateRepl
 
 
 def _target(here: State, roots: Sequence[Path], request: GenerateRequest) -> ModelTarget:
+    if request.job_id is not None:
+        return _of_run(here, request.job_id, request)
     with here.database.session() as session:
         if request.model_id is not None:
-            return _tuned(here, get_model(session, request.model_id))
+            return _tuned(here, get_model(session, request.model_id), base=request.base)
         name = request.model_name or ""
         row = model_named(session, name)
     if row is not None:
-        return _tuned(here, row)
+        return _tuned(here, row, base=request.base)
+    if request.base:
+        raise InvalidRequest(f"base: '{name}' was not trained here; ask it itself, or name a model of GET /api/models")
     if name in BUNDLED_MODELS:
         return _base(ModelRef(name=name, source="bundled", path=str(bundled_model(name))), request)
     folder = find_folder(name, roots, "model_name")
@@ -109,6 +115,34 @@ def _target(here: State, roots: Sequence[Path], request: GenerateRequest) -> Mod
     return _base(ModelRef(name=name, source="hub", path=name, revision=find_revision(name)), request)
 
 
+def _of_run(here: State, job_id: str, request: GenerateRequest) -> ModelTarget:
+    """What a training started from, or a checkpoint of it."""
+    with here.database.session() as session:
+        get_job(session, job_id)
+    run_dir = here.settings.runs / job_id
+    spec = spec_of(run_dir)
+    if spec is None:
+        raise NotFound(f"the run folder {run_dir} is gone, or its spec.json is not whole: job {job_id} cannot be asked")
+    check_remote_code(spec, here.settings)
+    _check_start(spec)
+    chosen = None if request.base else find_checkpoint(run_dir, request.checkpoint)
+    return ModelTarget(
+        path=str(run_dir),
+        provider=spec.config.provider,
+        task=spec.config.task,
+        tuned=True,
+        base=request.base,
+        checkpoint=chosen.path if chosen is not None else None,
+    )
+
+
+def _check_start(spec: RunSpec) -> None:
+    """Raises NotFound where what a run started from is gone from this machine."""
+    for place in (spec.model.path if spec.model.source in ("folder", "registry") else None, spec.model.adapter):
+        if place is not None and not Path(place).is_dir():
+            raise NotFound(f"what '{spec.name}' was trained from is gone: there is no folder {place} any more")
+
+
 def _check_maker(folder: Path, roots: Sequence[Path], settings: Settings) -> None:
     """A folder that says of itself how it was made is loaded by that, and anybody may have written it."""
     spec = spec_of(folder)
@@ -117,11 +151,16 @@ def _check_maker(folder: Path, roots: Sequence[Path], settings: Settings) -> Non
         find_folder(spec.model.path, roots, "model_name")
 
 
-def _tuned(here: State, row: ModelRow) -> ModelTarget:
+def _tuned(here: State, row: ModelRow, *, base: bool) -> ModelTarget:
     if not Path(row.path).is_dir():
         raise NotFound(f"model '{row.name}' is in the registry, but its folder {row.path} is gone")
-    check_remote_code(spec_of(Path(row.path)), here.settings)
-    return ModelTarget(path=row.path, provider=row.provider, task=row.task, tuned=True)
+    spec = spec_of(Path(row.path))
+    check_remote_code(spec, here.settings)
+    if base:
+        if spec is None:
+            raise NotFound(f"the spec.json in {row.path} is gone or not whole, which says what it was trained from")
+        _check_start(spec)
+    return ModelTarget(path=row.path, provider=row.provider, task=row.task, tuned=True, base=base)
 
 
 def _base(model: ModelRef, request: GenerateRequest) -> ModelTarget:
