@@ -14,6 +14,7 @@ export const playground = {
     bases: "What they were trained from",
     other: "Another model…",
     none: "Choose a model",
+    run: (id: string) => `Run ${id}`,
   },
   other: {
     label: "Hub id or folder",
@@ -28,6 +29,7 @@ export const playground = {
   label: {
     base: (name: string) => `${name} (before)`,
     checkpoint: (step: number) => `Step ${count(step)}`,
+    newest: (name: string) => `${name} (newest checkpoint)`,
   },
   log: "Questions and answers",
   ask: {

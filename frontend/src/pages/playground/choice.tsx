@@ -1,4 +1,4 @@
-import { Button, NativeSelect, Switch, TextInput } from "@mantine/core";
+import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import type { ModelSummary } from "../../api/schema";
@@ -8,7 +8,7 @@ import { type Search, TASKS, taskOf } from "./sides";
 
 const OTHER = "other";
 
-/** Who is asked, and who beside it. */
+/** Who is asked. */
 export function Choice({ models, search }: { models: readonly ModelSummary[]; search: Search }) {
   const navigate = useNavigate({ from: "/playground" });
   const [other, setOther] = useState(false);
@@ -16,7 +16,6 @@ export function Choice({ models, search }: { models: readonly ModelSummary[]; se
   const names = new Set(models.map(({ name }) => name));
   const bases = [...new Set(models.map(({ base_model }) => base_model))].filter((base) => !names.has(base));
   const strange = typeof search.model === "string" && !bases.includes(search.model) ? [search.model] : [];
-  const chosen = models.find(({ id }) => id === search.model);
 
   function choose(value: string): void {
     setOther(value === OTHER);
@@ -32,7 +31,9 @@ export function Choice({ models, search }: { models: readonly ModelSummary[]; se
         value={other ? OTHER : optionOf(search.model)}
         onChange={(event) => choose(event.target.value)}
       >
-        {search.model === undefined && <option value="">{words.none}</option>}
+        {search.model === undefined && (
+          <option value="">{search.job === undefined ? words.none : words.run(search.job)}</option>
+        )}
         {models.length > 0 && (
           <optgroup label={words.yours}>
             {models.toReversed().map(({ id, name }) => (
@@ -60,15 +61,6 @@ export function Choice({ models, search }: { models: readonly ModelSummary[]; se
           value={taskOf(search.task)}
           onChange={(event) => navigate({ search: { ...search, task: taskOf(event.target.value) } })}
           data={TASKS.map((value) => ({ value, label: text.models.tasks[value] ?? value }))}
-        />
-      )}
-      {!other && chosen && (
-        <Switch
-          label={text.playground.beside.base(chosen.base_model)}
-          checked={search.base === true}
-          onChange={(event) =>
-            navigate({ search: { ...search, base: event.target.checked || undefined }, replace: true })
-          }
         />
       )}
     </div>
