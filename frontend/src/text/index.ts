@@ -1,8 +1,10 @@
 /** Every word that the studio says, a file a page. */
 import { datasets } from "./datasets";
 import { home } from "./home";
+import { copying, models } from "./models";
+import { playground } from "./playground";
 import { run } from "./run";
 import { runs } from "./runs";
 import { shell } from "./shell";
 
-export const text = { shell, home, datasets, run, runs };
+export const text = { shell, home, datasets, run, runs, models, copying, playground };

@@ -1,0 +1,36 @@
+/** What the OpenAPI document says of a number in a request. */
+export interface NumberField {
+  minimum: number;
+  maximum: number;
+  whole: boolean;
+  initial: number | null;
+  about: string;
+}
+
+interface Schema {
+  type?: string;
+  anyOf?: Schema[];
+  minimum?: number;
+  exclusiveMinimum?: number;
+  maximum?: number;
+  default?: unknown;
+  description?: string;
+  properties?: Record<string, Schema>;
+}
+
+export type ApiDocument = { components: { schemas: Record<string, Schema> } };
+
+/** The bounds, default and hint of a number. What must be above a bound begins at `step` above it. */
+export function numberField(document: ApiDocument, type: string, name: string, step: number): NumberField {
+  const field = document.components.schemas[type]?.properties?.[name];
+  const bounds = field?.anyOf?.find((each) => each.type !== "null") ?? field;
+  if (field === undefined || bounds === undefined) throw new Error(`the API has no ${type}.${name}`);
+  const above = bounds.exclusiveMinimum;
+  return {
+    minimum: above === undefined ? (bounds.minimum ?? Number.NEGATIVE_INFINITY) : above + step,
+    maximum: bounds.maximum ?? Number.POSITIVE_INFINITY,
+    whole: bounds.type === "integer",
+    initial: typeof field.default === "number" ? field.default : null,
+    about: (field.description ?? "").replaceAll("`", ""),
+  };
+}

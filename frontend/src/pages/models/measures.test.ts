@@ -1,0 +1,26 @@
+import { expect, it } from "vitest";
+import { alone, compared } from "./measures";
+
+const METRICS = {
+  final_loss: 1.5,
+  base_final_loss: 3,
+  rougeL: 0.2,
+  base_rougeL: 0.3,
+  f1: 0.5,
+  base_f1: 0.5,
+  train_seconds: 12,
+  base_only: 1,
+};
+
+it("sets what a model was trained from beside what came of it", () =>
+  expect(compared(METRICS)).toEqual([
+    { name: "final_loss", before: 3, after: 1.5, better: true },
+    { name: "rougeL", before: 0.3, after: 0.2, better: false },
+    { name: "f1", before: 0.5, after: 0.5, better: null },
+  ]));
+
+it("keeps what stands alone", () =>
+  expect(alone(METRICS)).toEqual([
+    ["train_seconds", 12],
+    ["base_only", 1],
+  ]));

@@ -1,0 +1,82 @@
+import { count } from "../ui/format";
+
+export const playground = {
+  title: "Playground",
+  about: "Ask a model. Each question stands by itself: the model does not see those before it.",
+  none: {
+    title: "No model of yours yet",
+    detail:
+      "A completed run makes one, and the demo on Home takes minutes. Until then you can ask any model by its name.",
+  },
+  choose: {
+    label: "Model",
+    yours: "Trained here",
+    bases: "What they were trained from",
+    other: "Another model…",
+    none: "Choose a model",
+    run: (id: string) => `Run ${id}`,
+  },
+  other: {
+    label: "Hub id or folder",
+    task: "What it is asked to do",
+    open: "Open",
+  },
+  beside: {
+    legend: "Beside it",
+    base: (name: string) => `What it was trained from: ${name}`,
+    checkpoint: (step: number) => `Checkpoint at step ${count(step)}`,
+  },
+  label: {
+    base: (name: string) => `${name} (before)`,
+    checkpoint: (step: number) => `Step ${count(step)}`,
+    newest: (name: string) => `${name} (newest checkpoint)`,
+  },
+  log: "Questions and answers",
+  ask: {
+    chat: "Your question",
+    hint: "Enter sends, Shift+Enter breaks the line.",
+    long: "Ctrl+Enter sends.",
+    send: "Send",
+    summarize: "Summarize",
+    text: "Text to summarize",
+    context: "Text that holds the answer",
+    question: "Question",
+    find: "Find the answer",
+    stop: "Stop",
+    again: "Ask again",
+    clear: "Clear",
+  },
+  sampling: {
+    title: "How it answers",
+    fields: {
+      temperature: "Temperature",
+      top_p: "Top p",
+      max_new_tokens: "Most tokens",
+      seed: "Seed",
+    },
+    reset: "As they were",
+  },
+  you: "You",
+  phases: {
+    asked: "Asking…",
+    waiting: (position: number | null) =>
+      position === null ? "Waiting for its turn…" : `Waiting: number ${count(position)} in line…`,
+    loading: "Loading the model…",
+    answering: "Reading the question…",
+    stopped: "Stopped.",
+  },
+  ended: {
+    stop: "",
+    length: "It ended at the most tokens that were asked for.",
+    timeout: "Its time was up.",
+  },
+  figures: (tokens: number, time: string, rate: string) =>
+    `${count(tokens)} ${tokens === 1 ? "token" : "tokens"} in ${time}, ${rate} a second`,
+  nothing: "The model ended without a word.",
+  score: (share: string) => `How sure it is: ${share}`,
+  noAnswer: "It finds no answer in the text.",
+  cut: {
+    title: "The answer broke off",
+    detail: "The connection ended before the answer did. Look whether the server still runs, and ask again.",
+  },
+};
