@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib.util
 import os
 import platform
 import sys
@@ -58,6 +59,15 @@ def classify(gpu_gb: float, ram_gb: float) -> ComputeSpecs:
     if gpu_gb < 7.2 or (gpu_gb < 15.2 and ram_gb < 15.2):
         return "low_end"
     return "high_end" if gpu_gb >= 15.2 and ram_gb >= 15.2 else "mid_range"
+
+
+def quantization_obstacle(device: Device) -> str | None:
+    """Why nothing can be loaded in 8 or 4 bits here, as the end of a sentence about it; None where it can."""
+    if device == "mps":
+        return "needs bitsandbytes, which does not work on Apple's GPU"
+    if importlib.util.find_spec("bitsandbytes") is None:
+        return "needs bitsandbytes, which is not installed: pip install 'modelforge[quantization]'"
+    return None
 
 
 def _nvidia_gpus() -> list[Gpu]:

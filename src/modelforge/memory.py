@@ -17,6 +17,7 @@ from typing import Any
 
 from modelforge.computing import cxx
 from modelforge.contracts.base import Contract
+from modelforge.contracts.preflight import MemoryEstimate
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, Optimizer, TrainingConfig
 from modelforge.tasks.base import Head
 
@@ -79,37 +80,6 @@ BIASED = frozenset({"t5", "mt5", "umt5"})
 LEARNT_POSITIONS = frozenset({"gpt2", "opt", "bert", "roberta", "distilbert", "electra", "albert", "bart", "gpt_neo"})
 
 
-class Estimate(Contract):
-    """The most memory that a training takes, in units of 1 000 000 bytes: main memory, or a GPU's where that trains."""
-
-    weights: float
-    """The model's own, and those of a second model that it is held to."""
-    adapter: float
-    """LoRA's matrices."""
-    optimizer: float
-    """Gradients of what is trained, and what the optimizer remembers of them."""
-    activations: float
-    """What the layers keep for the gradient."""
-    logits: float
-    """What the loss is computed from."""
-    overhead: float
-    """The libraries, and what the allocator cannot use."""
-
-    @property
-    def total(self) -> float:
-        """All of it."""
-        return sum(self.parts().values())
-
-    def parts(self) -> dict[str, float]:
-        """By name, in the order in which they are told."""
-        return self.model_dump()
-
-    def told(self) -> str:
-        """For people: ``1.9 GB: weights 0.3, activations 0.9, …``; parts that round to nothing are left out."""
-        parts = [f"{name} {mb / 1e3:.1f}" for name, mb in self.parts().items() if mb >= 50]
-        return f"{self.total / 1e3:.1f} GB: {', '.join(parts)}"
-
-
 class Storage(Contract):
     """What a training writes at most, in units of 1 000 000 bytes."""
 
@@ -156,7 +126,7 @@ def estimate(
     device: str,
     engine: bool,
     head: Head = Head.CAUSAL,
-) -> Estimate | None:
+) -> MemoryEstimate | None:
     """What a training takes with this configuration, whose open fields count as off; ``model`` is the base model's
     ``config.json``. None where that does not tell the model's size."""
     shape = Shape.of(model)
@@ -177,7 +147,7 @@ def estimate(
     libraries = _libraries(config, device, head, engine=engine, quantized=quantized)
     overhead = (GPU_MB if device == "cuda" else libraries) * MB
     moving = kept + logits
-    return Estimate(
+    return MemoryEstimate(
         weights=weights / MB,
         adapter=4 * trained * (2 if config.strategy == "rlhf" else 1) / MB if lora else 0.0,
         optimizer=trained * (4 + OPTIMIZER_BYTES[config.optim or "adamw_torch"]) / MB,

@@ -13,6 +13,7 @@ import pytest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidDataset, InvalidRequest, ModelForgeError, NotFound
 from modelforge.jobs import preflight
+from modelforge.jobs.data import conversions
 from modelforge.jobs.probing import Probe
 from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
@@ -166,4 +167,5 @@ def _named(field: str, path: str) -> dict[str, Any]:
 
 async def _check(asked: TrainingConfig, settings: Any, roots: list[Path]) -> ModelForgeError | preflight.Plan:
     probe = Probe(settings, DeviceLease("cpu"))
-    return await preflight.check(asked, settings, Database(settings.database), machine(), probe, roots)
+    async with conversions(settings) as scratch:
+        return await preflight.check(asked, settings, Database(settings.database), machine(), probe, roots, scratch)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modelforge.contracts.base import now
-from modelforge.contracts.job import DatasetRef, JobState
+from modelforge.contracts.job import JobState
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
-from modelforge.files import sha256
+from modelforge.errors import Conflict, InvalidRequest, NotFound
 from modelforge.hardware import Gpu, Hardware
-from modelforge.jobs import preflight
+from modelforge.jobs import origin, preflight
 from modelforge.jobs.probing import Probe
 from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
@@ -92,42 +90,6 @@ def test_what_the_machine_cannot_do_is_refused(hardware: Hardware, fields: dict[
         preflight.check_precision(filled(hardware, **fields), hardware)
 
 
-def test_a_run_gets_its_own_copy_of_its_data(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path / "home")
-    settings.make_folders()
-    path = tmp_path / "rows.jsonl"
-    path.write_text("{}\n")
-    ref = DatasetRef(name="rows", path=str(path), sha256=sha256(path), num_examples=10, shape="input_output")
-    placed = preflight.place_dataset(ref, tmp_path / "copy.jsonl", settings)
-    path.write_text("changed\n")
-    assert Path(placed.path).read_text() == "{}\n"
-    with pytest.raises(InvalidDataset, match="changed while it was read"):
-        preflight.place_dataset(ref, tmp_path / "copy2.jsonl", settings)
-    assert not (tmp_path / "copy2.jsonl").exists()
-
-
-def test_data_that_is_deleted_meanwhile_is_told_of(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path / "home")
-    path = settings.datasets / "gone" / "rows.jsonl"
-    ref = DatasetRef(name="rows", path=str(path), sha256="", num_examples=10, shape="input_output")
-    with pytest.raises(NotFound, match="'rows' was deleted while the run was being made"):
-        preflight.place_dataset(ref, tmp_path / "copy.jsonl", settings)
-
-
-def test_one_line_may_be_the_whole_file(tmp_path: Path) -> None:
-    """It is not read, so it is not held either."""
-    path = tmp_path / "rows.jsonl"
-    with path.open("wb") as file:
-        file.write(b'{"input": "x"}\n' * 10 + b"y" * 99 + b"\n")
-        file.truncate(600_000_000)
-    tracemalloc.start()
-    try:
-        assert preflight._longest_line(path) == 99
-        assert tracemalloc.get_traced_memory()[1] < 100_000_000
-    finally:
-        tracemalloc.stop()
-
-
 def test_data_roots_hold(tmp_path: Path) -> None:
     allowed, secret = tmp_path / "allowed", tmp_path / "secret"
     allowed.mkdir()
@@ -135,11 +97,11 @@ def test_data_roots_hold(tmp_path: Path) -> None:
     (allowed / "link").symlink_to(secret)
     (allowed / "loop").symlink_to(allowed / "loop")
     (allowed / "inner").symlink_to(allowed / "data.jsonl")
-    assert preflight.check_root(allowed / "inner", [allowed], "dataset") == allowed / "data.jsonl"
-    assert preflight.check_root(allowed / "loop", [allowed], "dataset") == allowed / "loop"
+    assert origin.check_root(allowed / "inner", [allowed], "dataset") == allowed / "data.jsonl"
+    assert origin.check_root(allowed / "loop", [allowed], "dataset") == allowed / "loop"
     for outside in (secret, allowed / ".." / "secret", allowed / "link" / "x", tmp_path / "allowed2", Path("/")):
         with pytest.raises(InvalidRequest, match="MODELFORGE_DATA_ROOTS"):
-            preflight.check_root(outside, [allowed], "dataset")
+            origin.check_root(outside, [allowed], "dataset")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +120,7 @@ def test_names_that_no_file_can_have(tmp_path: Path, tiny_model: Path, text: str
     for field, names in (("model_name", (text, "d")), ("dataset", (str(tiny_model), text))):
         config = TrainingConfig(task="text-generation", model_name=names[0], dataset=names[1])
         with pytest.raises(refusal, match=f"^{field}: "):
-            asyncio.run(preflight.check(config, settings, database, machine(), probe, [Path("/")]))
+            asyncio.run(preflight.check(config, settings, database, machine(), probe, [Path("/")], tmp_path / "rows"))
 
 
 def test_a_saved_model_that_nobody_registered_blocks_no_name(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
     "/api/jobs": TrainingConfig,
+    "/api/jobs/preflight": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
     "/api/datasets/{filename}/preview": PreviewRequest,
     "/api/datasets/{filename}/check": ExaminationRequest,

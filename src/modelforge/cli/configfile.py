@@ -3,66 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
 
+from modelforge import yaml12
 from modelforge.contracts.job import SPEC_SCHEMA
 from modelforge.errors import InvalidRequest
-
-
-class _Yaml(yaml.SafeLoader):
-    """YAML 1.2's core schema. PyYAML's own is 1.1, where ``2e-4`` is a text, ``no`` is false and ``1:30`` is 90."""
-
-    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 - PyYAML's own name for it
-
-
-_Yaml.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")
-)
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:int", re.compile(r"^(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")
-)
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+\.[0-9]*|[0-9]+(?=[eE]))(?:[eE][-+]?[0-9]+)?$"),
-    list("-+.0123456789"),
-)
-
-
-def _int(loader: _Yaml, node: yaml.ScalarNode) -> int:
-    text = loader.construct_scalar(node)
-    return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-
-
-def _float(loader: _Yaml, node: yaml.ScalarNode) -> float:
-    return float(loader.construct_scalar(node))
-
-
-def _mapping(loader: _Yaml, node: yaml.MappingNode) -> dict[Any, Any]:
-    return _unique(
-        [
-            (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
-            for key, value in node.value
-        ]
-    )
-
-
-_Yaml.add_constructor("tag:yaml.org,2002:int", _int)
-_Yaml.add_constructor("tag:yaml.org,2002:float", _float)
-_Yaml.add_constructor("tag:yaml.org,2002:map", _mapping)
-
-
-def _unique(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
-    values: dict[Any, Any] = {}
-    for key, value in pairs:
-        if key in values:
-            raise ValueError(f"'{key}' stands there twice")
-        values[key] = value
-    return values
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -83,9 +31,9 @@ def read_config(path: Path) -> dict[str, Any]:
         raise InvalidRequest(f"{path}: cannot be read: {error.strerror}") from error
     try:
         if path.suffix.lower() == ".json":
-            values = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+            values = json.loads(text, object_pairs_hook=yaml12.unique, parse_constant=_no_constant)
         else:
-            values = yaml.load(text, Loader=_Yaml)
+            values = yaml12.load(text)
     except (ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         raise InvalidRequest(f"{path}: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):

@@ -424,6 +424,8 @@ class RunSpec(Contract):
     """Tokens of the longest example, which no row is shorter than; known when the rest is filled in."""
     memory_estimate_mb: float | None = None
     """The most memory that it was thought to take, in units of 1 000 000 bytes; None where nothing was known."""
+    parameters: int | None = None
+    """Weights of the base model, by its ``config.json``; None where that does not tell."""
     dataset: DatasetRef
     mix: list[MixRef] = Field(default_factory=list)
     """What it learns from beside that."""

@@ -2,54 +2,43 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
-import os
+import dataclasses
 import re
-import secrets
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import psutil
 from anyio import to_thread
 
 from modelforge.architectures import has_experts, require_exact_packing
 from modelforge.catalogue import BUNDLED_MODELS
-from modelforge.contracts.job import DatasetRef, MixRef, ModelRef
+from modelforge.contracts.job import ModelRef
 from modelforge.contracts.model import Ancestor
+from modelforge.contracts.preflight import DiskFit, MemoryFit, Preflight, RequestText
 from modelforge.contracts.training import BITSANDBYTES_OPTIMIZERS, CHANGES_THE_BASE, TrainingConfig
-from modelforge.datasets import ingest
-from modelforge.datasets.formats import MIN_EXAMPLES, misfit
-from modelforge.datasets.rows import read_blocks
-from modelforge.engine.families import FAMILIES
 from modelforge.environments import find_environment
-from modelforge.errors import Conflict, InvalidDataset, InvalidRequest, NotFound
-from modelforge.files import local_path, read_json_or_none, sha256
-from modelforge.hardware import Hardware
+from modelforge.errors import Conflict, InvalidRequest, ModelForgeError
+from modelforge.files import read_json_or_none
+from modelforge.hardware import Hardware, quantization_obstacle
 from modelforge.hub.folder import context_of
-from modelforge.jobs.origin import adapter_options, check_root, config_of, find_model, find_reward_model, lineage_of
-from modelforge.jobs.probing import SECONDS, Probe
-from modelforge.jobs.room import check_room
-from modelforge.memory import LENGTH_WITHIN_MEMORY, MB, Batch, Estimate, estimate
-from modelforge.probe.order import Order
+from modelforge.jobs.data import Data, check_tools, conversions, find_data, with_versions
+from modelforge.jobs.duration import length_of, time_of
+from modelforge.jobs.fit import Scales, check_memory, weigh
+from modelforge.jobs.origin import adapter_options, config_of, find_model, find_reward_model, lineage_of
+from modelforge.jobs.probing import Probe
+from modelforge.jobs.room import check_room, measure_room
+from modelforge.memory import Shape
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
-from modelforge.store.datasets import dataset_named, get_dataset
 from modelforge.store.jobs import active_jobs, open_job_named
 from modelforge.store.models import model_named
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.base import Strategy
 from modelforge.tasks import TASKS
-from modelforge.tasks.base import Head, Task
+from modelforge.tasks.base import Task
 
-Ref = TypeVar("Ref", bound=DatasetRef)
-
-_CONVERTED = ".dataset-"
-"""How files in the scratch folder begin that hold the rows of a CSV file, a workbook and the like."""
 COMPUTE_SPECS: dict[str, dict[str, Any]] = {
     # Four examples an optimizer step on every machine, so that the same request learns the same; a larger one takes
     # them in fewer passes.
@@ -57,20 +46,6 @@ COMPUTE_SPECS: dict[str, dict[str, Any]] = {
     "mid_range": {"per_device_train_batch_size": 2, "per_device_eval_batch_size": 2, "gradient_accumulation_steps": 2},
     "high_end": {"per_device_train_batch_size": 4, "per_device_eval_batch_size": 4, "gradient_accumulation_steps": 1},
 }
-
-
-@dataclass(frozen=True)
-class Data:
-    """The files that a run reads."""
-
-    dataset: DatasetRef
-    mix: list[MixRef]
-    eval_dataset: DatasetRef | None
-
-    @property
-    def files(self) -> list[DatasetRef]:
-        """All of them."""
-        return [self.dataset, *self.mix, *([self.eval_dataset] if self.eval_dataset is not None else [])]
 
 
 @dataclass(frozen=True)
@@ -83,7 +58,39 @@ class Plan:
     model: ModelRef
     lineage: list[Ancestor]
     reward_model: ModelRef | None
+    parameters: int | None
+    """Weights of the base model, where its ``config.json`` tells."""
     warnings: list[str]
+
+
+@dataclass
+class Known:
+    """What a check has found out so far: where one refuses, all that it came to know before."""
+
+    config: TrainingConfig
+    """With the defaults that are filled in by now."""
+    scales: Scales | None = None
+    """None where nothing is known of the model, or its provider keeps memory in its own way."""
+    described: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """The base model's ``config.json``."""
+    data: Data | None = None
+    memory: MemoryFit | None = None
+    disk: DiskFit | None = None
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def parameters(self) -> int | None:
+        """Weights of the base model, where its ``config.json`` tells."""
+        shape = Shape.of(self.described)
+        return shape.weights if shape is not None else None
+
+    def measure(self, settings: Settings) -> None:
+        """What the run takes of memory and disks, as far as model and files are known."""
+        files = self.data.files if self.data is not None else []
+        if self.scales is not None:
+            self.memory = weigh(self.config, self.scales, files)
+        if self.described:
+            self.disk = measure_room(self.config, self.described, files, settings)
 
 
 async def check(
@@ -93,9 +100,13 @@ async def check(
     hardware: Hardware,
     probe: Probe,
     roots: Sequence[Path],
+    scratch: Path,
+    known: Known | None = None,
 ) -> Plan:
-    """What the request comes to on this machine; paths in it lead into ``roots``. Raises a ModelForgeError that says
-    what is wrong and what to do."""
+    """What the request comes to on this machine; paths in it lead into ``roots``, and ``scratch`` is of
+    ``data.conversions``. ``known`` is filled in on the way. Raises a ModelForgeError that says what is wrong and what
+    to do."""
+    known = known or Known(config)
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
     provider = PROVIDERS.get(config.provider)
     check_options(config, task, strategy)
@@ -104,31 +115,88 @@ async def check(
     provider.check(config, hardware)
     if provider.environment is not None:
         find_environment(settings.home, provider.environment).interpreter()
-    resolved = fill_defaults(config, task, strategy, hardware)
+    resolved = known.config = fill_defaults(config, task, strategy, hardware)
     check_precision(resolved, hardware)
     model = await to_thread.run_sync(find_model, config, roots, database)
     if model.adapter is not None and config.use_lora:
         resolved = resolved.model_copy(update=adapter_options(Path(model.adapter)))
-    described = await to_thread.run_sync(config_of, model)
+    described = known.described = await to_thread.run_sync(config_of, model)
     if described:
-        provider.check_head(task.head(described, config.model_name), config.model_name)
+        head = task.head(described, config.model_name)
+        provider.check_head(head, config.model_name)
         if config.max_seq_length is None:
             resolved = _within_model(resolved, described)
         if config.lora_dropout is None and has_experts(described):
             # PEFT's adapters on a block of experts know no dropout.
             resolved = resolved.model_copy(update={"lora_dropout": 0.0})
+        if provider.name == "huggingface":
+            known.scales = Scales(described, head, strategy, hardware)
+    known.config = resolved
     _check_limits(resolved, model, described)
     reward_model = await to_thread.run_sync(find_reward_model, resolved, model, roots, database)
-    data, warnings = await _find_data(resolved, task, strategy, roots, database, settings)
-    resolved = _with_versions(resolved, data)
-    await _check_tools(resolved, model, data, probe)
-    if described and provider.name == "huggingface":
-        head = task.head(described, config.model_name)
-        warnings += await to_thread.run_sync(check_memory, resolved, described, head, strategy, hardware, data.files)
-    if described:
-        await to_thread.run_sync(check_room, resolved, described, data.files, settings)
+    data, warnings = await find_data(resolved, task, strategy, roots, database, settings, scratch)
+    resolved = with_versions(resolved, data)
+    known.config, known.data, known.warnings = resolved, data, warnings
+    await to_thread.run_sync(known.measure, settings)
+    await check_tools(resolved, model, data, probe)
+    if known.memory is not None:
+        warnings += check_memory(resolved, known.memory)
+    if known.disk is not None:
+        check_room(known.disk)
     name = await to_thread.run_sync(choose_name, resolved, settings, database)
-    return Plan(resolved, name, data, model, lineage_of(config, model, database), reward_model, warnings)
+    lineage = lineage_of(config, model, database)
+    return Plan(resolved, name, data, model, lineage, reward_model, known.parameters, warnings)
+
+
+async def tell(
+    config: TrainingConfig,
+    settings: Settings,
+    database: Database,
+    hardware: Hardware,
+    probe: Probe,
+    roots: Sequence[Path],
+    request: RequestText,
+) -> Preflight:
+    """The same for who asks before a start: the answer says what would be refused. Nothing is left of it. Raises only
+    what is no fault of the request."""
+    known, plan, refusal = Known(config), None, None
+    async with conversions(settings) as scratch:
+        try:
+            plan = await check(config, settings, database, hardware, probe, roots, scratch, known)
+        except ModelForgeError as error:
+            if error.status_code >= 500:
+                raise
+            refusal = error
+        if known.data is None:
+            await to_thread.run_sync(known.measure, settings)
+        length = length_of(known.config, known.data) if known.data is not None else None
+        time = None
+        if known.data is not None and length is not None and known.parameters is not None:
+            time = await to_thread.run_sync(
+                time_of, known.config, known.data, length, known.parameters, hardware, settings, database
+            )
+    return Preflight(
+        ok=refusal is None,
+        error=refusal.error if refusal is not None else None,
+        detail=refusal.detail if refusal is not None else None,
+        status_code=refusal.status_code if refusal is not None else None,
+        field=field_of(refusal.detail) if refusal is not None else None,
+        config=known.config.model_dump(mode="json"),
+        name=plan.name if plan is not None else config.name,
+        parameters=known.parameters,
+        memory=known.memory,
+        disk=known.disk,
+        length=length,
+        time=time,
+        warnings=known.warnings,
+        request=request,
+    )
+
+
+def field_of(detail: str) -> str | None:
+    """The field of the training configuration that a refusal begins with."""
+    named = re.match(r"(\w+)\b", detail)
+    return named[1] if named and named[1] in TrainingConfig.model_fields else None
 
 
 def check_trust(config: TrainingConfig, settings: Settings) -> None:
@@ -215,12 +283,9 @@ def check_precision(config: TrainingConfig, hardware: Hardware) -> None:
         raise InvalidRequest(f"bf16: {hardware.gpus[0].name} does not compute in bfloat16; set fp16 instead")
     needs = [name for name in ("use_4bit", "use_8bit") if getattr(config, name)]
     needs += [f"optim '{config.optim}'"] if config.optim in BITSANDBYTES_OPTIMIZERS else []
-    if needs and hardware.device == "mps":
-        raise InvalidRequest(f"{needs[0]} needs bitsandbytes, which does not work on Apple's GPU")
-    if needs and importlib.util.find_spec("bitsandbytes") is None:
-        raise InvalidRequest(
-            f"{needs[0]} needs bitsandbytes, which is not installed: pip install 'modelforge[quantization]'"
-        )
+    obstacle = quantization_obstacle(hardware.device)
+    if needs and obstacle is not None:
+        raise InvalidRequest(f"{needs[0]} {obstacle}")
 
 
 def _within_model(config: TrainingConfig, described: dict[str, Any]) -> TrainingConfig:
@@ -241,262 +306,6 @@ def _check_limits(config: TrainingConfig, model: ModelRef, described: dict[str, 
         )
     if config.packing:
         require_exact_packing(described, model.name)
-
-
-SMALLEST: dict[str, Any] = {"per_device_train_batch_size": 1, "gradient_checkpointing": True, "num_generations": 2}
-"""Settings with which a run takes the least memory; none of them changes the model or what it reads."""
-TEMPLATE_TOKENS = 64
-"""Around a row's text, at most, about."""
-
-
-def check_memory(
-    config: TrainingConfig,
-    described: Mapping[str, Any],
-    head: Head,
-    strategy: Strategy,
-    hardware: Hardware,
-    files: Sequence[DatasetRef],
-) -> list[str]:
-    """What is worth knowing of the memory that the run will take. Raises InvalidRequest where this machine has less
-    than the run needs with the smallest settings."""
-    longest = config.max_seq_length or min(
-        context_of(described) or LENGTH_WITHIN_MEMORY["high_end"],
-        LENGTH_WITHIN_MEMORY[config.compute_specs or "low_end"],
-    )
-    has, free = _memory(hardware), _free(hardware)
-    wanted = _estimate(config, described, head, strategy, hardware, longest)
-    if wanted is None or wanted.total <= min(has, free):
-        return []
-    # The limit may be far from what the rows are: none has more tokens than bytes.
-    longest = min(longest, max(_longest_line(Path(file.path)) for file in files) + TEMPLATE_TOKENS)
-    wanted = _estimate(config, described, head, strategy, hardware, longest)
-    least = config.model_copy(update=SMALLEST)
-    needs = _estimate(least, described, head, strategy, hardware, longest)
-    assert wanted is not None and needs is not None
-    if needs.total > has:
-        advice = _advice(least, described, head, strategy, hardware, longest, has)
-        raise InvalidRequest(
-            f"model_name: training '{config.model_name}' needs at least {needs.told()}. This machine has "
-            f"{has / 1e3:.1f} GB. {advice}"
-        )
-    if needs.total > free:
-        return [
-            f"This run needs at least {needs.total / 1e3:.1f} GB of memory, and {free / 1e3:.1f} GB are free now: "
-            "close other programs, or the system may end it"
-        ]
-    if wanted.total > free:
-        return [
-            f"With examples of {longest} tokens this run needs {wanted.told()}. {free / 1e3:.1f} GB are free now: it "
-            "fits with a smaller batch, a smaller max_seq_length, or gradient_checkpointing, which takes a third longer"
-        ]
-    return []
-
-
-def _estimate(
-    config: TrainingConfig,
-    described: Mapping[str, Any],
-    head: Head,
-    strategy: Strategy,
-    hardware: Hardware,
-    longest: int,
-) -> Estimate | None:
-    engine = (
-        strategy.engine
-        and head is Head.CAUSAL
-        and config.use_lora
-        and described.get("model_type") in FAMILIES
-        and (config.packing is not False or not strategy.packs)
-    )
-    batch = Batch.of(config, longest, longest if engine else None)
-    return estimate(described, config, batch, device=hardware.device, engine=engine, head=head)
-
-
-def _advice(
-    least: TrainingConfig,
-    described: Mapping[str, Any],
-    head: Head,
-    strategy: Strategy,
-    hardware: Hardware,
-    longest: int,
-    has: float,
-) -> str:
-    """What of the same would fit, in words."""
-
-    def fits(length: int = longest, **changes: Any) -> bool:
-        found = _estimate(least.model_copy(update=changes), described, head, strategy, hardware, length)
-        return found is not None and found.total <= has
-
-    found = []
-    lengths = (2**power for power in range(20, 5, -1))
-    shorter = next((length for length in lengths if length < longest and fits(length)), None)
-    if shorter is not None:
-        found.append(f"max_seq_length {shorter}")
-    if not least.use_lora and fits(use_lora=True):
-        found.append("use_lora true")
-    if (
-        not (least.use_4bit or least.strategy == "qlora")
-        and hardware.device != "mps"
-        and fits(use_lora=True, use_4bit=True)
-    ):
-        found.append("strategy 'qlora'" if least.strategy == "sft" else "use_4bit true with use_lora")
-    return f"What would fit: {', or '.join(found)}." if found else "Start from a smaller model, or on a larger machine."
-
-
-def _memory(hardware: Hardware) -> float:
-    """What the device that trains has, in units of 1 000 000 bytes."""
-    return 1e3 * (hardware.gpus[0].memory_gb if hardware.device == "cuda" else hardware.memory_gb)
-
-
-def _free(hardware: Hardware) -> float:
-    """Of that, what nobody uses now; of a GPU all is taken for free, which the worker finds out about."""
-    return _memory(hardware) if hardware.device == "cuda" else psutil.virtual_memory().available / MB
-
-
-def _longest_line(path: Path) -> int:
-    """In bytes, of those that are read at all: another may be as long as the file."""
-    with ingest.open_regular(path) as stream:
-        return max((len(line) for _, block in read_blocks(stream) for line in (block or b"").split(b"\n")), default=0)
-
-
-async def _find_data(
-    config: TrainingConfig,
-    task: Task,
-    strategy: Strategy,
-    roots: Sequence[Path],
-    database: Database,
-    settings: Settings,
-) -> tuple[Data, list[str]]:
-    """The files that the request means, checked for the task; and what is worth knowing of them."""
-    warnings: list[str] = []
-
-    async def find(field: str, name: str, version: int | None, least: int = 1) -> DatasetRef:
-        found, noted = await _find_dataset(field, name, version, task, strategy, roots, database, least, settings)
-        warnings.extend(noted)
-        return found
-
-    dataset = await find("dataset", config.dataset, config.dataset_version, MIN_EXAMPLES)
-    mix: list[MixRef] = []
-    for part in config.mix or []:
-        found = await find("mix", part.dataset, part.version)
-        if found.sha256 in {other.sha256 for other in (dataset, *mix)}:
-            raise InvalidRequest(f"mix: the rows of '{part.dataset}' are there already; give them one weight")
-        mix.append(MixRef(**found.model_dump(), weight=part.weight))
-    measured = None
-    if config.eval_dataset is not None:
-        measured = await find("eval_dataset", config.eval_dataset, config.eval_dataset_version)
-        if measured.sha256 in {other.sha256 for other in (dataset, *mix)}:
-            raise InvalidRequest(
-                f"eval_dataset: '{config.eval_dataset}' is learnt from, too, and would measure what is remembered; "
-                "leave it out to hold a part of the rows out (eval_split)"
-            )
-    return Data(dataset, mix, measured), warnings
-
-
-SCANNED = 50_000_000
-"""Bytes a second that rows are looked through for tools at the least: a tenth of what a good disk gives."""
-
-
-async def _check_tools(config: TrainingConfig, model: ModelRef, data: Data, probe: Probe) -> None:
-    """Raises InvalidRequest for conversations with tools that the model's chat template cannot write."""
-    for file in data.files:
-        if file.shape == "messages":
-            order = Order(path=file.path, shape=file.shape, config=config, model=model)
-            try:
-                await probe.ask("tools", order, SECONDS + Path(file.path).stat().st_size / SCANNED)
-            except InvalidRequest as refusal:
-                raise InvalidRequest(f"dataset '{file.name}': {refusal.detail}") from refusal
-
-
-def _with_versions(config: TrainingConfig, data: Data) -> TrainingConfig:
-    """The configuration that names the versions of what was found, so that it means the same later."""
-    mix = [
-        part.model_copy(update={"version": file.version}) for part, file in zip(config.mix or [], data.mix, strict=True)
-    ]
-    measured = data.eval_dataset
-    return config.model_copy(
-        update={
-            "dataset_version": data.dataset.version,
-            "mix": mix or None,
-            "eval_dataset_version": measured.version if measured is not None else None,
-        }
-    )
-
-
-async def _find_dataset(
-    field: str,
-    name: str,
-    version: int | None,
-    task: Task,
-    strategy: Strategy,
-    roots: Sequence[Path],
-    database: Database,
-    least: int,
-    settings: Settings,
-) -> tuple[DatasetRef, list[str]]:
-    """The file that ``field`` of the request means, checked for the task, with at least so many usable examples; and
-    what is worth knowing of it."""
-    with database.session() as session:
-        row = dataset_named(session, name, version)
-        if row is None and (version is not None or not _looks_like_path(name, field)):
-            get_dataset(session, name, version)  # raises with the nearest name
-    if row is not None:
-        path, digest, shape, report = Path(row.path), row.sha256, row.shape, row.report
-        count, bad, errors = row.num_examples, int(report["num_bad"]), list(report["errors"])
-        if not path.is_file():
-            raise NotFound(f"dataset '{name}' is listed, but its file {path} is gone: upload it again")
-    else:
-        path = await to_thread.run_sync(_dataset_path, name, roots, field)
-        rows = settings.scratch / f"{_CONVERTED}{secrets.token_hex(8)}"
-        # By its own name: what it links to may be called anything.
-        checked = await ingest.check_file(path, Path(name).name, rows=rows, limit=settings.max_upload_mb * 1_000_000)
-        if checked.converted:
-            path = rows
-        digest, shape, count, bad, errors = (
-            checked.sha256,
-            checked.shape,
-            checked.num_examples,
-            checked.num_bad,
-            checked.errors,
-        )
-    check_shape(name, task, strategy, shape, count, errors, least)
-    warnings = [f"{bad} of {count + bad} rows of '{name}' are left out: {'; '.join(errors)}"] if bad else []
-    assert shape is not None
-    found = DatasetRef(
-        name=name,
-        version=row.version if row is not None else None,
-        path=str(path),
-        sha256=digest,
-        num_examples=count,
-        shape=shape,
-    )
-    return found, warnings
-
-
-def _looks_like_path(name: str, field: str) -> bool:
-    return "/" in name or "\\" in name or name.startswith("~") or local_path(name, field).exists()
-
-
-def _dataset_path(name: str, roots: Sequence[Path], field: str) -> Path:
-    path = check_root(local_path(name, field).absolute(), roots, field)
-    ingest.open_regular(path).close()
-    return path
-
-
-def check_shape(
-    name: str, task: Task, strategy: Strategy, shape: str | None, count: int, errors: list[str], least: int = 1
-) -> None:
-    """Raises InvalidDataset for rows that the task and the strategy cannot learn from, and for fewer than ``least``."""
-    wanted = strategy.shapes(task)
-    fault = misfit(shape, wanted)
-    if fault is not None:
-        what = f"the task {task.name}" if wanted == task.shapes else f"the strategy {strategy.name}"
-        why = f" ({'; '.join(errors)})" if shape is None else ""
-        raise InvalidDataset(f"dataset '{name}' {fault} for {what}{why}")
-    if count < least:
-        raise InvalidDataset(
-            f"dataset '{name}' has {count} usable examples, at least {least} {'is' if least == 1 else 'are'} needed. "
-            f"{'; '.join(errors)}"
-        )
 
 
 def choose_name(config: TrainingConfig, settings: Settings, database: Database) -> str:
@@ -537,50 +346,3 @@ def check_name_free(name: str, settings: Settings, database: Database) -> None:
         taken = not isinstance(spec, dict) or spec.get("job_id") in {job.id for job in active}
     if taken or name.lower() in BUNDLED_MODELS:
         raise Conflict(f"name: a model '{name}' exists already; choose another name, or delete that one first")
-
-
-def converted(settings: Settings) -> list[Path]:
-    """What ``check`` made of files that are no JSON Lines, where no run took it."""
-    return list(settings.scratch.glob(f"{_CONVERTED}*"))
-
-
-def drop_converted(settings: Settings) -> None:
-    for rows in converted(settings):
-        rows.unlink(missing_ok=True)
-
-
-def place_data(data: Data, run_dir: Path, settings: Settings) -> Data:
-    """The same files as the run's own."""
-    mix = [place_dataset(part, run_dir / f"mix-{number}.jsonl", settings) for number, part in enumerate(data.mix, 1)]
-    measured = data.eval_dataset
-    return Data(
-        place_dataset(data.dataset, run_dir / "dataset.jsonl", settings),
-        mix,
-        place_dataset(measured, run_dir / "eval.jsonl", settings) if measured is not None else None,
-    )
-
-
-def place_dataset(dataset: Ref, target: Path, settings: Settings) -> Ref:
-    """Give a run its own copy of its data, so that it can be resumed whatever becomes of the file.
-
-    An upload never changes, so a link to it is enough; what was made of another kind of file is the run's alone; any
-    other file is copied, and must still be what was checked.
-    """
-    source = Path(dataset.path)
-    if source.name.startswith(_CONVERTED) and source.parent == settings.scratch:
-        shutil.move(source, target)
-        return dataset.model_copy(update={"path": str(target)})
-    if source.is_relative_to(settings.datasets):
-        with contextlib.suppress(OSError):
-            os.link(source, target)
-            return dataset.model_copy(update={"path": str(target)})
-    try:
-        shutil.copyfile(source, target)
-    except FileNotFoundError:
-        raise NotFound(f"dataset '{dataset.name}' was deleted while the run was being made") from None
-    if sha256(target) != dataset.sha256:
-        target.unlink()
-        raise InvalidDataset(
-            f"dataset '{dataset.name}' changed while it was read; start again when nobody writes to it"
-        )
-    return dataset.model_copy(update={"path": str(target)})

@@ -11,6 +11,7 @@ from modelforge.contracts.preview import DatasetPreview, PreviewRequest
 from modelforge.errors import NotFound
 from modelforge.hardware import Hardware
 from modelforge.jobs import preflight
+from modelforge.jobs.data import check_shape
 from modelforge.jobs.origin import find_model
 from modelforge.jobs.probing import SECONDS, Probe
 from modelforge.probe.order import Order
@@ -39,7 +40,7 @@ async def preview(
     strategy.check(config)
     with database.session() as session:
         row = get_dataset(session, filename, request.version)
-    preflight.check_shape(filename, task, strategy, row.shape, row.num_examples, row.report["errors"])
+    check_shape(filename, task, strategy, row.shape, row.num_examples, row.report["errors"])
     assert row.shape is not None
     if not Path(row.path).is_file():
         raise NotFound(f"dataset '{filename}' is listed, but its file {row.path} is gone: upload it again")

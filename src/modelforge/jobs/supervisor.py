@@ -7,8 +7,8 @@ import logging
 import secrets
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ from modelforge.contracts.job import (
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict, Fault, ModelForgeError, NotFound, StoreFault
 from modelforge.hardware import Hardware
-from modelforge.jobs import preflight
+from modelforge.jobs import data, preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.idempotency import Ticket
 from modelforge.jobs.ledger import STARTING, Ledger
@@ -286,8 +286,10 @@ class Supervisor:
     ) -> tuple[R, str, TrainingStatus]:
         """Check the request, make its run folder and its row. The reply, made of the job's id, its place in the queue
         and warnings; its token; and how it stands."""
-        async with self._accepting, self._conversions():
-            plan = await preflight.check(config, self._settings, self._database, self._hardware, self._probe, roots)
+        async with self._accepting, data.conversions(self._settings) as scratch:
+            plan = await preflight.check(
+                config, self._settings, self._database, self._hardware, self._probe, roots, scratch
+            )
             job_id = f"train_{secrets.token_hex(6)}"
             run_dir = self._settings.runs / job_id
             token = secrets.token_hex(16)
@@ -306,16 +308,6 @@ class Supervisor:
                 spec = await to_thread.run_sync(self._make_run, job_id, run_dir, plan)
                 status, position = await self._write(partial(store, _row(spec, token)))
             return reply_of(job_id, position, plan.warnings), token, status
-
-    @asynccontextmanager
-    async def _conversions(self) -> AsyncIterator[None]:
-        """Rows that were made of another kind of file and no run took are removed at its end."""
-        try:
-            yield
-        finally:
-            # Asked here: most requests convert nothing, and one that is cut off with its loop can await nothing.
-            if preflight.converted(self._settings):
-                await asyncio.shield(to_thread.run_sync(preflight.drop_converted, self._settings))
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id
@@ -362,7 +354,7 @@ class Supervisor:
 
     def _make_run(self, job_id: str, run_dir: Path, plan: preflight.Plan) -> RunSpec:
         run_dir.mkdir(mode=0o700)
-        data = preflight.place_data(plan.data, run_dir, self._settings)
+        placed = data.place_data(plan.data, run_dir, self._settings)
         spec = RunSpec(
             job_id=job_id,
             name=plan.name,
@@ -370,9 +362,10 @@ class Supervisor:
             requested_at=time.monotonic(),
             config=plan.config.model_copy(update={"name": plan.name}),
             device=self._hardware.device,
-            dataset=data.dataset,
-            mix=data.mix,
-            eval_dataset=data.eval_dataset,
+            parameters=plan.parameters,
+            dataset=placed.dataset,
+            mix=placed.mix,
+            eval_dataset=placed.eval_dataset,
             model=plan.model,
             lineage=plan.lineage,
             reward_model=plan.reward_model,

@@ -76,8 +76,8 @@ class Rlhf:
 
     def stages(self, run: Run) -> Sequence[Training]:
         """The reward model, unless one is given; then the policy."""
-        from modelforge.worker.choices import longest_answer, total_steps  # noqa: PLC0415 - torch
-        from modelforge.worker.lengths import rows_a_step  # noqa: PLC0415
+        from modelforge.worker.choices import longest_answer  # noqa: PLC0415 - torch
+        from modelforge.worker.lengths import rows_a_step, total_steps  # noqa: PLC0415
 
         policy = Training(
             run.config,

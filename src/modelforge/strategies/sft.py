@@ -55,7 +55,7 @@ class Sft:
 
     def stages(self, run: Run) -> Sequence[Training]:
         """One."""
-        from modelforge.worker.choices import total_steps  # noqa: PLC0415 - torch stays in the worker
+        from modelforge.worker.lengths import total_steps  # noqa: PLC0415
 
         def trainer(arguments: dict[str, Any], callbacks: list[TrainerCallback]) -> OurTrainer:
             return _trainer(run, {**arguments, **self.arguments(run.config)}, callbacks)

@@ -13,11 +13,12 @@ import torch
 
 from modelforge.architectures import require_exact_packing
 from modelforge.contracts.job import RunSpec
+from modelforge.contracts.preflight import MemoryEstimate
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.memory import MB, SHORTEST_ROW, WAITING, Batch, Estimate, estimate
+from modelforge.memory import MB, SHORTEST_ROW, WAITING, Batch, estimate
 from modelforge.tasks.base import Head
-from modelforge.worker.lengths import longest_example_of, row_tokens, rows_a_step
+from modelforge.worker.lengths import longest_example_of, row_tokens, rows_a_step, total_steps
 from modelforge.worker.order import Draw, EpochOrder
 
 if TYPE_CHECKING:
@@ -68,14 +69,6 @@ def answer_limit(config: TrainingConfig, rows: Dataset) -> dict[str, Any]:
     assert config.max_seq_length is not None
     longest = longest_answer(rows)
     return {"max_completion_length": max(1, min(longest + max(8, longest // 4), config.max_seq_length))}
-
-
-def total_steps(config: TrainingConfig, rows: int) -> int:
-    """Optimizer steps of the run, counted as transformers does."""
-    if config.max_steps > 0:
-        return config.max_steps
-    batches = math.ceil(rows / (config.per_device_train_batch_size or 1))
-    return config.num_train_epochs * max(1, math.ceil(batches / (config.gradient_accumulation_steps or 1)))
 
 
 def intervals(config: TrainingConfig, rows: int) -> dict[str, int]:
@@ -151,7 +144,7 @@ def _rows(best: int, longest: int) -> list[int | None]:
     return [*found]
 
 
-def needs(spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, way: Way) -> Estimate | None:
+def needs(spec: RunSpec, described: Mapping[str, Any], head: Head, batch: Batch, way: Way) -> MemoryEstimate | None:
     """What the training takes that way; None where the model's configuration does not tell its size."""
     if way.row_tokens is not None and spec.config.strategy not in WAITING:
         batch = replace(batch, tokens=min(batch.tokens, way.row_tokens))

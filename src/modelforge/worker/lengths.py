@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,14 @@ def _positions(text: PreTrainedConfig) -> int | None:
 def rows_a_step(config: TrainingConfig) -> int:
     """Examples of one optimizer step."""
     return (config.per_device_train_batch_size or 1) * (config.gradient_accumulation_steps or 1)
+
+
+def total_steps(config: TrainingConfig, rows: int) -> int:
+    """Optimizer steps of the run, counted as transformers does."""
+    if config.max_steps > 0:
+        return config.max_steps
+    batches = math.ceil(rows / (config.per_device_train_batch_size or 1))
+    return config.num_train_epochs * max(1, math.ceil(batches / (config.gradient_accumulation_steps or 1)))
 
 
 def row_tokens(described: Mapping[str, Any], *, long: bool) -> int:

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request
 from fastapi import Path as PathParameter
 
+from modelforge.api.copying import text_of
 from modelforge.api.deps import Force, Here, IdempotencyKey, Limit, Offset, Roots, ticket_of
 from modelforge.api.errors import replies
 from modelforge.contracts.job import (
@@ -18,8 +19,10 @@ from modelforge.contracts.job import (
     TrainingStarted,
     TrainingStopped,
 )
+from modelforge.contracts.preflight import Preflight
 from modelforge.contracts.training import TrainingConfig
 from modelforge.files import read_lines
+from modelforge.jobs.preflight import tell
 from modelforge.specfile import spec_of
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
 from modelforge.store.tables import ModelRow
@@ -44,6 +47,14 @@ async def enqueue(
 ) -> JobQueued:
     """Checked as a start is, before it waits. It starts by itself when all before it have ended, however they ended."""
     return await here.training.enqueue(config, roots, ticket_of(http, key, config))
+
+
+@router.post("/preflight", summary="What a training would come to", responses=replies(413, 415))
+async def preflight(here: Here, http: Request, roots: Roots, config: Annotated[TrainingConfig, Body()]) -> Preflight:
+    """Checked as a start is, by the same code, and neither queued nor kept. A training that would be refused is
+    answered with 200, too: with `ok` false, the error that a start would get, and all that is known beside it."""
+    request = text_of(http, config)
+    return await tell(config, here.settings, here.database, here.hardware, here.probe, roots, request)
 
 
 @router.get("/{job_id}", summary="A job", responses=replies(404))
