@@ -131,6 +131,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/preflight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a training would come to
+         * @description Checked as a start is, by the same code, and neither queued nor kept. A training that would be refused is
+         *     answered with 200, too: with `ok` false, the error that a start would get, and all that is known beside it.
+         */
+        post: operations["preflight_api_jobs_preflight_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}": {
         parameters: {
             query?: never;
@@ -1277,6 +1298,68 @@ export interface components {
             total: number;
         };
         /**
+         * DiskFit
+         * @description What a training writes, beside the room that there is; in units of 1 000 000 bytes.
+         */
+        DiskFit: {
+            /**
+             * Fits
+             * @description Whether there is room for all of it; a start is refused where there is not.
+             */
+            fits: boolean;
+            /**
+             * Checkpoint Mb
+             * @description One checkpoint.
+             */
+            checkpoint_mb: number;
+            /**
+             * Checkpoints
+             * @description Checkpoints that are kept, and the one that is being written.
+             */
+            checkpoints: number;
+            /**
+             * Model Mb
+             * @description The finished model.
+             */
+            model_mb: number;
+            /**
+             * Dataset Mb
+             * @description The run's copy of its data; an uploaded dataset is not copied.
+             */
+            dataset_mb: number;
+            /**
+             * Places
+             * @description By disk: runs and models may lie on two.
+             */
+            places: components["schemas"]["DiskPlace"][];
+        };
+        /**
+         * DiskPlace
+         * @description What a training writes on one disk, in units of 1 000 000 bytes.
+         */
+        DiskPlace: {
+            /**
+             * Folder
+             * @description Where it writes.
+             */
+            folder: string;
+            /**
+             * Needs Mb
+             * @description How much it writes at most.
+             */
+            needs_mb: number;
+            /**
+             * Free Mb
+             * @description How much is free there.
+             */
+            free_mb: number;
+            /**
+             * What
+             * @description What it writes, in words.
+             */
+            what: string;
+        };
+        /**
          * EditRequest
          * @description Rows that are changed, removed and added, all in one new version.
          */
@@ -1528,6 +1611,29 @@ export interface components {
              * @description The fix on offer for it, by its name; None where only a person can tell.
              */
             fix: string | null;
+        };
+        /**
+         * FittingChange
+         * @description Something to ask for instead, with which the training fits.
+         */
+        FittingChange: {
+            /**
+             * Changes
+             * @description Fields of the training configuration, to put in the place of those of the request.
+             */
+            changes: {
+                [key: string]: unknown;
+            };
+            /**
+             * About
+             * @description The same in words.
+             */
+            about: string;
+            /**
+             * Needs Mb
+             * @description The memory that the training takes with it.
+             */
+            needs_mb: number;
         };
         /**
          * FixOffer
@@ -2307,6 +2413,92 @@ export interface components {
             version?: number | null;
         };
         /**
+         * MemoryEstimate
+         * @description The most memory that a training takes, in units of 1 000 000 bytes: main memory, or a GPU's where that trains.
+         */
+        MemoryEstimate: {
+            /**
+             * Weights
+             * @description The model's own, and those of a second model that it is held to.
+             */
+            weights: number;
+            /**
+             * Adapter
+             * @description LoRA's matrices.
+             */
+            adapter: number;
+            /**
+             * Optimizer
+             * @description Gradients of what is trained, and what the optimizer remembers of them.
+             */
+            optimizer: number;
+            /**
+             * Activations
+             * @description What the layers keep for the gradient.
+             */
+            activations: number;
+            /**
+             * Logits
+             * @description What the loss is computed from.
+             */
+            logits: number;
+            /**
+             * Overhead
+             * @description The libraries, and what the allocator cannot use.
+             */
+            overhead: number;
+        };
+        /**
+         * MemoryFit
+         * @description The memory that a training takes, beside what this machine has; in units of 1 000 000 bytes.
+         */
+        MemoryFit: {
+            /**
+             * Fits
+             * @description Whether this machine has enough with the smallest settings; a start is refused where it has not.
+             */
+            fits: boolean;
+            /**
+             * Fits Now
+             * @description Whether there is enough free at present for the training as it was asked for.
+             */
+            fits_now: boolean;
+            /**
+             * Needs Mb
+             * @description What it takes as it was asked for.
+             */
+            needs_mb: number;
+            /**
+             * Least Mb
+             * @description What it takes with the smallest settings that change neither the model nor what it reads.
+             */
+            least_mb: number;
+            /**
+             * Has Mb
+             * @description What the device that trains has in all.
+             */
+            has_mb: number;
+            /**
+             * Free Mb
+             * @description What nobody uses of that now; a GPU counts as free.
+             */
+            free_mb: number;
+            /**
+             * Longest Tokens
+             * @description Tokens of the longest example that this was told for.
+             */
+            longest_tokens: number;
+            /** @description ``needs_mb``, by what takes it. */
+            parts: components["schemas"]["MemoryEstimate"];
+            /** @description ``least_mb``, by what takes it. */
+            least_parts: components["schemas"]["MemoryEstimate"];
+            /**
+             * Changes
+             * @description What would fit, where this does not fit now.
+             */
+            changes: components["schemas"]["FittingChange"][];
+        };
+        /**
          * MetricList
          * @description A job's points, by step.
          */
@@ -2687,6 +2879,73 @@ export interface components {
             rows: number;
         };
         /**
+         * Preflight
+         * @description What the server makes of a request to train, without training. What could not be known, because something before
+         *     it does not work, is null.
+         */
+        Preflight: {
+            /**
+             * Ok
+             * @description Whether a start of the same would be accepted now.
+             */
+            ok: boolean;
+            /**
+             * Error
+             * @description Where it would not: the short message that a start would get, …
+             */
+            error: string | null;
+            /**
+             * Detail
+             * @description … what is wrong, where, and what to do, …
+             */
+            detail: string | null;
+            /**
+             * Status Code
+             * @description … and its HTTP status.
+             */
+            status_code: number | null;
+            /**
+             * Field
+             * @description The field of the training configuration that ``detail`` is about, where it names one.
+             */
+            field: string | null;
+            /**
+             * Config
+             * @description The training configuration, with every value that could be filled in so far.
+             */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Name
+             * @description The new model's name.
+             */
+            name: string | null;
+            /**
+             * Parameters
+             * @description Weights of the base model, by its ``config.json``.
+             */
+            parameters: number | null;
+            /**
+             * @description Null also for a provider that keeps memory in its own way, and for a model whose ``config.json`` does not tell
+             *     its size.
+             */
+            memory: components["schemas"]["MemoryFit"] | null;
+            /** @description Null also for a model whose ``config.json`` does not tell its size. */
+            disk: components["schemas"]["DiskFit"] | null;
+            /** @description Null where the data could not be used. */
+            length: components["schemas"]["RunLength"] | null;
+            /** @description Null also for rlhf, which draws answers of a length that nobody knows before. */
+            time: components["schemas"]["TimeEstimate"] | null;
+            /**
+             * Warnings
+             * @description What is worth knowing and would not keep the training from starting.
+             */
+            warnings: string[];
+            /** @description The request as it came. */
+            request: components["schemas"]["RequestText"];
+        };
+        /**
          * PreviewExample
          * @description What a training learns from at once; a row is one, or several.
          */
@@ -2967,6 +3226,27 @@ export interface components {
             trained: boolean;
         };
         /**
+         * RequestText
+         * @description The request, to be copied. No key is in it.
+         */
+        RequestText: {
+            /**
+             * Json Body
+             * @description The body of the request.
+             */
+            json_body: string;
+            /**
+             * Yaml
+             * @description The same as a file for ``modelforge train``.
+             */
+            yaml: string;
+            /**
+             * Curl
+             * @description A command that puts it into the queue of the server that was asked.
+             */
+            curl: string;
+        };
+        /**
          * RowDifference
          * @description A row that is not the same in two versions.
          */
@@ -3025,6 +3305,33 @@ export interface components {
             value: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * RunLength
+         * @description How long a training is. Rows that turn out to be of no use, and examples that are cut in pieces, are not counted
+         *     in; the worker finds out about them.
+         */
+        RunLength: {
+            /**
+             * Optimizer Steps
+             * @description Optimizer steps in all.
+             */
+            optimizer_steps: number;
+            /**
+             * Examples Per Step
+             * @description Examples that an optimizer step learns from.
+             */
+            examples_per_step: number;
+            /**
+             * Examples Per Epoch
+             * @description Examples that an epoch learns from, about.
+             */
+            examples_per_epoch: number;
+            /**
+             * Held Out
+             * @description Examples that are measured on and not learnt from, about.
+             */
+            held_out: number;
         };
         /**
          * Sample
@@ -3181,6 +3488,49 @@ export interface components {
              * @description Empty where nothing looks like anything: then a person must say.
              */
             suggestions: components["schemas"]["SuggestedMapping"][];
+        };
+        /**
+         * TimeEstimate
+         * @description How long the steps of a training take, its evaluations included, loading the model not; in seconds.
+         */
+        TimeEstimate: {
+            /**
+             * Seconds
+             * @description The likeliest.
+             */
+            seconds: number;
+            /**
+             * Low
+             * @description Hardly less than this.
+             */
+            low: number;
+            /**
+             * High
+             * @description Hardly more than this.
+             */
+            high: number;
+            /**
+             * Tokens
+             * @description Tokens that are learnt from, told by the size of the files.
+             */
+            tokens: number;
+            /**
+             * Based On
+             * @description Whether models of about this size were trained here before in the same way, or the speed of such a machine is
+             *     assumed.
+             * @enum {string}
+             */
+            based_on: "earlier_runs" | "arithmetic";
+            /**
+             * Runs
+             * @description How many earlier runs it is based on.
+             */
+            runs: number;
+            /**
+             * About
+             * @description What it is based on, in words.
+             */
+            about: string;
         };
         /**
          * TokenLengths
@@ -4055,12 +4405,15 @@ export type DatasetSummary = components['schemas']['DatasetSummary'];
 export type DatasetUploaded = components['schemas']['DatasetUploaded'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type DatasetVersions = components['schemas']['DatasetVersions'];
+export type DiskFit = components['schemas']['DiskFit'];
+export type DiskPlace = components['schemas']['DiskPlace'];
 export type EditRequest = components['schemas']['EditRequest'];
 export type ErrorReply = components['schemas']['ErrorReply'];
 export type Estimate = components['schemas']['Estimate'];
 export type Examination = components['schemas']['Examination'];
 export type ExaminationRequest = components['schemas']['ExaminationRequest'];
 export type Finding = components['schemas']['Finding'];
+export type FittingChange = components['schemas']['FittingChange'];
 export type FixOffer = components['schemas']['FixOffer'];
 export type FixOffers = components['schemas']['FixOffers'];
 export type FixRequest = components['schemas']['FixRequest'];
@@ -4077,6 +4430,8 @@ export type JobQueued = components['schemas']['JobQueued'];
 export type JobState = components['schemas']['JobState'];
 export type JobSummary = components['schemas']['JobSummary'];
 export type MappingRequest = components['schemas']['MappingRequest'];
+export type MemoryEstimate = components['schemas']['MemoryEstimate'];
+export type MemoryFit = components['schemas']['MemoryFit'];
 export type MetricList = components['schemas']['MetricList'];
 export type MetricPoint = components['schemas']['MetricPoint'];
 export type MixPart = components['schemas']['MixPart'];
@@ -4088,19 +4443,23 @@ export type NearDuplicates = components['schemas']['NearDuplicates'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
 export type Part = components['schemas']['Part'];
+export type Preflight = components['schemas']['Preflight'];
 export type PreviewExample = components['schemas']['PreviewExample'];
 export type PreviewRequest = components['schemas']['PreviewRequest'];
 export type PreviewRow = components['schemas']['PreviewRow'];
 export type PreviewSequence = components['schemas']['PreviewSequence'];
 export type PreviewStats = components['schemas']['PreviewStats'];
 export type PreviewToken = components['schemas']['PreviewToken'];
+export type RequestText = components['schemas']['RequestText'];
 export type RowDifference = components['schemas']['RowDifference'];
 export type RowEdit = components['schemas']['RowEdit'];
+export type RunLength = components['schemas']['RunLength'];
 export type Sample = components['schemas']['Sample'];
 export type SampleList = components['schemas']['SampleList'];
 export type Source = components['schemas']['Source'];
 export type SuggestedMapping = components['schemas']['SuggestedMapping'];
 export type SuggestedMappings = components['schemas']['SuggestedMappings'];
+export type TimeEstimate = components['schemas']['TimeEstimate'];
 export type TokenLengths = components['schemas']['TokenLengths'];
 export type TrainingConfig = components['schemas']['TrainingConfig'];
 export type TrainingParams = components['schemas']['TrainingParams'];
@@ -4574,6 +4933,84 @@ export interface operations {
             };
             /** @description In progress already, nothing to stop, or a name that is taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Not a kind of file or body that can be read */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    preflight_api_jobs_preflight_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingConfig"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
