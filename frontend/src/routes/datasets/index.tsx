@@ -1,3 +1,4 @@
 import { createFileRoute } from "@tanstack/react-router";
+import { DatasetList } from "../../pages/datasets/list";
 
-export const Route = createFileRoute("/datasets/")({ component: () => null });
+export const Route = createFileRoute("/datasets/")({ component: DatasetList });

@@ -1,0 +1,213 @@
+import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useState } from "react";
+import { api, body } from "../../api/client";
+import { finished } from "../../api/operations";
+import type { Column, DatasetRevised, SuggestedMapping, SuggestedMappings } from "../../api/schema";
+import { say, tell } from "../../shell/notices";
+import { text } from "../../text";
+import { Card } from "../../ui/card";
+import { percent } from "../../ui/format";
+import { Loading } from "../../ui/loading";
+import { Section } from "../../ui/page";
+import { Refused } from "../../ui/refused";
+import { Table } from "../../ui/table";
+import { useDatasetAddress } from "./address";
+import classes from "./columns.module.css";
+import { changed, mapping } from "./queries";
+import { SHAPES } from "./shapes";
+import { Value } from "./value";
+
+const words = text.datasets.columns;
+
+/** Which column is what: suggested by the server, changed by hand, and applied to all rows. */
+export function Columns() {
+  const { filename, version } = useDatasetAddress();
+  const found = useQuery(mapping(filename, version));
+  if (found.isError) return <Refused error={found.error} retry={found.refetch} />;
+  if (!found.data) return <Loading lines={6} />;
+  // Another version's columns are another form.
+  return <Mapping key={found.data.version} filename={filename} found={found.data} />;
+}
+
+interface Draft {
+  shape: string;
+  fields: Record<string, string>;
+}
+
+function Mapping({ filename, found }: { filename: string; found: SuggestedMappings }) {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const [draft, setDraft] = useState<Draft>(
+    found.suggestions[0]?.mapping ?? { shape: "input_output", fields: {} },
+  );
+  const apply = useMutation({
+    mutationFn: async () =>
+      finished<DatasetRevised>(
+        await body(
+          api.POST("/api/datasets/{filename}/mapping", {
+            params: { path: { filename } },
+            body: { version: found.version, shape: draft.shape, fields: filled(draft.fields) },
+          }),
+        ),
+      ),
+    onSuccess: async (result) => {
+      say(result.made ? words.made(result.version, result.num_examples) : words.same);
+      await changed(queries, filename);
+      await navigate({ to: "/datasets/$filename", params: { filename } });
+    },
+    onError: tell,
+  });
+
+  function submit(event: FormEvent): void {
+    event.preventDefault();
+    apply.mutate();
+  }
+
+  const shape = SHAPES[draft.shape];
+  // A suggestion may have other fields than the shape's usual ones.
+  const fields = new Set([
+    ...(shape?.optional ?? []),
+    ...(shape?.fields ?? []),
+    ...Object.keys(draft.fields),
+  ]);
+  return (
+    <>
+      <p className={classes.about}>{words.about}</p>
+      <Section title={words.mapping}>
+        <Card>
+          <form onSubmit={submit} className={classes.form}>
+            <NativeSelect
+              label={words.shape}
+              value={draft.shape}
+              onChange={(event) => setDraft({ shape: event.target.value, fields: {} })}
+              data={Object.keys(SHAPES).map((value) => ({
+                value,
+                label: text.datasets.shapes[value] ?? value,
+              }))}
+            />
+            {[...fields].map((field) => (
+              <Field
+                key={field}
+                name={field}
+                required={shape?.fields.includes(field) ?? true}
+                value={draft.fields[field] ?? ""}
+                columns={found.columns}
+                change={(value) => setDraft({ ...draft, fields: { ...draft.fields, [field]: value } })}
+              />
+            ))}
+            <div>
+              <Button type="submit" loading={apply.isPending}>
+                {words.apply}
+              </Button>
+            </div>
+          </form>
+        </Card>
+      </Section>
+      {found.suggestions.length > 0 && (
+        <Section title={words.suggestions}>
+          <ul className={classes.suggestions}>
+            {found.suggestions.map((each) => (
+              <Suggestion key={JSON.stringify(each.mapping)} suggestion={each} take={setDraft} />
+            ))}
+          </ul>
+        </Section>
+      )}
+      <Section title={words.found}>
+        <Table label={words.found}>
+          <thead>
+            <tr>
+              <th scope="col">{words.name}</th>
+              <th scope="col">{words.kind}</th>
+              <th scope="col" data-number>
+                {words.filled}
+              </th>
+              <th scope="col">{words.example}</th>
+            </tr>
+          </thead>
+          <tbody>
+            {found.columns.map((column) => (
+              <tr key={column.name}>
+                <th scope="row">{column.name}</th>
+                <td>{column.kind}</td>
+                <td data-number>{percent(column.filled)}</td>
+                <td>
+                  <Value value={column.example} />
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </Table>
+      </Section>
+    </>
+  );
+}
+
+interface FieldProps {
+  name: string;
+  required: boolean;
+  value: string;
+  columns: readonly Column[];
+  change: (value: string) => void;
+}
+
+/** What a field is made of, with the columns to choose from. */
+function Field({ name, required, value, columns, change }: FieldProps) {
+  return (
+    <div>
+      <TextInput
+        label={words.fields[name] ?? name}
+        description={required ? undefined : words.optional}
+        required={required}
+        value={value}
+        onChange={(event) => change(event.target.value)}
+        className={classes.field}
+      />
+      <div className={classes.chips}>
+        {columns.map((column) => (
+          <button
+            key={column.name}
+            type="button"
+            className={classes.chip}
+            aria-label={words.insert(column.name, words.fields[name] ?? name)}
+            onClick={() =>
+              change(`${value}${value && !value.endsWith(" ") ? " " : ""}${inBraces(column.name)}`)
+            }
+          >
+            {column.name}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function Suggestion({ suggestion, take }: { suggestion: SuggestedMapping; take: (mapping: Draft) => void }) {
+  const { mapping, reason, usable, looked_at: lookedAt, examples } = suggestion;
+  return (
+    <li className={classes.suggestion}>
+      <div className={classes.suggestionHead}>
+        <div>
+          <strong>{text.datasets.shapes[mapping.shape] ?? mapping.shape}</strong>
+          <p>
+            {reason}. {words.looked(usable, lookedAt)}.
+          </p>
+        </div>
+        <Button size="xs" variant="default" onClick={() => take(mapping)}>
+          {words.take}
+        </Button>
+      </div>
+      {examples[0] && <Value value={examples[0]} />}
+    </li>
+  );
+}
+
+/** Braces of a name itself are doubled. */
+function inBraces(column: string): string {
+  return `{${column.replaceAll("{", "{{").replaceAll("}", "}}")}}`;
+}
+
+function filled(fields: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value.trim() !== ""));
+}

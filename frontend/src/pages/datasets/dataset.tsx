@@ -1,0 +1,110 @@
+import { Button, Modal } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { api, body } from "../../api/client";
+import { datasets } from "../../api/queries";
+import { say, tell } from "../../shell/notices";
+import { text } from "../../text";
+import { Loading } from "../../ui/loading";
+import { Page } from "../../ui/page";
+import { Refused } from "../../ui/refused";
+import { useDatasetAddress } from "./address";
+import classes from "./dataset.module.css";
+import { detail, versions } from "./queries";
+
+const words = text.datasets;
+
+const TABS = [
+  ["/datasets/$filename", words.tabs.report],
+  ["/datasets/$filename/rows", words.tabs.rows],
+  ["/datasets/$filename/closer", words.tabs.closer],
+  ["/datasets/$filename/preview", words.tabs.preview],
+  ["/datasets/$filename/columns", words.tabs.columns],
+  ["/datasets/$filename/versions", words.tabs.versions],
+] as const;
+
+/** One dataset: what stands around its parts. */
+export function Dataset() {
+  const { filename, version } = useDatasetAddress();
+  const found = useQuery(detail(filename, version));
+  const newest = useQuery(versions(filename)).data?.versions.at(-1)?.version;
+
+  return (
+    <Page
+      title={filename}
+      above={<Link to="/datasets">← {words.title}</Link>}
+      about={found.data && `${words.version(found.data.version)} · ${words.rows(found.data.num_examples)}`}
+      actions={<Remove filename={filename} />}
+    >
+      {version !== undefined && newest !== undefined && version !== newest && (
+        <p className={classes.old}>
+          {words.old(version)}{" "}
+          <Link to="." search={(before) => ({ ...before, version: undefined })}>
+            {words.toNewest}
+          </Link>
+        </p>
+      )}
+      <nav className={classes.tabs} aria-label={words.tabs.label}>
+        {TABS.map(([to, label]) => (
+          <Link
+            key={to}
+            to={to}
+            params={{ filename }}
+            search={{ version }}
+            className={classes.tab}
+            activeOptions={{ exact: true, includeSearch: false }}
+          >
+            {label}
+          </Link>
+        ))}
+      </nav>
+      {found.isError ? (
+        <Refused error={found.error} retry={found.refetch} />
+      ) : found.data ? (
+        <Outlet />
+      ) : (
+        <Loading lines={5} />
+      )}
+    </Page>
+  );
+}
+
+function Remove({ filename }: { filename: string }) {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const [asked, setAsked] = useState(false);
+  const remove = useMutation({
+    mutationFn: () => body(api.DELETE("/api/datasets/{filename}", { params: { path: { filename } } })),
+    onSuccess: async () => {
+      await navigate({ to: "/datasets" });
+      queries.removeQueries({ queryKey: ["dataset", filename] });
+      await queries.invalidateQueries({ queryKey: datasets.queryKey });
+      say(words.remove.done(filename));
+    },
+    onError: tell,
+  });
+  return (
+    <>
+      <Button size="xs" variant="default" onClick={() => setAsked(true)}>
+        {words.remove.action}
+      </Button>
+      <Modal
+        opened={asked}
+        onClose={() => setAsked(false)}
+        title={words.remove.title(filename)}
+        closeButtonProps={{ "aria-label": text.shell.dismiss }}
+      >
+        <p>{words.remove.detail}</p>
+        <div className={classes.answers}>
+          <Button variant="default" onClick={() => setAsked(false)} data-autofocus>
+            {text.shell.cancel}
+          </Button>
+          <Button color="red.8" loading={remove.isPending} onClick={() => remove.mutate()}>
+            {words.remove.confirm}
+          </Button>
+        </div>
+      </Modal>
+    </>
+  );
+}
