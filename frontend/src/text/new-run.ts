@@ -16,7 +16,7 @@ export const newRun = {
     rows: (rows: string) => (rows === "1" ? "1 row" : `${rows} rows`),
     version: (version: number) => `version ${version}`,
     bad: "has bad rows",
-    report: "Open its report",
+    report: (name: string) => `What was found in ${name}`,
     none: {
       title: "There is no data yet",
       detail: "Bring a spreadsheet, CSV, JSON or text first. You see at once what is wrong with it.",
@@ -59,7 +59,13 @@ export const newRun = {
   resetAll: "Back to all defaults",
   usual: (value: string) => `${value} (default)`,
   automatic: "chosen by the server",
-  bounds: (bounds: string) => `${bounds}.`,
+  bounds: {
+    from: (low: number) => `From ${low}`,
+    above: (low: number) => `Above ${low}`,
+    to: (high: number) => ` to ${high}`,
+    below: (high: number) => `, below ${high}`,
+    sentence: (low: string, high: string) => `${low}${high}.`,
+  },
   oneOf: (choices: string) => `One a line: ${choices}.`,
   yes: "Yes",
   no: "No",

@@ -49,6 +49,13 @@ export function Data({ given, datasets, problems, set }: Props) {
           }))}
         />
       )}
+      {uploaded && given.dataset && (
+        <p className={classes.small}>
+          <Link to="/datasets/$filename" params={{ filename: given.dataset }}>
+            {words.report(given.dataset)}
+          </Link>
+        </p>
+      )}
       <TextInput
         label={words.path}
         description={words.pathAbout}

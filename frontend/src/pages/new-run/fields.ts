@@ -1,4 +1,5 @@
 import type { TrainingConfig } from "../../api/schema";
+import { text } from "../../text";
 
 export type Value = string | number | boolean | readonly unknown[];
 
@@ -18,7 +19,8 @@ export interface Property {
   maximum?: number;
   exclusiveMinimum?: number;
   exclusiveMaximum?: number;
-  group?: string;
+  "x-group"?: string;
+  "x-advanced"?: boolean;
 }
 
 export interface TrainingSchema {
@@ -34,11 +36,13 @@ export interface Field {
   /** What it means, from the docstring under it. */
   about: string;
   group: string;
+  /** Not for everybody. */
+  advanced: boolean;
   kind: Kind;
   choices: readonly string[];
   /** The value of a request that leaves it out; null where the server chooses. */
   preset: Value | null;
-  /** Its bounds in words, or nothing. */
+  /** In words, or nothing. */
   bounds: string;
 }
 
@@ -49,8 +53,9 @@ export function fieldsOf(schema: TrainingSchema): Field[] {
     return {
       name,
       label: labelOf(name),
-      about: property.description ?? "",
-      group: property.group ?? "",
+      about: (property.description ?? "").replaceAll("``", ""),
+      group: property["x-group"] ?? "",
+      advanced: property["x-advanced"] ?? true,
       kind: kindOf(kinds),
       choices: kinds.find((each) => each.enum)?.enum ?? [],
       preset: property.default ?? null,
@@ -81,12 +86,21 @@ function kindOf(kinds: readonly Property[]): Kind {
   return "other";
 }
 
+/** A limit that nobody comes near is none to read. */
+const FAR = 100_000;
+
 function boundsOf(kinds: readonly Property[]): string {
+  const words = text.newRun.bounds;
   for (const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } of kinds) {
-    const low = minimum ?? exclusiveMinimum;
-    const high = maximum ?? exclusiveMaximum;
-    if (low === undefined || high === undefined) continue;
-    return `${exclusiveMinimum === undefined ? "" : "> "}${low} – ${exclusiveMaximum === undefined ? "" : "< "}${high}`;
+    const low =
+      minimum !== undefined
+        ? words.from(minimum)
+        : exclusiveMinimum !== undefined && words.above(exclusiveMinimum);
+    const high =
+      maximum !== undefined
+        ? maximum < FAR && words.to(maximum)
+        : exclusiveMaximum !== undefined && words.below(exclusiveMaximum);
+    if (low) return words.sentence(low, high || "");
   }
   return "";
 }

@@ -27,7 +27,7 @@ export function Option({ field, value, filled, error, onChange }: Props) {
   const limits =
     field.kind === "lines" && field.choices.length > 0
       ? text.newRun.oneOf(field.choices.join(", "))
-      : field.bounds && text.newRun.bounds(field.bounds);
+      : field.bounds;
   const common = {
     id: `option-${field.name}`,
     label: field.label,

@@ -21,9 +21,9 @@ interface Props {
 /** What was set, to be taken back; and every option, in groups, with a search. */
 export function Settings({ given, fields, filled, problems, set }: Props) {
   const [search, setSearch] = useState("");
-  const wrong = fields.filter((field) => problems.has(field.name));
   const differ = differing(given, fields);
-  const groups = grouped(found(fields, search));
+  const advanced = fields.filter((field) => field.advanced);
+  const groups = grouped(found(advanced, search));
   const option = (field: Field) => (
     <Option
       key={field.name}
@@ -37,6 +37,7 @@ export function Settings({ given, fields, filled, problems, set }: Props) {
 
   return (
     <div className={classes.fields}>
+      <div className={classes.options}>{fields.filter((field) => !field.advanced).map(option)}</div>
       {differ.length > 0 && (
         <div>
           <h3 className={classes.label}>{words.differing}</h3>
@@ -67,7 +68,10 @@ export function Settings({ given, fields, filled, problems, set }: Props) {
           )}
         </div>
       )}
-      <details className={classes.more} open={wrong.length > 0 || undefined}>
+      <details
+        className={classes.more}
+        open={advanced.some((field) => problems.has(field.name)) || undefined}
+      >
         <summary>{words.advanced}</summary>
         <TextInput
           type="search"
