@@ -131,7 +131,7 @@ export function NewRun() {
 
 function Step({ number, title, children }: { number: number; title: string; children: ReactNode }) {
   return (
-    <section className={classes.step}>
+    <section className={classes.step} aria-label={title}>
       <h2>
         <span className={classes.number} aria-hidden>
           {number}

@@ -19,5 +19,10 @@ it("stands at the first field that a refused combination names", () => {
   expect(of(words)).toEqual({ "": words, use_4bit: words });
 });
 
+it("stands at a field that the refusal begins with", () => {
+  const words = "strategy 'dpo' needs the task 'text-generation', not 'summarization'";
+  expect(of(words)).toEqual({ "": words, strategy: words });
+});
+
 it("stands at no field where it names none", () =>
-  expect(of("the disk is full: make room")).toEqual({ "": "the disk is full: make room" }));
+  expect(of("the task is not known here")).toEqual({ "": "the task is not known here" }));

@@ -17,9 +17,12 @@ export function problemsOf(
     const said = known ? words : part;
     problems.set(at, problems.has(at) ? `${problems.get(at)}; ${said}` : said);
   }
-  // A combination is refused without a field before it; the first that it names is where to change it.
+  // A combination is refused without a field before it: it is to be changed at the first that it names. Many fields
+  // are called by words that stand in any sentence, though, and count at its beginning alone.
   const loose = problems.get("");
-  const about = loose?.match(/[a-z][a-z0-9_]*/g)?.find((word) => names.has(word) && word.includes("_"));
+  const about = loose
+    ?.match(/[a-z][a-z0-9_]*/g)
+    ?.find((word, at) => names.has(word) && (word.includes("_") || (at === 0 && loose.startsWith(word))));
   if (loose !== undefined && about !== undefined && !problems.has(about)) problems.set(about, loose);
   return problems;
 }
