@@ -11,10 +11,9 @@ from typing import Any
 import modelforge
 from generator.markdown import code, literal, page, pretty, table
 from generator.schema import Schema, example_of, fields_table, rule_of, type_of
-from modelforge.cli.train import PANELS
-from modelforge.contracts.training import TrainingConfig
+from modelforge.contracts.training import GROUPS, TrainingConfig
 from modelforge.hardware import Gpu, Hardware
-from modelforge.jobs.preflight import COMPUTE_SPECS, fill_defaults
+from modelforge.jobs.options import COMPUTE_SPECS, fill_defaults
 from modelforge.strategies import STRATEGIES
 from modelforge.strategies.rlhf import REWARD_STEPS
 from modelforge.tasks import TASKS
@@ -99,10 +98,10 @@ def groups() -> Iterator[tuple[str, list[str]]]:
     """The titles of the command line's help panels, and the fields of each."""
     title, fields = "", list[str]()
     for name in TrainingConfig.model_fields:
-        if name in PANELS:
+        if name in GROUPS:
             if fields:
                 yield title, fields
-            title, fields = PANELS[name], []
+            title, fields = GROUPS[name], []
         fields.append(name)
     yield title, fields
 

@@ -100,8 +100,12 @@ def test_what_is_known_beside_a_refusal_is_told(client: TestClient) -> None:
     assert nothing["status_code"] == 404 and "rows.jsonl" in nothing["detail"]
     assert nothing["memory"]["fits"] and nothing["disk"]["fits"]
     assert nothing["length"] is None and nothing["time"] is None
-    assert told(client, model_name="/nowhere/model")["memory"] is None
-    assert told(client, fp16=True)["field"] == "fp16"
+    nobody = told(client, model_name="/nowhere/model")
+    assert (nobody["field"], nobody["memory"], nobody["time"]) == ("model_name", None, None)
+    assert nobody["length"]["examples_per_epoch"] == 40
+    odd = told(client, fp16=True, name="modelforge-starter")
+    assert odd["field"] == "fp16"  # the first of two, as a start says it
+    assert all(odd[part] for part in ("memory", "disk", "length", "time", "config"))
 
 
 @pytest.mark.parametrize("body", [{}, {**STARTER, "lora_r": 0}, {**STARTER, "lorar": 1}])

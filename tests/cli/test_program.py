@@ -15,8 +15,7 @@ from pydantic import BaseModel
 import modelforge as package
 from modelforge.cli.flags import flag_of
 from modelforge.cli.help import WIDE
-from modelforge.cli.train import PANELS
-from modelforge.contracts.training import TrainingConfig
+from modelforge.contracts.training import GROUPS, TrainingConfig
 from modelforge.settings import NO_FLAG, Settings
 from tests.cli.program import modelforge
 
@@ -44,9 +43,9 @@ def test_help_names_every_flag_in_full_on_every_terminal(
 @pytest.mark.parametrize("columns", [40, 80, 120])
 def test_help_of_train_has_its_groups_on_every_terminal(columns: int, tmp_path: Path) -> None:
     shown = modelforge("train", "--help", home=tmp_path, COLUMNS=str(columns)).stdout
-    titles = "|".join(map(re.escape, PANELS.values()))
+    titles = "|".join(map(re.escape, GROUPS.values()))
     found = re.findall(rf"^(?:╭─ ({titles}) ─.*|({titles}):)$", shown, re.MULTILINE)
-    assert [boxed or plain for boxed, plain in found] == list(PANELS.values())
+    assert [boxed or plain for boxed, plain in found] == list(GROUPS.values())
     assert "discopop" in shown and "bco_pair" in shown  # the losses that the list takes
 
 

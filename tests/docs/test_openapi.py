@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from modelforge.api.errors import BODIES
 from modelforge.contracts.info import ErrorReply
+from modelforge.contracts.training import GROUPS, PLAIN
 from tests.live import LiveServer
 
 generated = importlib.import_module("generator.schema")
@@ -188,3 +189,31 @@ def test_docs_need_no_network(tmp_path: Path, root_path: str) -> None:
             assert [each["url"] for each in schema.get("servers", [])] == ([root_path] if root_path else [])
     finally:
         server.close()
+
+
+FIELDS: dict[str, dict[str, Any]] = generated.components()["TrainingConfig"]["properties"]
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_a_form_can_be_made_of_every_field(name: str) -> None:
+    """What it means, what it is when it is left out, between which bounds it lies, and where it stands."""
+    field = FIELDS[name]
+    assert field["description"]
+    # FastAPI leaves a default of null out: the field takes null then.
+    may_be_left_out = "default" in field or {"type": "null"} in field.get("anyOf", [])
+    assert may_be_left_out != (name in generated.components()["TrainingConfig"]["required"])
+    assert field["x-group"] in GROUPS.values()
+    assert field["x-advanced"] is (name not in PLAIN)
+    for node in nodes(field):
+        kind = node.get("type")
+        if kind in ("integer", "number"):
+            assert node.keys() & {"minimum", "exclusiveMinimum"} and node.keys() & {"maximum", "exclusiveMaximum"}
+        if kind == "string":
+            assert node.keys() & {"enum", "maxLength", "const"}
+        if kind == "array":
+            assert "maxItems" in node
+
+
+def test_groups_begin_with_fields_that_there_are() -> None:
+    assert GROUPS.keys() <= FIELDS.keys() and FIELDS.keys() >= PLAIN
+    assert list(dict.fromkeys(field["x-group"] for field in FIELDS.values())) == list(GROUPS.values())

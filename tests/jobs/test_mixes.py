@@ -18,7 +18,7 @@ from modelforge.jobs.probing import Probe
 from modelforge.lease import DeviceLease
 from modelforge.settings import load_settings
 from modelforge.store.database import Database
-from tests.jobs.test_preflight import machine
+from tests.jobs.test_options import machine
 from tests.live import LiveServer, jsonl, rows
 from tests.tasks.test_tools import HERMES, ROW
 from tests.tiny import make_tiny_model
@@ -168,4 +168,5 @@ def _named(field: str, path: str) -> dict[str, Any]:
 async def _check(asked: TrainingConfig, settings: Any, roots: list[Path]) -> ModelForgeError | preflight.Plan:
     probe = Probe(settings, DeviceLease("cpu"))
     async with conversions(settings) as scratch:
-        return await preflight.check(asked, settings, Database(settings.database), machine(), probe, roots, scratch)
+        given = (asked, settings, Database(settings.database), machine(), probe, roots, scratch)
+        return await preflight.check(preflight.Inquiry(*given))

@@ -1,4 +1,5 @@
-"""An option that would not be heeded, or would break what is trained, is refused by its name."""
+"""An option that would not be heeded, or would break what is trained, is refused by its name. Defaults come from the
+machine where the request says nothing; what the machine cannot do is refused."""
 
 from __future__ import annotations
 
@@ -9,9 +10,17 @@ from pydantic import ValidationError
 
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.jobs.preflight import check_options
+from modelforge.hardware import Gpu, Hardware
+from modelforge.jobs import options
+from modelforge.jobs.options import check_options
 from modelforge.strategies import STRATEGIES
 from modelforge.tasks import TASKS
+
+
+def machine(device: str = "cpu", gpu_gb: float = 0, capability: float = 8.0, **fields: Any) -> Hardware:
+    gpus = [Gpu(name="GPU", memory_gb=gpu_gb, compute_capability=capability)] if gpu_gb else []
+    found = {"fast_bf16": capability >= 8 and device == "cuda", "compute_specs": "low_end", **fields}
+    return Hardware(system="Test", cpu_count=2, memory_gb=32, gpus=gpus, device=device, **found)  # type: ignore[arg-type]
 
 
 def check(**fields: Any) -> None:
@@ -81,3 +90,63 @@ def test_every_option_of_a_variant_is_a_field_that_is_open_by_default() -> None:
     for variant in [*STRATEGIES, *TASKS]:
         for name in variant.options:
             assert TrainingConfig.model_fields[name].default is None
+
+
+def filled(hardware: Hardware, **fields: Any) -> TrainingConfig:
+    config = TrainingConfig(task="text-generation", model_name="m", dataset="d", **fields)
+    return options.fill_defaults(config, TASKS.get(config.task), STRATEGIES.get(config.strategy), hardware)
+
+
+@pytest.mark.parametrize("specs", options.COMPUTE_SPECS)
+def test_every_class_of_machine_learns_from_four_examples_a_step(specs: str) -> None:
+    for config in (filled(machine(), compute_specs=specs), filled(machine(compute_specs=specs))):
+        assert config.compute_specs == specs
+        assert config.per_device_train_batch_size is not None and config.gradient_accumulation_steps is not None
+        assert config.per_device_train_batch_size * config.gradient_accumulation_steps == 4
+
+
+def test_the_contracts_defaults() -> None:
+    config = filled(machine())
+    assert (config.lora_r, config.lora_alpha, config.lora_dropout, config.learning_rate) == (16, 32, 0.1, 2e-4)
+    assert (config.per_device_train_batch_size, config.gradient_accumulation_steps) == (1, 4)
+    assert (config.use_4bit, config.use_8bit, config.fp16, config.bf16) == (False, False, False, False)
+    assert config.bnb_4bit_compute_dtype == "float32" and config.optim == "adamw_torch_fused"
+    assert (config.num_train_epochs, config.max_steps, config.max_grad_norm) == (1, -1, 0.3)
+    assert (config.weight_decay, config.lr_scheduler_type, config.warmup_ratio) == (0.001, "cosine", 0.03)
+    assert (config.group_by_length, config.eval_split, config.seed, config.use_lora) == (True, 0.2, 42, True)
+
+
+def test_the_request_wins() -> None:
+    asked = {"lora_dropout": 0.0, "learning_rate": 1e-3, "per_device_train_batch_size": 7, "bf16": True, "optim": "sgd"}
+    config = filled(machine(compute_specs="high_end"), **asked)
+    assert {name: getattr(config, name) for name in asked} == asked
+    assert config.gradient_accumulation_steps == 1
+
+
+@pytest.mark.parametrize(
+    ("hardware", "bf16", "fp16"),
+    [
+        (machine("cuda", 24), True, False),
+        (machine("cuda", 16, capability=7.5), False, True),
+        (machine(fast_bf16=True), True, False),
+        (machine(), False, False),
+        (machine("mps", 16, fast_bf16=False), False, False),
+    ],
+)
+def test_precision_follows_the_hardware(hardware: Hardware, bf16: bool, fp16: bool) -> None:
+    config = filled(hardware)
+    assert (config.bf16, config.fp16) == (bf16, fp16)
+    options.check_precision(config, hardware)
+
+
+@pytest.mark.parametrize(
+    ("hardware", "fields", "said"),
+    [
+        (machine(), {"fp16": True}, "needs an NVIDIA GPU"),
+        (machine("cuda", 16, capability=7.5), {"bf16": True}, "set fp16 instead"),
+        (machine("mps", 16), {"use_4bit": True}, "Apple's GPU"),
+    ],
+)
+def test_what_the_machine_cannot_do_is_refused(hardware: Hardware, fields: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidRequest, match=said):
+        options.check_precision(filled(hardware, **fields), hardware)

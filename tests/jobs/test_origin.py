@@ -13,7 +13,7 @@ from modelforge.contracts.job import DatasetRef, ModelRef, RunSpec
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict, InvalidRequest, NotFound
-from modelforge.jobs.origin import check_start, find_folder
+from modelforge.jobs.origin import check_root, check_start, find_folder
 from modelforge.settings import Settings, load_settings
 
 
@@ -114,3 +114,17 @@ def test_a_damaged_spec_is_named(tmp_path: Path, settings: Settings) -> None:
     path.write_text(whole.replace('"schema_version":1', '"schema_version":99'))
     with pytest.raises(Conflict, match="newer version of ModelForge"):
         check_start(run, settings)
+
+
+def test_data_roots_hold(tmp_path: Path) -> None:
+    allowed, secret = tmp_path / "allowed", tmp_path / "secret"
+    allowed.mkdir()
+    secret.mkdir()
+    (allowed / "link").symlink_to(secret)
+    (allowed / "loop").symlink_to(allowed / "loop")
+    (allowed / "inner").symlink_to(allowed / "data.jsonl")
+    assert check_root(allowed / "inner", [allowed], "dataset") == allowed / "data.jsonl"
+    assert check_root(allowed / "loop", [allowed], "dataset") == allowed / "loop"
+    for outside in (secret, allowed / ".." / "secret", allowed / "link" / "x", tmp_path / "allowed2", Path("/")):
+        with pytest.raises(InvalidRequest, match="MODELFORGE_DATA_ROOTS"):
+            check_root(outside, [allowed], "dataset")

@@ -114,9 +114,13 @@ def _given(query: dict[str, Any]) -> dict[str, Any]:
 def error_of(response: httpx.Response) -> ModelForgeError:
     """The error that an envelope tells of, as its own class."""
     try:
-        told = ErrorReply.model_validate_json(response.content)
+        return refusal_of(ErrorReply.model_validate_json(response.content))
     except ValidationError:
         return Fault(f"{response.url} answered with status {response.status_code}, not in ModelForge's form")
+
+
+def refusal_of(told: ErrorReply) -> ModelForgeError:
+    """The error that a reply tells of, as its own class."""
     kinds = [kind for kind in kinds_of(ModelForgeError) if kind.status_code == told.status_code]
     for kind in kinds:
         if kind.error == told.error:

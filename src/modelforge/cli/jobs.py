@@ -22,7 +22,7 @@ from modelforge.cli.flags import with_flags
 from modelforge.cli.follow import ENDED, run_to_end
 from modelforge.cli.help import Grouped
 from modelforge.cli.session import Json, client_of, program_of
-from modelforge.cli.train import PANELS, ConfigFile, Detach, config_of
+from modelforge.cli.train import ConfigFile, Detach, config_of
 from modelforge.contracts.job import (
     JobDetail,
     JobEvent,
@@ -32,7 +32,7 @@ from modelforge.contracts.job import (
     TrainingStarted,
     TrainingStopped,
 )
-from modelforge.contracts.training import TrainingConfig
+from modelforge.contracts.training import GROUPS, TrainingConfig
 from modelforge.errors import NotFound
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def logs(
 
 
 @app.command(cls=Grouped)
-@with_flags(TrainingConfig, panels=PANELS)
+@with_flags(TrainingConfig, panels=GROUPS)
 def add(ctx: typer.Context, config_file: ConfigFile = None, json: Json = False, **flags: Any) -> None:
     """Put a training into the queue: it starts when those before it have ended.
 

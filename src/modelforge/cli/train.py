@@ -10,28 +10,18 @@ import typer
 from modelforge.cli.configfile import absolute_paths, read_config
 from modelforge.cli.flags import given, with_flags
 from modelforge.cli.follow import run_to_end
+from modelforge.cli.preflight import show_preflight
 from modelforge.cli.session import Json, client_of, program_of
 from modelforge.contracts.job import TrainingStarted
-from modelforge.contracts.training import TrainingConfig
+from modelforge.contracts.preflight import Preflight
+from modelforge.contracts.training import GROUPS, TrainingConfig
 
 if TYPE_CHECKING:
     from modelforge.cli.client import Client
 
-PANELS = {
-    "task": "What to train",
-    "lora_r": "Adapter",
-    "trust_remote_code": "Models that bring code or pickles",
-    "use_4bit": "Precision and memory",
-    "num_train_epochs": "Length, batches and optimizer",
-    "eval_split": "Evaluation and checkpoints",
-    "seed": "Repeating and naming",
-    "doc_stride": "Extractive question answering",
-    "max_target_length": "Summarization",
-    "beta": "dpo",
-    "num_generations": "rlhf",
-}
-"""The first field of each group of flags, in the order of the fields."""
-
+Check = Annotated[
+    bool, typer.Option("--check", help="Start nothing: say what the run comes to, and whether it can run here.")
+]
 Detach = Annotated[bool, typer.Option("--detach", "-d", help="Return when the run has begun; it goes on by itself.")]
 
 
@@ -52,11 +42,12 @@ def config_of(client: Client, file: Path | None, flags: dict[str, Any]) -> dict[
     return config if client.elsewhere else absolute_paths(config)
 
 
-@with_flags(TrainingConfig, panels=PANELS)
+@with_flags(TrainingConfig, panels=GROUPS)
 def train(
     ctx: typer.Context,
     config_file: ConfigFile = None,
     json: Json = False,
+    check: Check = False,
     detach: Detach = False,
     **flags: Any,
 ) -> None:
@@ -66,6 +57,11 @@ def train(
 
     Example: modelforge train --task text-generation --model-name modelforge-starter --dataset my.jsonl
     """
+    if check:
+        with client_of(ctx) as client:
+            found = client.post("/api/jobs/preflight", Preflight, config_of(client, config_file, flags))
+        show_preflight(found, as_json=json)
+        return
     with client_of(ctx, supervise=True) as client:
         started = client.post("/api/start_training", TrainingStarted, config_of(client, config_file, flags))
         run_to_end(client, started, program_of(ctx), as_json=json, detach=detach)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from modelforge.contracts.base import Request
 
@@ -101,7 +103,8 @@ BITSANDBYTES_OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"
 
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
-
+MAX_LOSSES = 16
+Layers = Annotated[str, StringConstraints(max_length=4096)]
 Dataset = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 MAX_VERSION = 2**53
 VersionNumber = Annotated[int, Field(ge=1, le=MAX_VERSION)]
@@ -117,6 +120,30 @@ class MixPart(Request):
     """The version of an uploaded dataset; the newest when not given."""
     weight: float = Field(1.0, gt=0, le=100)
     """Examples of it for each example of ``dataset``: 0.25 adds one to every four."""
+
+
+GROUPS = {
+    "task": "What to train",
+    "lora_r": "Adapter",
+    "trust_remote_code": "Models that bring code or pickles",
+    "use_4bit": "Precision and memory",
+    "num_train_epochs": "Length, batches and optimizer",
+    "eval_split": "Evaluation and checkpoints",
+    "seed": "Repeating and naming",
+    "doc_stride": "Extractive question answering",
+    "max_target_length": "Summarization",
+    "beta": "dpo",
+    "num_generations": "rlhf",
+}
+"""The first field of each group, in the order of the fields, and the group's title: of a form's sections, of the
+command line's panels, and of the reference page."""
+PLAIN = frozenset(
+    {
+        *("task", "model_name", "dataset", "strategy", "name"),
+        *("lora_r", "num_train_epochs", "learning_rate", "max_seq_length", "eval_split"),
+    }
+)
+"""Fields that a form shows to everybody; all others are advanced."""
 
 
 class TrainingConfig(Request):
@@ -161,7 +188,7 @@ class TrainingConfig(Request):
     """Scale of the adapter; its output is multiplied by lora_alpha / lora_r."""
     lora_dropout: float | None = Field(None, ge=0, le=1)
     """Share of the adapter's inputs dropped while training. 0.1; 0 for unsloth, dpo and rlhf."""
-    target_modules: str | list[str] = "all-linear"
+    target_modules: Layers | Annotated[list[Layers], Field(max_length=4096)] = "all-linear"
     """The layers that get an adapter: all-linear, a regular expression, or a list of names."""
     use_lora: bool = True
     """Train a small adapter; false tunes every weight of the model."""
@@ -274,9 +301,9 @@ class TrainingConfig(Request):
 
     beta: float | None = Field(None, gt=0, le=100)
     """dpo: how closely the model is held to what it was; 0.1."""
-    loss_type: PreferenceLoss | list[PreferenceLoss] | None = None
+    loss_type: PreferenceLoss | Annotated[list[PreferenceLoss], Field(max_length=MAX_LOSSES)] | None = None
     """dpo: one loss, or several that are added up. sigmoid and sft, which keeps sentences whole."""
-    loss_weights: list[Annotated[float, Field(ge=0, le=1000)]] | None = None
+    loss_weights: list[Annotated[float, Field(ge=0, le=1000)]] | None = Field(None, max_length=MAX_LOSSES)
     """dpo: one weight for each loss_type. 1 for each; 1 and 3 for the default pair."""
     label_smoothing: float | None = Field(None, ge=0, lt=0.5)
     """dpo: share of the pairs that may be the wrong way round, for the losses robust, exo_pair and aot. 0; 0.1 for
@@ -295,6 +322,16 @@ class TrainingConfig(Request):
     """rlhf: peak learning rate of the reward model. 1e-3; 1e-4 where use_lora is false."""
     reward_num_train_epochs: int | None = Field(None, ge=1, le=1000)
     """rlhf: how often the reward model goes through the pairs. By their number."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Each field says its group and whether it is advanced, as ``x-group`` and ``x-advanced``."""
+        schema = handler(core_schema)
+        group = ""
+        for name, field in handler.resolve_ref_schema(schema)["properties"].items():
+            group = GROUPS.get(name, group)
+            field.update({"x-group": group, "x-advanced": name not in PLAIN})
+        return schema
 
     @model_validator(mode="after")
     def _combinations(self) -> Self:

@@ -10,8 +10,8 @@ from anyio import to_thread
 from modelforge.contracts.preview import DatasetPreview, PreviewRequest
 from modelforge.errors import NotFound
 from modelforge.hardware import Hardware
-from modelforge.jobs import preflight
 from modelforge.jobs.data import check_shape
+from modelforge.jobs.options import check_options, check_trust, fill_defaults
 from modelforge.jobs.origin import find_model
 from modelforge.jobs.probing import SECONDS, Probe
 from modelforge.probe.order import Order
@@ -35,8 +35,8 @@ async def preview(
     them."""
     config = request.configuration(filename)
     task, strategy = TASKS.get(config.task), STRATEGIES.get(config.strategy)
-    preflight.check_options(config, task, strategy)
-    preflight.check_trust(config, settings)
+    check_options(config, task, strategy)
+    check_trust(config, settings)
     strategy.check(config)
     with database.session() as session:
         row = get_dataset(session, filename, request.version)
@@ -47,7 +47,7 @@ async def preview(
     order = Order(
         path=row.path,
         shape=row.shape,
-        config=preflight.fill_defaults(config, task, strategy, hardware),
+        config=fill_defaults(config, task, strategy, hardware),
         model=await to_thread.run_sync(find_model, config, roots, database),
         long_rows=hardware.device == "cuda" and hardware.fast_bf16,
         rows=request.rows or list(range(request.offset + 1, request.offset + request.limit + 1)),

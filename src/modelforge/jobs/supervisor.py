@@ -287,9 +287,8 @@ class Supervisor:
         """Check the request, make its run folder and its row. The reply, made of the job's id, its place in the queue
         and warnings; its token; and how it stands."""
         async with self._accepting, data.conversions(self._settings) as scratch:
-            plan = await preflight.check(
-                config, self._settings, self._database, self._hardware, self._probe, roots, scratch
-            )
+            asked = (config, self._settings, self._database, self._hardware, self._probe, roots, scratch)
+            plan = await preflight.check(preflight.Inquiry(*asked))
             job_id = f"train_{secrets.token_hex(6)}"
             run_dir = self._settings.runs / job_id
             token = secrets.token_hex(16)

@@ -22,7 +22,8 @@ from modelforge.contracts.job import (
 from modelforge.contracts.preflight import Preflight
 from modelforge.contracts.training import TrainingConfig
 from modelforge.files import read_lines
-from modelforge.jobs.preflight import tell
+from modelforge.jobs.data import conversions
+from modelforge.jobs.preflight import Inquiry, tell
 from modelforge.specfile import spec_of
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
 from modelforge.store.tables import ModelRow
@@ -53,8 +54,9 @@ async def enqueue(
 async def preflight(here: Here, http: Request, roots: Roots, config: Annotated[TrainingConfig, Body()]) -> Preflight:
     """Checked as a start is, by the same code, and neither queued nor kept. A training that would be refused is
     answered with 200, too: with `ok` false, the error that a start would get, and all that is known beside it."""
-    request = text_of(http, config)
-    return await tell(config, here.settings, here.database, here.hardware, here.probe, roots, request)
+    async with conversions(here.settings) as scratch:
+        asked = (config, here.settings, here.database, here.hardware, here.probe, roots, scratch)
+        return await tell(Inquiry(*asked), text_of(http, config))
 
 
 @router.get("/{job_id}", summary="A job", responses=replies(404))
