@@ -28,11 +28,11 @@ class LiveServer:
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
-    def start(self) -> LiveServer:
+    def start(self, port: int = 0) -> LiveServer:
         self.home.mkdir(parents=True, exist_ok=True)
         (self.home / "server.json").unlink(missing_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "modelforge", "serve", "--port", "0", "--home", str(self.home)],
+            [sys.executable, "-m", "modelforge", "serve", "--port", str(port), "--home", str(self.home)],
             env={**os.environ, "HF_HUB_OFFLINE": "1", **self._environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -44,7 +44,7 @@ interface SectionProps {
 /** A part of a page under a heading of its own. */
 export function Section({ title, actions, children }: SectionProps) {
   return (
-    <section className={classes.section}>
+    <section className={classes.section} aria-label={title}>
       <div className={classes.sectionHead}>
         <h2 className={classes.sectionTitle}>{title}</h2>
         {actions}

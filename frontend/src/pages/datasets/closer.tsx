@@ -118,7 +118,7 @@ function Found({
   return (
     <>
       <Section
-        title={text.datasets.tabs.report}
+        title={words.result}
         actions={<small>{words.took(duration(found.seconds), found.version)}</small>}
       >
         <Figures>

@@ -5,7 +5,6 @@ import { Tag } from "../../ui/card";
 import classes from "./findings.module.css";
 
 const words = text.datasets.report;
-const SHOWN_LINES = 8;
 const KINDS = { error: "bad", warning: "warn", note: undefined } as const;
 const ORDER = ["error", "warning", "note"] as const;
 
@@ -32,7 +31,7 @@ export function Findings({ filename, version, findings }: Props) {
           {finding.rows.length > 0 && (
             <div className={classes.lines}>
               {words.lines}{" "}
-              {finding.rows.slice(0, SHOWN_LINES).map((line) => (
+              {finding.rows.map((line) => (
                 <Link
                   key={line}
                   to="/datasets/$filename/rows"
@@ -43,12 +42,19 @@ export function Findings({ filename, version, findings }: Props) {
                   {line}
                 </Link>
               ))}
-              {finding.count > SHOWN_LINES && <span>{words.more(finding.count - SHOWN_LINES)}</span>}
+              {finding.count > finding.rows.length && (
+                <span>{words.more(finding.count - finding.rows.length)}</span>
+              )}
             </div>
           )}
           {finding.excerpt && <pre className={classes.excerpt}>{finding.excerpt}</pre>}
           <p className={classes.advice}>
-            {finding.advice} {finding.fix && <a href="#fixes">{words.fixThis}</a>}
+            {finding.advice}{" "}
+            {finding.fix && (
+              <Link to="/datasets/$filename" params={{ filename }} search={{ version }} hash="fixes">
+                {words.fixThis}
+              </Link>
+            )}
           </p>
         </li>
       ))}

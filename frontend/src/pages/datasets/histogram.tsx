@@ -24,8 +24,10 @@ export function Histogram({ lengths }: { lengths: TokenLengths }) {
           >
             <th scope="row">{words.bar(bin.up_to)}</th>
             <td>
-              <span className={classes.bar} style={{ width: `${(80 * bin.rows) / most}%` }} />
-              {count(bin.rows)}
+              <div className={classes.value}>
+                <span className={classes.bar} style={{ width: `${(80 * bin.rows) / most}%` }} />
+                {count(bin.rows)}
+              </div>
             </td>
           </tr>
         ))}

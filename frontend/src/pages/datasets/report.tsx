@@ -1,3 +1,4 @@
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { DatasetDetail } from "../../api/schema";
@@ -33,9 +34,14 @@ export function Report() {
         <Section title={words.unmapped.title}>
           <Card kind="warn">
             <p>{words.unmapped.detail}</p>
-            <Link to="/datasets/$filename/columns" params={{ filename }} search={{ version }}>
+            <Button
+              size="xs"
+              renderRoot={(props) => (
+                <Link to="/datasets/$filename/columns" params={{ filename }} search={{ version }} {...props} />
+              )}
+            >
               {words.unmapped.action}
-            </Link>
+            </Button>
           </Card>
         </Section>
       )}

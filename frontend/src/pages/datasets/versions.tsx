@@ -121,8 +121,8 @@ function Difference({ difference }: { difference: RowDifference }) {
         <br />
         <Tag kind={KINDS[difference.kind]}>{words.kinds[difference.kind]}</Tag>
       </span>
-      <div>{difference.before !== null && <Value value={difference.before} />}</div>
-      <div>{difference.after !== null && <Value value={difference.after} />}</div>
+      <div>{difference.before !== null && <Value value={difference.before} only={difference.fields} />}</div>
+      <div>{difference.after !== null && <Value value={difference.after} only={difference.fields} />}</div>
     </div>
   );
 }
