@@ -131,6 +131,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/preflight": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * What a training would come to
+         * @description Checked as a start is, by the same code, and neither queued nor kept. A training that would be refused is
+         *     answered with 200, too: with `ok` false, the error that a start would get, and all that is known beside it.
+         */
+        post: operations["preflight_api_jobs_preflight_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}": {
         parameters: {
             query?: never;
@@ -163,47 +184,6 @@ export interface paths {
          * @description By step; a later attempt's value for a step stands.
          */
         get: operations["metrics_api_jobs__job_id__metrics_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/checkpoints": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * A job's checkpoints
-         * @description What lies on its disk now. Each that is valid can be asked: `job_id` and `checkpoint` of the playground.
-         */
-        get: operations["checkpoints_api_jobs__job_id__checkpoints_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/samples": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What a job's model says
-         * @description A few held-out prompts, asked before the first step, at evaluations as far as they take little of the time, and
-         *     after the last step. The status's `seq` rises when there are new ones. Causal models alone are asked.
-         */
-        get: operations["samples_api_jobs__job_id__samples_get"];
         put?: never;
         post?: never;
         delete?: never;
@@ -313,66 +293,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/models/trash": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Deleted models
-         * @description What can be restored, in the order in which it was deleted.
-         */
-        get: operations["trash_api_models_trash_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/models/trash/{model_id}/restore": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Restore a deleted model
-         * @description As it was, under its id and its name. Refused where another model has the name by now: rename that one first.
-         */
-        post: operations["restore_api_models_trash__model_id__restore_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/models/trash/{model_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        post?: never;
-        /**
-         * Delete a model for good
-         * @description One that is in the trash. Refused while another model there is an adapter of it.
-         */
-        delete: operations["remove_api_models_trash__model_id__delete"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/models/{model_id}": {
         parameters: {
             query?: never;
@@ -389,54 +309,9 @@ export interface paths {
         post?: never;
         /**
          * Delete a trained model
-         * @description It goes into the trash with its folder, for as many days as is set. Refused while another model or a running job
-         *     stands on it.
+         * @description Its folder goes, too. Refused while another model or a running job stands on it.
          */
         delete: operations["delete_api_models__model_id__delete"];
-        options?: never;
-        head?: never;
-        /**
-         * Rename a trained model
-         * @description Its folder stays where it is, so what was trained from it, and what trains on it now, still finds it.
-         */
-        patch: operations["rename_api_models__model_id__patch"];
-        trace?: never;
-    };
-    "/api/models/{model_id}/usage": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * How to use a trained model
-         * @description From Python and with curl, made for this model.
-         */
-        get: operations["usage_api_models__model_id__usage_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/models/{model_id}/download": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Download a trained model
-         * @description Its folder as a zip. An adapter comes without the base model that it needs.
-         */
-        get: operations["download_api_models__model_id__download_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -862,29 +737,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/playground/stream": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Ask a model, and read along
-         * @description What `/api/playground/generate` answers, while it is written, as Server-Sent Events: `started` at each change
-         *     until the first token, `token` with more of the text, then `done` with the whole answer, or `error`. What is wrong
-         *     before the model is asked is refused as there, with its status. An extractive answer, and that of an
-         *     encoder-decoder model, come in one piece. Closing the connection ends the generation.
-         */
-        post: operations["stream_api_playground_stream_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -955,71 +807,6 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
-        };
-        /**
-         * Checkpoint
-         * @description What a training can go on from, and what can be asked before it is finished.
-         */
-        Checkpoint: {
-            /**
-             * Step
-             * @description Optimizer steps done, those of earlier stages included.
-             */
-            step: number;
-            /**
-             * Stage
-             * @description What was trained then, where a training has several stages: reward or policy. A reward model cannot be asked.
-             */
-            stage: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             * @description When it was written.
-             * @example 2024-01-15T10:30:00Z
-             */
-            created_at: string;
-            /**
-             * Size Mb
-             * @description What it takes on the disk.
-             */
-            size_mb: number;
-            /**
-             * Valid
-             * @description Whether its manifest is there, and its files have the sizes that it names. What goes on from a checkpoint
-             *     compares their hashes, too.
-             */
-            valid: boolean;
-            /**
-             * Fault
-             * @description What is wrong with it, where it is not valid.
-             */
-            fault: string | null;
-            /**
-             * Path
-             * @description Where it lies.
-             */
-            path: string;
-        };
-        /**
-         * CheckpointList
-         * @description A job's checkpoints, by step. Older ones make way for newer ones.
-         */
-        CheckpointList: {
-            /**
-             * Job Id
-             * @description The job that wrote them.
-             */
-            job_id: string;
-            /**
-             * Checkpoints
-             * @description Each as it lies on the disk now.
-             */
-            checkpoints: components["schemas"]["Checkpoint"][];
-            /**
-             * Total
-             * @description How many there are.
-             */
-            total: number;
         };
         /**
          * Column
@@ -1511,56 +1298,66 @@ export interface components {
             total: number;
         };
         /**
-         * DeletedModel
-         * @description A model in the trash.
+         * DiskFit
+         * @description What a training writes, beside the room that there is; in units of 1 000 000 bytes.
          */
-        DeletedModel: {
+        DiskFit: {
             /**
-             * Id
-             * @description Rises, and is never used again.
+             * Fits
+             * @description Whether there is room for all of it; a start is refused where there is not.
              */
-            id: number;
+            fits: boolean;
             /**
-             * Name
-             * @description Can be the model_name of a later run.
+             * Checkpoint Mb
+             * @description One checkpoint.
              */
-            name: string;
+            checkpoint_mb: number;
             /**
-             * Base Model
-             * @description The model that it was trained from, as the request named it.
+             * Checkpoints
+             * @description Checkpoints that are kept, and the one that is being written.
              */
-            base_model: string;
+            checkpoints: number;
             /**
-             * Task
-             * @description What it was trained to do.
+             * Model Mb
+             * @description The finished model.
              */
-            task: string;
+            model_mb: number;
             /**
-             * Created At
-             * Format: date-time
-             * @description When it was completed.
-             * @example 2024-01-15T10:30:00Z
+             * Dataset Mb
+             * @description The run's copy of its data; an uploaded dataset is not copied.
              */
-            created_at: string;
+            dataset_mb: number;
             /**
-             * Size Mb
-             * @description What its folder takes, in units of 1 000 000 bytes.
+             * Places
+             * @description By disk: runs and models may lie on two.
              */
-            size_mb: number;
+            places: components["schemas"]["DiskPlace"][];
+        };
+        /**
+         * DiskPlace
+         * @description What a training writes on one disk, in units of 1 000 000 bytes.
+         */
+        DiskPlace: {
             /**
-             * Deleted At
-             * Format: date-time
-             * @description When it was deleted.
-             * @example 2024-01-15T10:30:00Z
+             * Folder
+             * @description Where it writes.
              */
-            deleted_at: string;
+            folder: string;
             /**
-             * Restorable Until
-             * Format: date-time
-             * @description When it goes for good.
-             * @example 2024-01-15T10:30:00Z
+             * Needs Mb
+             * @description How much it writes at most.
              */
-            restorable_until: string;
+            needs_mb: number;
+            /**
+             * Free Mb
+             * @description How much is free there.
+             */
+            free_mb: number;
+            /**
+             * What
+             * @description What it writes, in words.
+             */
+            what: string;
         };
         /**
          * EditRequest
@@ -1816,6 +1613,29 @@ export interface components {
             fix: string | null;
         };
         /**
+         * FittingChange
+         * @description Something to ask for instead, with which the training fits.
+         */
+        FittingChange: {
+            /**
+             * Changes
+             * @description Fields of the training configuration, to put in the place of those of the request.
+             */
+            changes: {
+                [key: string]: unknown;
+            };
+            /**
+             * About
+             * @description The same in words.
+             */
+            about: string;
+            /**
+             * Needs Mb
+             * @description The memory that the training takes with it.
+             */
+            needs_mb: number;
+        };
+        /**
          * FixOffer
          * @description A fix, and what is known of how much there is for it to do.
          */
@@ -1935,22 +1755,6 @@ export interface components {
              * @description Instead of model_id: a model of the registry by its name, a bundled model, a local folder or a hub id.
              */
             model_name?: string | null;
-            /**
-             * Job Id
-             * @description Instead of model_id: a training, however far it came. One of its checkpoints answers, also while it runs.
-             */
-            job_id?: string | null;
-            /**
-             * Checkpoint
-             * @description With job_id: the step of the checkpoint; the newest when left out.
-             */
-            checkpoint?: number | null;
-            /**
-             * Base
-             * @description Ask what the model, or the training of job_id, was trained from, in the format of that training.
-             * @default false
-             */
-            base?: boolean;
             /**
              * Prompt
              * @description The text to answer, or to summarise, or the question about ``context``. Put into the format that the model was
@@ -2418,71 +2222,6 @@ export interface components {
             warnings: string[];
         };
         /**
-         * JobSample
-         * @description What a model said at a step of its training.
-         */
-        JobSample: {
-            /**
-             * Step
-             * @description Optimizer steps done, those of earlier stages included; the first is said before any of its stage.
-             */
-            step: number;
-            /**
-             * Attempt
-             * @description Which start or resume of the job it belongs to, from 1. A later one's answer to a prompt at a step stands.
-             */
-            attempt: number;
-            /**
-             * At
-             * Format: date-time
-             * @description When it was said.
-             * @example 2024-01-15T10:30:00Z
-             */
-            at: string;
-            /**
-             * Prompt
-             * @description What the model was asked: the same few rows every time; of rlhf also prompts that it learns from.
-             */
-            prompt: string;
-            /**
-             * Completion
-             * @description What it said: the likeliest answer, cut after 48 tokens; where there is a reward, one that was drawn to learn
-             *     from.
-             */
-            completion: string;
-            /**
-             * Expected
-             * @description The answer in the row; null where the prompt is one that it learns from.
-             */
-            expected: string | null;
-            /**
-             * Reward
-             * @description What the reward model says to a drawn answer; null for the others.
-             */
-            reward: number | null;
-        };
-        /**
-         * JobSamples
-         * @description What a model said while it was trained, by step.
-         */
-        JobSamples: {
-            /**
-             * Job Id
-             * @description The job that trains it.
-             */
-            job_id: string;
-            /**
-             * Samples
-             * @description Some prompts for each step at which it was asked.
-             */
-            samples: components["schemas"]["JobSample"][];
-            /**
-             * Total
-             * @description How many there are in all.
-             */
-            total: number;
-        };
-        /**
          * JobState
          * @description The states of a job, in the order in which a good run goes through them.
          * @enum {string}
@@ -2674,6 +2413,92 @@ export interface components {
             version?: number | null;
         };
         /**
+         * MemoryEstimate
+         * @description The most memory that a training takes, in units of 1 000 000 bytes: main memory, or a GPU's where that trains.
+         */
+        MemoryEstimate: {
+            /**
+             * Weights
+             * @description The model's own, and those of a second model that it is held to.
+             */
+            weights: number;
+            /**
+             * Adapter
+             * @description LoRA's matrices.
+             */
+            adapter: number;
+            /**
+             * Optimizer
+             * @description Gradients of what is trained, and what the optimizer remembers of them.
+             */
+            optimizer: number;
+            /**
+             * Activations
+             * @description What the layers keep for the gradient.
+             */
+            activations: number;
+            /**
+             * Logits
+             * @description What the loss is computed from.
+             */
+            logits: number;
+            /**
+             * Overhead
+             * @description The libraries, and what the allocator cannot use.
+             */
+            overhead: number;
+        };
+        /**
+         * MemoryFit
+         * @description The memory that a training takes, beside what this machine has; in units of 1 000 000 bytes.
+         */
+        MemoryFit: {
+            /**
+             * Fits
+             * @description Whether this machine has enough with the smallest settings; a start is refused where it has not.
+             */
+            fits: boolean;
+            /**
+             * Fits Now
+             * @description Whether there is enough free at present for the training as it was asked for.
+             */
+            fits_now: boolean;
+            /**
+             * Needs Mb
+             * @description What it takes as it was asked for.
+             */
+            needs_mb: number;
+            /**
+             * Least Mb
+             * @description What it takes with the smallest settings that change neither the model nor what it reads.
+             */
+            least_mb: number;
+            /**
+             * Has Mb
+             * @description What the device that trains has in all.
+             */
+            has_mb: number;
+            /**
+             * Free Mb
+             * @description What nobody uses of that now; a GPU counts as free.
+             */
+            free_mb: number;
+            /**
+             * Longest Tokens
+             * @description Tokens of the longest example that this was told for.
+             */
+            longest_tokens: number;
+            /** @description ``needs_mb``, by what takes it. */
+            parts: components["schemas"]["MemoryEstimate"];
+            /** @description ``least_mb``, by what takes it. */
+            least_parts: components["schemas"]["MemoryEstimate"];
+            /**
+             * Changes
+             * @description What would fit, where this does not fit now.
+             */
+            changes: components["schemas"]["FittingChange"][];
+        };
+        /**
          * MetricList
          * @description A job's points, by step.
          */
@@ -2787,11 +2612,6 @@ export interface components {
              * @default Model deleted successfully
              */
             message: string;
-            /**
-             * Restorable Until
-             * @description Until then it lies in the trash; null where it is gone for good.
-             */
-            restorable_until: string | null;
         };
         /**
          * ModelDetail
@@ -2888,17 +2708,6 @@ export interface components {
             total: number;
         };
         /**
-         * ModelRename
-         * @description What a model is to be called.
-         */
-        ModelRename: {
-            /**
-             * Name
-             * @description Letters, digits, ``.``, ``_`` and ``-``; not taken.
-             */
-            name: string;
-        };
-        /**
          * ModelSummary
          * @description A trained model in the list.
          */
@@ -2935,28 +2744,6 @@ export interface components {
              * @description What its folder takes, in units of 1 000 000 bytes.
              */
             size_mb: number;
-        };
-        /**
-         * ModelUsage
-         * @description Code that asks a model, made for this one.
-         */
-        ModelUsage: {
-            /**
-             * Python
-             * @description With this package, on the server's machine.
-             */
-            python: string;
-            /**
-             * Curl
-             * @description Over HTTP.
-             */
-            curl: string;
-            /**
-             * Transformers
-             * @description With transformers alone, and PEFT for an adapter, on the machine where its folder lies; null for a model that no
-             *     short code can ask as it was trained.
-             */
-            transformers: string | null;
         };
         /**
          * NearDuplicates
@@ -3090,6 +2877,73 @@ export interface components {
              * @description How many lines it has in the dataset's file, refused ones included, which are blank there.
              */
             rows: number;
+        };
+        /**
+         * Preflight
+         * @description What the server makes of a request to train, without training. What could not be known, because something before
+         *     it does not work, is null.
+         */
+        Preflight: {
+            /**
+             * Ok
+             * @description Whether a start of the same would be accepted now.
+             */
+            ok: boolean;
+            /**
+             * Error
+             * @description Where it would not: the short message that a start would get, …
+             */
+            error: string | null;
+            /**
+             * Detail
+             * @description … what is wrong, where, and what to do, …
+             */
+            detail: string | null;
+            /**
+             * Status Code
+             * @description … and its HTTP status.
+             */
+            status_code: number | null;
+            /**
+             * Field
+             * @description The field of the training configuration that ``detail`` is about, where it names one.
+             */
+            field: string | null;
+            /**
+             * Config
+             * @description The training configuration, with every value that could be filled in so far.
+             */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Name
+             * @description The new model's name.
+             */
+            name: string | null;
+            /**
+             * Parameters
+             * @description Weights of the base model, by its ``config.json``.
+             */
+            parameters: number | null;
+            /**
+             * @description Null also for a provider that keeps memory in its own way, and for a model whose ``config.json`` does not tell
+             *     its size.
+             */
+            memory: components["schemas"]["MemoryFit"] | null;
+            /** @description Null also for a model whose ``config.json`` does not tell its size. */
+            disk: components["schemas"]["DiskFit"] | null;
+            /** @description Null where the data could not be used. */
+            length: components["schemas"]["RunLength"] | null;
+            /** @description Null also for rlhf, which draws answers of a length that nobody knows before. */
+            time: components["schemas"]["TimeEstimate"] | null;
+            /**
+             * Warnings
+             * @description What is worth knowing and would not keep the training from starting.
+             */
+            warnings: string[];
+            /** @description The request as it came. */
+            request: components["schemas"]["RequestText"];
         };
         /**
          * PreviewExample
@@ -3372,6 +3226,27 @@ export interface components {
             trained: boolean;
         };
         /**
+         * RequestText
+         * @description The request, to be copied. No key is in it.
+         */
+        RequestText: {
+            /**
+             * Json Body
+             * @description The body of the request.
+             */
+            json_body: string;
+            /**
+             * Yaml
+             * @description The same as a file for ``modelforge train``.
+             */
+            yaml: string;
+            /**
+             * Curl
+             * @description A command that puts it into the queue of the server that was asked.
+             */
+            curl: string;
+        };
+        /**
          * RowDifference
          * @description A row that is not the same in two versions.
          */
@@ -3430,6 +3305,33 @@ export interface components {
             value: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * RunLength
+         * @description How long a training is. Rows that turn out to be of no use, and examples that are cut in pieces, are not counted
+         *     in; the worker finds out about them.
+         */
+        RunLength: {
+            /**
+             * Optimizer Steps
+             * @description Optimizer steps in all.
+             */
+            optimizer_steps: number;
+            /**
+             * Examples Per Step
+             * @description Examples that an optimizer step learns from.
+             */
+            examples_per_step: number;
+            /**
+             * Examples Per Epoch
+             * @description Examples that an epoch learns from, about.
+             */
+            examples_per_epoch: number;
+            /**
+             * Held Out
+             * @description Examples that are measured on and not learnt from, about.
+             */
+            held_out: number;
         };
         /**
          * Sample
@@ -3586,6 +3488,49 @@ export interface components {
              * @description Empty where nothing looks like anything: then a person must say.
              */
             suggestions: components["schemas"]["SuggestedMapping"][];
+        };
+        /**
+         * TimeEstimate
+         * @description How long the steps of a training take, its evaluations included, loading the model not; in seconds.
+         */
+        TimeEstimate: {
+            /**
+             * Seconds
+             * @description The likeliest.
+             */
+            seconds: number;
+            /**
+             * Low
+             * @description Hardly less than this.
+             */
+            low: number;
+            /**
+             * High
+             * @description Hardly more than this.
+             */
+            high: number;
+            /**
+             * Tokens
+             * @description Tokens that are learnt from, told by the size of the files.
+             */
+            tokens: number;
+            /**
+             * Based On
+             * @description Whether models of about this size were trained here before in the same way, or the speed of such a machine is
+             *     assumed.
+             * @enum {string}
+             */
+            based_on: "earlier_runs" | "arithmetic";
+            /**
+             * Runs
+             * @description How many earlier runs it is based on.
+             */
+            runs: number;
+            /**
+             * About
+             * @description What it is based on, in words.
+             */
+            about: string;
         };
         /**
          * TokenLengths
@@ -4219,23 +4164,6 @@ export interface components {
             job_id: string;
         };
         /**
-         * Trash
-         * @description Deleted models, in the order in which they were deleted.
-         */
-        Trash: {
-            /**
-             * Models
-             * @description Each can be restored.
-             */
-            models: components["schemas"]["DeletedModel"][];
-            /**
-             * Total
-             * @description How many there are in all.
-             * @default 0
-             */
-            total: number;
-        };
-        /**
          * Upload
          * @description A file that comes in pieces, and how much of it is there.
          */
@@ -4393,55 +4321,6 @@ export interface components {
             validation: components["schemas"]["Validation"];
         };
         /**
-         * GenerationEvent
-         * @description One event of a streamed answer, sent as Server-Sent Events are: the name after ``event:``, the data after
-         *     ``data:``. ``done`` or ``error`` is the last. A line that begins with a colon only shows that the server is there.
-         */
-        GenerationEvent: {
-            /**
-             * Event
-             * @description The name.
-             * @enum {string}
-             */
-            event: "started" | "token" | "done" | "error";
-            /**
-             * Data
-             * @description For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
-             *     that an error has everywhere.
-             */
-            data: components["schemas"]["GenerationStarted"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerateReply"] | components["schemas"]["ErrorReply"];
-        };
-        /**
-         * GenerationStarted
-         * @description How far an answer is that has not begun.
-         */
-        GenerationStarted: {
-            /**
-             * Phase
-             * @description It waits for others to be answered; its turn came, and the model is loaded if need be; the model reads the
-             *     prompt.
-             * @enum {string}
-             */
-            phase: "waiting" | "loading" | "answering";
-            /**
-             * Position
-             * @description Its place among those that wait, from 1; null when its turn has come.
-             * @default null
-             */
-            position: number | null;
-        };
-        /**
-         * GenerationToken
-         * @description More of an answer.
-         */
-        GenerationToken: {
-            /**
-             * Text
-             * @description Goes on where the one before ended. All of them together are the answer's ``generated_text``.
-             */
-            text: string;
-        };
-        /**
          * RowChange
          * @description A row before and after.
          */
@@ -4513,8 +4392,6 @@ export type Ancestor = components['schemas']['Ancestor'];
 export type Bin = components['schemas']['Bin'];
 export type Cause = components['schemas']['Cause'];
 export type Change = components['schemas']['Change'];
-export type Checkpoint = components['schemas']['Checkpoint'];
-export type CheckpointList = components['schemas']['CheckpointList'];
 export type Column = components['schemas']['Column'];
 export type ColumnMapping = components['schemas']['ColumnMapping'];
 export type DatasetComparison = components['schemas']['DatasetComparison'];
@@ -4528,13 +4405,15 @@ export type DatasetSummary = components['schemas']['DatasetSummary'];
 export type DatasetUploaded = components['schemas']['DatasetUploaded'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type DatasetVersions = components['schemas']['DatasetVersions'];
-export type DeletedModel = components['schemas']['DeletedModel'];
+export type DiskFit = components['schemas']['DiskFit'];
+export type DiskPlace = components['schemas']['DiskPlace'];
 export type EditRequest = components['schemas']['EditRequest'];
 export type ErrorReply = components['schemas']['ErrorReply'];
 export type Estimate = components['schemas']['Estimate'];
 export type Examination = components['schemas']['Examination'];
 export type ExaminationRequest = components['schemas']['ExaminationRequest'];
 export type Finding = components['schemas']['Finding'];
+export type FittingChange = components['schemas']['FittingChange'];
 export type FixOffer = components['schemas']['FixOffer'];
 export type FixOffers = components['schemas']['FixOffers'];
 export type FixRequest = components['schemas']['FixRequest'];
@@ -4548,51 +4427,49 @@ export type JobEvent = components['schemas']['JobEvent'];
 export type JobList = components['schemas']['JobList'];
 export type JobLog = components['schemas']['JobLog'];
 export type JobQueued = components['schemas']['JobQueued'];
-export type JobSample = components['schemas']['JobSample'];
-export type JobSamples = components['schemas']['JobSamples'];
 export type JobState = components['schemas']['JobState'];
 export type JobSummary = components['schemas']['JobSummary'];
 export type MappingRequest = components['schemas']['MappingRequest'];
+export type MemoryEstimate = components['schemas']['MemoryEstimate'];
+export type MemoryFit = components['schemas']['MemoryFit'];
 export type MetricList = components['schemas']['MetricList'];
 export type MetricPoint = components['schemas']['MetricPoint'];
 export type MixPart = components['schemas']['MixPart'];
 export type ModelDeleted = components['schemas']['ModelDeleted'];
 export type ModelDetail = components['schemas']['ModelDetail'];
 export type ModelList = components['schemas']['ModelList'];
-export type ModelRename = components['schemas']['ModelRename'];
 export type ModelSummary = components['schemas']['ModelSummary'];
-export type ModelUsage = components['schemas']['ModelUsage'];
 export type NearDuplicates = components['schemas']['NearDuplicates'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
 export type Part = components['schemas']['Part'];
+export type Preflight = components['schemas']['Preflight'];
 export type PreviewExample = components['schemas']['PreviewExample'];
 export type PreviewRequest = components['schemas']['PreviewRequest'];
 export type PreviewRow = components['schemas']['PreviewRow'];
 export type PreviewSequence = components['schemas']['PreviewSequence'];
 export type PreviewStats = components['schemas']['PreviewStats'];
 export type PreviewToken = components['schemas']['PreviewToken'];
+export type RequestText = components['schemas']['RequestText'];
 export type RowDifference = components['schemas']['RowDifference'];
 export type RowEdit = components['schemas']['RowEdit'];
+export type RunLength = components['schemas']['RunLength'];
 export type Sample = components['schemas']['Sample'];
 export type SampleList = components['schemas']['SampleList'];
 export type Source = components['schemas']['Source'];
 export type SuggestedMapping = components['schemas']['SuggestedMapping'];
 export type SuggestedMappings = components['schemas']['SuggestedMappings'];
+export type TimeEstimate = components['schemas']['TimeEstimate'];
 export type TokenLengths = components['schemas']['TokenLengths'];
 export type TrainingConfig = components['schemas']['TrainingConfig'];
 export type TrainingParams = components['schemas']['TrainingParams'];
 export type TrainingStarted = components['schemas']['TrainingStarted'];
 export type TrainingStatus = components['schemas']['TrainingStatus'];
 export type TrainingStopped = components['schemas']['TrainingStopped'];
-export type Trash = components['schemas']['Trash'];
 export type Upload = components['schemas']['Upload'];
 export type UploadList = components['schemas']['UploadList'];
 export type Validation = components['schemas']['Validation'];
 export type DatasetRevised = components['schemas']['DatasetRevised'];
-export type GenerationEvent = components['schemas']['GenerationEvent'];
-export type GenerationStarted = components['schemas']['GenerationStarted'];
-export type GenerationToken = components['schemas']['GenerationToken'];
 export type RowChange = components['schemas']['RowChange'];
 export type StepDone = components['schemas']['StepDone'];
 export type $defs = Record<string, never>;
@@ -5092,6 +4969,84 @@ export interface operations {
             };
         };
     };
+    preflight_api_jobs_preflight_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrainingConfig"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Preflight"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Not a kind of file or body that can be read */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     job_api_jobs__job_id__get: {
         parameters: {
             query?: never;
@@ -5167,10 +5122,6 @@ export interface operations {
                 limit?: number | null;
                 /** @description Leave out so many of the oldest. */
                 offset?: number;
-                /** @description Only what was measured at later steps than this. */
-                after?: number | null;
-                /** @description At most so many of each value, to draw them: of each stretch of steps the lowest and the highest, and always the first and the last. A point has those of its values that are left. Goes without limit and offset. */
-                max_points?: number | null;
             };
             header?: never;
             path: {
@@ -5188,147 +5139,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetricList"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    checkpoints_api_jobs__job_id__checkpoints_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The job's id. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckpointList"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    samples_api_jobs__job_id__samples_get: {
-        parameters: {
-            query?: {
-                /** @description At most so many; all when not given. */
-                limit?: number | null;
-                /** @description Leave out so many of the oldest. */
-                offset?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The job's id. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobSamples"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
@@ -5776,225 +5586,6 @@ export interface operations {
             };
         };
     };
-    trash_api_models_trash_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["Trash"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    restore_api_models_trash__model_id__restore_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The model's id. */
-                model_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelDetail"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description In progress already, nothing to stop, or a name that is taken */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    remove_api_models_trash__model_id__delete: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The model's id. */
-                model_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelDeleted"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description In progress already, nothing to stop, or a name that is taken */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
     model_api_models__model_id__get: {
         parameters: {
             query?: never;
@@ -6122,232 +5713,6 @@ export interface operations {
             };
             /** @description In progress already, nothing to stop, or a name that is taken */
             409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    rename_api_models__model_id__patch: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The model's id. */
-                model_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["ModelRename"];
-            };
-        };
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelDetail"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description In progress already, nothing to stop, or a name that is taken */
-            409: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    usage_api_models__model_id__usage_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The model's id. */
-                model_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelUsage"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    download_api_models__model_id__download_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The model's id. */
-                model_id: number;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/zip": string;
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8399,84 +7764,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GenerateReply"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Too large */
-            413: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    stream_api_playground_stream_post: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["GenerateRequest"];
-            };
-        };
-        responses: {
-            /** @description Events */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": components["schemas"]["GenerationEvent"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */

@@ -2,9 +2,11 @@
 import { datasets } from "./datasets";
 import { home } from "./home";
 import { copying, models } from "./models";
+import { newRun } from "./new-run";
 import { playground } from "./playground";
 import { run } from "./run";
 import { runs } from "./runs";
 import { shell } from "./shell";
+import { system } from "./system";
 
-export const text = { shell, home, datasets, run, runs, models, copying, playground };
+export const text = { shell, home, datasets, newRun, run, runs, models, copying, playground, system };

@@ -39,6 +39,8 @@ export const shell = {
   dismiss: "Dismiss",
   cancel: "Cancel",
   back: "Back",
+  copy: "Copy",
+  copied: "Copied",
   key: {
     title: "This server asks for a key",
     about: "Who runs it makes one with",

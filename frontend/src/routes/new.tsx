@@ -1,0 +1,28 @@
+import { createFileRoute, redirect } from "@tanstack/react-router";
+import { api, body } from "../api/client";
+import { datasets, models } from "../api/queries";
+import { changed, type Given, settingsOf } from "../pages/new-run/fields";
+import { NewRun } from "../pages/new-run/new-run";
+import { options } from "../pages/new-run/queries";
+
+/** The request, or the job whose settings it begins with. */
+type Search = Given & { from?: string };
+
+export const Route = createFileRoute("/new")({
+  validateSearch: (raw: Record<string, unknown>): Search => changed({}, raw),
+  beforeLoad: async ({ search, context }) => {
+    if (search.from === undefined) return;
+    const fields = await context.queries.ensureQueryData(options);
+    const job = await body(
+      api.GET("/api/jobs/{job_id}", { params: { path: { job_id: String(search.from) } } }),
+    );
+    throw redirect({ to: "/new", search: settingsOf(job.config, fields), replace: true });
+  },
+  loader: ({ context: { queries } }) =>
+    Promise.all([
+      queries.ensureQueryData(options),
+      queries.ensureQueryData(models),
+      queries.ensureQueryData(datasets),
+    ]),
+  component: NewRun,
+});

@@ -1,0 +1,132 @@
+"""From data to a run that is known to work, and its start."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlencode
+
+from playwright.sync_api import Locator, Page, expect
+
+from modelforge.catalogue import STARTER
+from tests.live import LiveServer
+from tests.studio.conftest import Open
+
+PHONE = {"width": 390, "height": 844}
+TABLE = "Frage;Antwort\n" + "".join(f"Was ist {n}?;Das ist {n}.\n" for n in range(40))
+
+
+BODY = {"task": "text-generation", "model_name": STARTER, "dataset": "rows.jsonl"}
+READY = f"/new?{urlencode(BODY)}"
+
+
+def panel(page: Page) -> Locator:
+    """What the server makes of the request."""
+    return page.get_by_role("complementary", name="What it comes to")
+
+
+def test_from_a_spreadsheet_to_a_run(server: LiveServer, tmp_path: Path, visit: Open) -> None:
+    (tmp_path / "fragen.csv").write_text(TABLE, encoding="utf-8")
+    page = visit(server, "/datasets")
+    page.locator("input[type=file]").set_input_files(tmp_path / "fragen.csv")
+    page.get_by_role("link", name="See the report").click()
+    page.get_by_role("link", name="Columns", exact=True).click()
+    page.get_by_label("input").fill("{Frage}")
+    page.get_by_label("output").fill("{Antwort}")
+    page.get_by_role("button", name="Map in a new version").click()
+    expect(page.get_by_text("Usable examples")).to_be_visible()
+
+    page.get_by_role("link", name="New run").click()
+    start = page.get_by_role("button", name="Start")
+    expect(start).to_be_disabled()
+    page.get_by_role("radio", name="Answer and write").check()
+    page.get_by_role("radio", name=re.compile("fragen.csv")).check()
+    page.get_by_role("radio", name=re.compile(STARTER)).check()
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    expect(panel(page).get_by_text(re.compile(r"takes about \d+ MB"))).to_be_visible()
+    with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/api/jobs")) as sent:
+        start.click()
+    assert len(sent.value.headers["idempotency-key"]) == 32
+    expect(page).to_have_url(re.compile(r"/runs/train_[0-9a-f]{12}$"))
+    job = server.wait(page.url.rpartition("/")[2])
+    assert job["status"] == "completed", job
+    assert (job["config"]["dataset"], job["config"]["model_name"]) == ("fragen.csv", STARTER)
+
+
+def test_what_cannot_work_is_explained_at_its_field(server: LiveServer, visit: Open) -> None:
+    page = visit(server, f"{READY}&strategy=dpo", expected=("Failed to load resource",))
+    told = server.post("/api/jobs/preflight", {**BODY, "strategy": "dpo"})["detail"]
+    expect(panel(page).get_by_text(told)).to_be_visible()
+    expect(page.get_by_role("button", name="Start")).to_be_disabled()
+
+    # A combination that no machine can train, which is refused before anything is looked at.
+    page.get_by_role("radio", name="Summarize").check()
+    expect(page.get_by_role("group", name="Method").get_by_text("needs the task")).to_be_visible()
+    page.get_by_role("radio", name=re.compile("^SFT")).check()
+    page.get_by_role("radio", name="Answer and write").check()
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+
+    # An option among the advanced ones, which open by themselves.
+    page.get_by_label("LoRA r", exact=True).fill("0")
+    expect(page.get_by_label("LoRA r", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_text("must be greater than or equal to 1, not 0").last).to_be_visible()
+    page.get_by_label("LoRA r", exact=True).fill("")
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+
+
+def test_what_is_chosen_survives_reload_and_back(server: LiveServer, visit: Open) -> None:
+    page = visit(server, READY)
+    page.get_by_label("LoRA r", exact=True).fill("8")
+    page.get_by_text("Advanced: every option").click()
+    page.get_by_label("Target modules").fill("q_proj\nv_proj")
+    page.get_by_label("Bf16").select_option("No")
+    expect(page).to_have_url(re.compile("lora_r=8.*bf16=false"))
+    page.reload()
+    page.get_by_text("Advanced: every option").click()
+    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("8")
+    expect(page.get_by_label("Target modules")).to_have_value("q_proj\nv_proj")
+    expect(page.get_by_label("Bf16")).to_have_value("false")
+    page.get_by_role("link", name="Home").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Home")
+    page.go_back()
+    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("8")
+    page.get_by_role("button", name="Back to the default of LoRA r").click()
+    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("")
+    expect(page).not_to_have_url(re.compile("lora_r"))
+
+
+def test_every_option_of_the_schema_is_there_and_found(server: LiveServer, visit: Open) -> None:
+    page = visit(server, READY)
+    page.get_by_text("Advanced: every option").click()
+    options = server.get("/openapi.json")["components"]["schemas"]["TrainingConfig"]["properties"]
+    guided = {"task", "dataset", "mix", "model_name", "strategy"}
+    for name in options.keys() - guided:
+        expect(page.locator(f"#option-{name}")).to_be_visible()
+    page.get_by_label("Search options").fill("lora rate")
+    expect(page.locator("#option-loraplus_lr_ratio")).to_be_visible()
+    expect(page.locator("#option-warmup_ratio")).not_to_be_visible()
+
+
+def test_a_run_begins_with_the_settings_of_another(server: LiveServer, visit: Open) -> None:
+    job = server.post("/api/jobs", {**BODY, "name": "first", "lora_r": 4, "max_steps": 1})["job_id"]
+    server.wait(job)
+    page = visit(server, f"/new?from={job}")
+    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("4")
+    expect(page.get_by_role("radio", name=re.compile("rows.jsonl"))).to_be_checked()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+
+
+def test_what_would_fit_is_a_button(tmp_path: Path, visit: Open) -> None:
+    pass
+
+
+def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
+    page = visit(server, f"{READY}&lora_r=8", permissions=["clipboard-read", "clipboard-write"])
+    page.get_by_text("The request", exact=True).click()
+    told = server.post("/api/jobs/preflight", {**BODY, "lora_r": 8})["request"]
+    for form, words in (("JSON", told["json_body"]), ("YAML", told["yaml"]), ("curl", told["curl"])):
+        page.get_by_role("tab", name=form).click()
+        page.get_by_role("tabpanel").get_by_role("button", name="Copy").click()
+        expect(page.get_by_role("button", name="Copied")).to_be_visible()
+        assert page.evaluate("navigator.clipboard.readText()") == words
