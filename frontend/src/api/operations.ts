@@ -17,7 +17,7 @@ export async function finished<Result>(
   let operation = begun;
   while (operation.status === "running") {
     if (signal?.aborted) {
-      operation = await body(api.DELETE("/api/operations/{operation_id}", { params }));
+      operation = await body(api.POST("/api/operations/{operation_id}/cancel", { params }));
       break;
     }
     tell(operation);
