@@ -39,10 +39,12 @@ from modelforge.api.routes import (
     playground,
     preview,
     samples,
+    system,
     training,
     uploads,
     versions,
 )
+from modelforge.api.storage import Storage
 from modelforge.api.trash import Trash
 from modelforge.api.tus import Tus
 from modelforge.errors import Conflict, InvalidRequest
@@ -57,7 +59,7 @@ from modelforge.store.keys import valid_digests
 
 ROUTERS = (
     *(info, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads, operations),
-    *(keys, playground, stream, docs),
+    *(keys, system, playground, stream, docs),
 )
 
 
@@ -128,7 +130,18 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     try:
         ring = KeyRing(database)
         yield State(
-            settings, database, machine, supervisor, inference, probe, ring, works, pieces, trash, supervises=supervise
+            settings=settings,
+            database=database,
+            hardware=machine,
+            supervisor=supervisor,
+            inference=inference,
+            probe=probe,
+            keys=ring,
+            operations=works,
+            uploads=pieces,
+            trash=trash,
+            storage=Storage(settings, database, trash, pieces),
+            supervises=supervise,
         )
     finally:
         for sweep in sweeping:
