@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args
 from pydantic import Field
 
 from modelforge.contracts.base import Contract, Request, example
-from modelforge.hardware import Hardware, Use
+from modelforge.contracts.use import Use
+from modelforge.hardware import Hardware
 from modelforge.packages import Package
 from modelforge.readiness import ProviderState
 
@@ -81,6 +82,44 @@ class Cleaned(Contract):
 
 class System(Contract):
     """The machine and the installation."""
+
+    model_config = example(
+        version="2.0.0",
+        python="3.11.9",
+        home="/home/ada/.modelforge",
+        hardware={
+            "system": "Linux x86_64",
+            "cpu_count": 16,
+            "threads": 8,
+            "memory_gb": 33.6,
+            "gpus": [],
+            "device": "cpu",
+            "fast_bf16": False,
+            "compute_specs": "low_end",
+        },
+        use={
+            "cpu_percent": 12.5,
+            "memory_used_gb": 9.81,
+            "memory_gb": 33.57,
+            "disk_free_gb": 212.4,
+            "disk_gb": 499.96,
+            "gpus": [],
+        },
+        providers=[
+            {
+                "name": "huggingface",
+                "ready": True,
+                "reason": None,
+                "own_environment": False,
+                "installed": True,
+                "interpreter": None,
+                "versions": {},
+                "size_mb": None,
+            }
+        ],
+        packages=[{"name": "torch", "version": "2.13.0", "needs": "2.9", "optional": False, "advice": None}],
+        storage=[_STORED],
+    )
 
     version: str
     """Of ModelForge."""

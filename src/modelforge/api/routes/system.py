@@ -11,7 +11,7 @@ from modelforge import __version__, hardware
 from modelforge.api.deps import Here
 from modelforge.api.errors import replies
 from modelforge.contracts.system import Cleaned, CleanRequest, Freed, System
-from modelforge.hardware import Use
+from modelforge.contracts.use import Use
 from modelforge.packages import packages
 from modelforge.providers import PROVIDERS
 from modelforge.readiness import state_of
