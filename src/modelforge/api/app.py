@@ -40,10 +40,12 @@ from modelforge.api.routes import (
     playground,
     preview,
     samples,
+    system,
     training,
     uploads,
     versions,
 )
+from modelforge.api.storage import Storage
 from modelforge.api.studio import Studio
 from modelforge.api.trash import Trash
 from modelforge.api.tus import Tus
@@ -59,7 +61,7 @@ from modelforge.store.keys import valid_digests
 
 ROUTERS = (
     *(info, catalogue, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads),
-    *(operations, keys, playground, stream, docs),
+    *(operations, keys, system, playground, stream, docs),
 )
 
 
@@ -131,7 +133,18 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     try:
         ring = KeyRing(database)
         yield State(
-            settings, database, machine, supervisor, inference, probe, ring, works, pieces, trash, supervises=supervise
+            settings=settings,
+            database=database,
+            hardware=machine,
+            supervisor=supervisor,
+            inference=inference,
+            probe=probe,
+            keys=ring,
+            operations=works,
+            uploads=pieces,
+            trash=trash,
+            storage=Storage(settings, database, trash, pieces),
+            supervises=supervise,
         )
     finally:
         for sweep in sweeping:

@@ -21,8 +21,11 @@ from modelforge.api.headers import HEADERS
 from modelforge.contracts.examination import ExaminationRequest
 from modelforge.contracts.imports import ImportRequest
 from modelforge.contracts.info import ErrorReply
+from modelforge.contracts.key import ApiKeyRequest
+from modelforge.contracts.model import ModelRename
 from modelforge.contracts.playground import GenerateRequest
 from modelforge.contracts.preview import PreviewRequest
+from modelforge.contracts.system import CleanRequest
 from modelforge.contracts.training import TrainingConfig
 from modelforge.contracts.version import EditRequest, FixRequest, MappingRequest
 from modelforge.errors import (
@@ -51,6 +54,9 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/datasets/{filename}/fixes": FixRequest,
     "/api/datasets/{filename}/mapping": MappingRequest,
     "/api/datasets/import": ImportRequest,
+    "/api/models/{model_id}": ModelRename,
+    "/api/keys": ApiKeyRequest,
+    "/api/system/clean": CleanRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
 
