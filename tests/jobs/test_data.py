@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tracemalloc
 from pathlib import Path
 
@@ -48,3 +49,24 @@ def test_one_line_may_be_the_whole_file(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 100_000_000
     finally:
         tracemalloc.stop()
+
+
+def test_two_requests_convert_beside_each_other(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path / "home")
+    settings.make_folders()
+
+    async def run() -> Path:
+        async with data.conversions(settings) as first:
+            async with data.conversions(settings) as second:
+                assert not first.exists() and not second.exists()  # made when something is converted
+                for folder in (first, second):
+                    folder.mkdir()
+                    (folder / "rows").write_text("{}\n")
+            assert not second.exists()
+            ref = DatasetRef(name="d", path=str(first / "rows"), sha256="", num_examples=1, shape="text")
+            placed = data.place_dataset(ref, tmp_path / "own.jsonl", settings)
+            assert not (first / "rows").exists()  # moved: nobody else has it
+        assert not first.exists()
+        return Path(placed.path)
+
+    assert asyncio.run(run()).read_text() == "{}\n"

@@ -59,7 +59,8 @@ async def enqueue(
 async def preflight(here: Here, http: Request, roots: Roots, config: Annotated[TrainingConfig, Body()]) -> Preflight:
     """Checked as a start is, by the same code, and neither queued nor kept. A training that would be refused is
     answered with 200, too: with `ok` false, the error that a start would get, and all that is known beside it."""
-    async with conversions(here.settings) as scratch:
+    # A file that is named by its path is read through by a process for each request.
+    async with here.looks, conversions(here.settings) as scratch:
         asked = (config, here.settings, here.database, here.hardware, here.probe, roots, scratch)
         return await tell(Inquiry(*asked), text_of(http, config))
 
