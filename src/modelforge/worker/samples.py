@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 PROMPTS = 3
 LONGEST_PROMPT = 1024
 """Tokens; longer ones take long to read, and nobody reads them on a page."""
-LONGEST_ANSWER = 48
+LONGEST_ANSWER = 32
 """Tokens of an answer that are shown."""
-LONGEST_SECONDS = 2.0
+LONGEST_SECONDS = 1.0
 """All answers together end there at one time; a machine that is slower shows their beginnings."""
 SHARE = 0.02
 """Of a stage's time that all its samples may take, but for the first and the last, which are always made."""
@@ -95,20 +95,12 @@ def _words(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
 class SampleCallback(TrainerCallback):
     """Shows them for one stage of a run."""
 
-    def __init__(
-        self,
-        report: Report,
-        run: Run,
-        samples: Sequence[Sample],
-        done: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, report: Report, run: Run, samples: Sequence[Sample], done: int) -> None:
         """``done``: steps of the stages before."""
         self._report = report
         self._run = run
         self._samples = samples
         self._done = done
-        self._clock = clock
         self._first_step = 0
         self._started = 0.0
         self._spent = 0.0
@@ -123,7 +115,7 @@ class SampleCallback(TrainerCallback):
         self._first_step = state.global_step
         if state.global_step == 0:
             self._show(kwargs["model"], state)
-        self._started = self._clock()
+        self._started = time.monotonic()
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._affordable(state):
@@ -146,11 +138,11 @@ class SampleCallback(TrainerCallback):
         steps = state.global_step - self._first_step
         if steps <= 0:
             return False
-        whole = (self._clock() - self._started) / steps * (state.max_steps - self._first_step)
+        whole = (time.monotonic() - self._started) / steps * (state.max_steps - self._first_step)
         return self._spent + 2 * self._last <= SHARE * whole
 
     def _show(self, model: Any, state: TrainerState) -> None:
-        began = self._clock()
+        began = time.monotonic()
         tokenizer = self._run.tokenizer
         prompts = [sample.ids for sample in self._samples]
         with quiet(model):
@@ -160,6 +152,6 @@ class SampleCallback(TrainerCallback):
         step = self._done + state.global_step
         for sample, answer in zip(self._samples, answers, strict=True):
             self._report.sample(step, sample.text, _words(tokenizer, answer), expected=sample.expected)
-        self._last = self._clock() - began
+        self._last = time.monotonic() - began
         self._spent += self._last
         self._shown = state.global_step
