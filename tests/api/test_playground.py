@@ -213,7 +213,7 @@ def test_a_stopped_training_is_asked(server: LiveServer, taught_model: Path) -> 
     body = {"task": "text-generation", "model_name": str(taught_model), "dataset": "ideas.jsonl", "max_steps": 100_000,
             "save_steps": 100_000}  # fmt: skip
     job_id = server.post("/api/start_training", body)["job_id"]
-    until(lambda: server.get(f"/api/jobs/{job_id}")["current_step"], 60)
+    until(lambda: server.get(f"/api/jobs/{job_id}")["current_step"], 240)
     assert "no checkpoint that can be asked yet" in said(server, 404, job_id=job_id)
     assert said(server, job_id=job_id, base=True) == SAID
     server.post("/api/stop_training")
