@@ -133,3 +133,24 @@ def test_a_run_that_is_told_to_stop_is_not_asked(tmp_path: Path, taught_model: P
     steps.state.global_step = 50
     steps.come("on_train_end")
     assert steps.shown() == []
+
+
+def test_a_model_that_cannot_be_asked_is_trained_all_the_same(tmp_path: Path, tiny_model: Path) -> None:
+    steps = Steps(tmp_path, tiny_model)
+    steps.run.model.lm_head = None  # type: ignore[assignment]
+    steps.come("on_train_begin")
+    steps.come("on_train_end")
+    (said,) = steps.shown()
+    assert said["kind"] == "message" and "cannot be shown" in said["text"]
+
+
+def test_no_answer_is_longer_than_the_model_has_places_for(tmp_path: Path, taught_model: Path) -> None:
+    steps = Steps(tmp_path, taught_model)
+    run = steps.run
+    asked = choose(run, STRATEGIES.get("sft"))
+    run.spec.config.max_seq_length = max(len(sample.ids) for sample in asked) + 4
+    callback = SampleCallback(Report(tmp_path, attempt=1), run, asked, done=0)
+    callback.on_train_begin(steps.args, TrainerState(max_steps=9), TrainerControl(), model=run.model)
+    assert [each["completion"] for each in steps.shown()] == [
+        run.tokenizer.decode(run.tokenizer(answer, add_special_tokens=False)["input_ids"][:4]) for _, answer in TALK[:3]
+    ]

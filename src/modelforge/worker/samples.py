@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PROMPTS = 3
-LONGEST_PROMPT = 1024
+LONGEST_PROMPT = 512
 """Tokens; longer ones take long to read, and nobody reads them on a page."""
 LONGEST_ANSWER = 32
 """Tokens of an answer that are shown."""
@@ -29,6 +29,10 @@ SHARE = 0.02
 """Of a stage's time that all its samples may take, but for the first and the last, which are always made."""
 BEGINNING = 16
 """Tokens of a plain text that the model is to go on with."""
+
+BROKEN = (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
+"""What a family's own code raises where it can be trained and does not generate; memory that ran out is a RuntimeError.
+No run is to end by what is only shown."""
 
 
 class Sample(NamedTuple):
@@ -101,6 +105,9 @@ class SampleCallback(TrainerCallback):
         self._run = run
         self._samples = samples
         self._done = done
+        assert run.config.max_seq_length is not None
+        room = run.config.max_seq_length - max((len(sample.ids) for sample in samples), default=0)
+        self._longest = min(LONGEST_ANSWER, room)
         self._first_step = 0
         self._started = 0.0
         self._spent = 0.0
@@ -120,7 +127,7 @@ class SampleCallback(TrainerCallback):
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._affordable(state):
             self._show(kwargs["model"], state)
-        elif not self._told:
+        elif not self._told and state.global_step < state.max_steps:
             self._told = True
             self._report.message(
                 f"What the model says is shown less often: each time takes {self._last:.1f} s, and all together would "
@@ -142,13 +149,22 @@ class SampleCallback(TrainerCallback):
         return self._spent + 2 * self._last <= SHARE * whole
 
     def _show(self, model: Any, state: TrainerState) -> None:
+        if not self._samples:
+            return
         began = time.monotonic()
         tokenizer = self._run.tokenizer
         prompts = [sample.ids for sample in self._samples]
-        with quiet(model):
-            answers = generate_batch(
-                model, tokenizer, prompts, Head.CAUSAL, LONGEST_ANSWER, end_ids(tokenizer), seconds=LONGEST_SECONDS
+        try:
+            with quiet(model):
+                answers = generate_batch(
+                    model, tokenizer, prompts, Head.CAUSAL, self._longest, end_ids(tokenizer), seconds=LONGEST_SECONDS
+                )
+        except BROKEN as error:
+            self._report.message(
+                f"What the model says while it learns cannot be shown: {type(error).__name__}: {error}"
             )
+            self._samples = ()
+            return
         step = self._done + state.global_step
         for sample, answer in zip(self._samples, answers, strict=True):
             self._report.sample(step, sample.text, _words(tokenizer, answer), expected=sample.expected)
