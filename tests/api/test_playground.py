@@ -92,23 +92,30 @@ def test_who_leaves_ends_the_generation(server: LiveServer, endless: Path, taugh
 
 
 def test_silence_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
-    closed = asyncio.Event()
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.2)
 
     async def slowly() -> AsyncIterator[bytes]:
-        try:
-            await asyncio.sleep(0.12)
-            yield b"one"
-            await asyncio.sleep(60)
-        finally:
-            closed.set()
+        await asyncio.sleep(0.5)
+        yield b"one"
+        await asyncio.sleep(60)
 
     async def story() -> list[bytes]:
-        stream = events.EventStream(slowly()).body_iterator
-        heard = [await anext(stream) for _ in range(4)]
-        await stream.aclose()
-        await asyncio.wait_for(closed.wait(), 1)
-        return heard
+        """Somebody listens for a while, and goes away in the middle of a silence."""
+        heard: list[bytes] = []
+        away, closed = asyncio.Event(), asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await away.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            heard.append(message.get("body"))
+            if len(heard) == 5:
+                away.set()
+
+        await events.EventStream(slowly(), closed.set)({"type": "http"}, receive, send)
+        assert closed.is_set()
+        return heard[1:]
 
     assert asyncio.run(story()) == [events.HEARTBEAT, events.HEARTBEAT, b"one", events.HEARTBEAT]
 
