@@ -19,7 +19,7 @@ import pytest
 import modelforge
 from modelforge.api import events
 from modelforge.errors import InvalidRequest
-from tests.cli.program import PROGRAM, environment
+from tests.cli.program import PROGRAM, document, environment
 from tests.live import LiveServer, jsonl, until
 from tests.tiny import TALK, make_tiny_model
 
@@ -193,6 +193,10 @@ def test_what_a_model_was_trained_from_and_its_checkpoints_are_asked(
             "job_id": job["id"], "checkpoint": 20, "prompt": QUESTION, "temperature": 0
         }) as reply:  # fmt: skip
             assert next(data for name, data in told(reply.iter_lines()) if name == "done")["generated_text"] == early
+        words = (QUESTION, "--temperature", "0")
+        shown = document("generate", job["id"], *words, "--checkpoint", "20", home=server.home)
+        assert shown["generated_text"] == early
+        assert document("generate", job["name"], *words, "--base", home=server.home)["generated_text"] == SAID
         refused_checkpoints(server, job["id"], taught_model)
 
 
