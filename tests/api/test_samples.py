@@ -17,7 +17,7 @@ def test_a_training_shows_what_it_says(
 ) -> None:
     server.upload(f"{strategy}.jsonl", jsonl(data))
     body = {"task": "text-generation", "model_name": str(taught_model), "dataset": f"{strategy}.jsonl",
-            "strategy": strategy, "max_steps": 30, "eval_steps": 10, "learning_rate": 0.01}  # fmt: skip
+            "strategy": strategy, "max_steps": 30, "eval_steps": 10, "learning_rate": 0.002, "bf16": False}  # fmt: skip
     job = server.wait(server.post("/api/start_training", body)["job_id"])
     assert job["status"] == "completed", job["error"]
     found = server.get(f"/api/jobs/{job['id']}/samples")
