@@ -19,7 +19,7 @@ import pytest
 import modelforge
 from modelforge.api import events
 from modelforge.errors import InvalidRequest
-from tests.cli.program import PROGRAM, environment
+from tests.cli.program import PROGRAM, document, environment
 from tests.live import LiveServer, jsonl, until
 from tests.tiny import TALK, make_tiny_model
 
@@ -92,23 +92,30 @@ def test_who_leaves_ends_the_generation(server: LiveServer, endless: Path, taugh
 
 
 def test_silence_is_filled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.05)
-    closed = asyncio.Event()
+    monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.2)
 
     async def slowly() -> AsyncIterator[bytes]:
-        try:
-            await asyncio.sleep(0.12)
-            yield b"one"
-            await asyncio.sleep(60)
-        finally:
-            closed.set()
+        await asyncio.sleep(0.5)
+        yield b"one"
+        await asyncio.sleep(60)
 
     async def story() -> list[bytes]:
-        stream = events.EventStream(slowly()).body_iterator
-        heard = [await anext(stream) for _ in range(4)]
-        await stream.aclose()
-        await asyncio.wait_for(closed.wait(), 1)
-        return heard
+        """Somebody listens for a while, and goes away in the middle of a silence."""
+        heard: list[bytes] = []
+        away, closed = asyncio.Event(), asyncio.Event()
+
+        async def receive() -> dict[str, Any]:
+            await away.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            heard.append(message.get("body"))
+            if len(heard) == 5:
+                away.set()
+
+        await events.EventStream(slowly(), closed.set)({"type": "http"}, receive, send)
+        assert closed.is_set()
+        return heard[1:]
 
     assert asyncio.run(story()) == [events.HEARTBEAT, events.HEARTBEAT, b"one", events.HEARTBEAT]
 
@@ -186,6 +193,10 @@ def test_what_a_model_was_trained_from_and_its_checkpoints_are_asked(
             "job_id": job["id"], "checkpoint": 20, "prompt": QUESTION, "temperature": 0
         }) as reply:  # fmt: skip
             assert next(data for name, data in told(reply.iter_lines()) if name == "done")["generated_text"] == early
+        words = (QUESTION, "--temperature", "0")
+        shown = document("generate", job["id"], *words, "--checkpoint", "20", home=server.home)
+        assert shown["generated_text"] == early
+        assert document("generate", job["name"], *words, "--base", home=server.home)["generated_text"] == SAID
         refused_checkpoints(server, job["id"], taught_model)
 
 
@@ -213,7 +224,7 @@ def test_a_stopped_training_is_asked(server: LiveServer, taught_model: Path) -> 
     body = {"task": "text-generation", "model_name": str(taught_model), "dataset": "ideas.jsonl", "max_steps": 100_000,
             "save_steps": 100_000}  # fmt: skip
     job_id = server.post("/api/start_training", body)["job_id"]
-    until(lambda: server.get(f"/api/jobs/{job_id}")["current_step"], 60)
+    until(lambda: server.get(f"/api/jobs/{job_id}")["current_step"], 240)
     assert "no checkpoint that can be asked yet" in said(server, 404, job_id=job_id)
     assert said(server, job_id=job_id, base=True) == SAID
     server.post("/api/stop_training")

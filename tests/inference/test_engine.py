@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,18 @@ def test_a_character_that_is_not_whole_yet_is_left_out(taught: Path) -> None:
 def test_a_base_models_answer_keeps_the_space_before_it(plain: Path) -> None:
     reply = ask(plain, "### Instruction:\nName a colour.\n\n### Response:\nBlue", tuned=False)
     assert reply.generated_text == " is a colour."
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_an_answer_is_said_in_pieces_that_join_to_it(taught: Path, plain: Path, together: bool) -> None:
+    """Where requests run together, and where transformers generates one by one."""
+    for folder, tuned in ((taught, True), (plain, True), (plain, False)):
+        loaded = replace(load(folder), **({} if together else {"batch": None}))
+        for options in ({"temperature": 0}, {"temperature": 1.5, "seed": 4, "max_new_tokens": 40}):
+            pieces: list[str] = []
+            request = GenerateRequest(model_id=1, prompt=TALK[2][0], **options)
+            reply = answer(loaded, target(folder, tuned=tuned), request, 60, lambda: False, pieces.append)
+            assert "".join(pieces) == reply.generated_text and all(pieces) and (len(pieces) > 2 or not tuned)
+            assert reply == answer(loaded, target(folder, tuned=tuned), request, 60, lambda: False).model_copy(
+                update={"generation_time_ms": reply.generation_time_ms}
+            )

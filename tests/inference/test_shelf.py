@@ -12,21 +12,27 @@ from typing import Any
 import pytest
 import torch
 from peft import PeftModel
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
+from modelforge.contracts.job import RunSpec
+from modelforge.contracts.playground import GenerateRequest
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.inference import shelf as shelf_module
 from modelforge.inference import step
+from modelforge.inference.engine import answer
 from modelforge.inference.half import is_half
 from modelforge.inference.protocol import ModelTarget
 from modelforge.inference.shelf import Shelf
 from modelforge.providers import PROVIDERS, huggingface
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head
+from modelforge.worker.checkpoints import TRAINED
 from modelforge.worker.save import save_model
 from tests.compilers import needs_compiler
 from tests.providers.test_adapter import spec_of
 from tests.providers.test_quantization import logits, moved
+from tests.providers.test_quantization import spec_of as quantized
 from tests.tiny import make_tiny_model
 
 
@@ -186,6 +192,71 @@ def test_a_model_that_goes_through_its_layers_is_widened_once(
     kinds = {tensor.dtype for tensor in [*loaded.model.parameters(), *loaded.model.buffers()]}
     assert kinds == {torch.float32}
     torch.testing.assert_close(logits(loaded.model), exact(model), rtol=1e-5, atol=1e-5)
+
+
+def base_of(folder: Path) -> ModelTarget:
+    return target(folder).model_copy(update={"base": True})
+
+
+def test_what_a_model_was_trained_from_is_loaded_beside_it(folders: list[Path], tmp_path: Path) -> None:
+    shelf = shelf_for([])
+    tuned = tuned_on(folders[0], tmp_path / "tuned")
+    before = shelf.get(base_of(tuned))
+    torch.testing.assert_close(logits(before.model), exact(folders[0]), rtol=1e-5, atol=1e-5)
+    assert before.spec is not None and before.spec.name == "made"  # its format
+    after = shelf.get(target(tuned))
+    torch.testing.assert_close(logits(after.model), exact(folders[0], tuned), rtol=1e-5, atol=1e-5)
+    assert shelf.get(base_of(tuned)) is before and shelf.holds(base_of(tuned), before)
+    assert not shelf.holds(target(tuned), before)
+    # What went on training that adapter started from both.
+    again = tuned_on(folders[0], tmp_path / "again")
+    spec = RunSpec.model_validate_json((again / "spec.json").read_text())
+    spec.model.adapter = str(tuned)
+    (again / "spec.json").write_text(spec.model_dump_json())
+    torch.testing.assert_close(logits(shelf.get(base_of(again)).model), logits(after.model), rtol=1e-5, atol=1e-5)
+    shelf.evict(str(tuned))
+    assert shelf.paths() == [str(again)]
+
+
+def test_weights_that_an_adapter_lies_beside_answer_without_it(tmp_path: Path) -> None:
+    model = make_tiny_model(tmp_path / "wide", hidden_size=64)
+    spec = quantized(model, tmp_path / "tuned")
+    loaded, tokenizer = PROVIDERS.get("huggingface").load(spec, Head.CAUSAL)
+    plain = logits(loaded)
+    save_model(moved(loaded), tokenizer, spec, {})
+    tuned = Path(spec.output_dir)
+    shelf = shelf_for([])
+    before, after = shelf.get(base_of(tuned)), shelf.get(target(tuned))
+    assert before.model is after.model and shelf.paths() == [str(tuned)]
+    request = GenerateRequest(model_id=1, prompt="Say hello.", temperature=0, max_new_tokens=12)
+    said = [answer(each, target(tuned), request, 60, lambda: False).generated_text for each in (before, after, before)]
+    assert said[0] == said[2] != said[1]
+    with before.model.disable_adapter():
+        torch.testing.assert_close(logits(before.model), plain, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("fields", [{}, {"use_lora": False}, {"init_lora_weights": "pissa"}])
+def test_a_checkpoint_is_the_model_as_it_was_then(folders: list[Path], tmp_path: Path, fields: dict[str, Any]) -> None:
+    run = tmp_path / "runs" / "train_1"
+    folder = run / "checkpoints" / "checkpoint-7"
+    folder.mkdir(parents=True)
+    spec = spec_of(folders[0], tmp_path / "unfinished", **fields)
+    (run / "spec.json").write_text(spec.model_dump_json())
+    tuned, _ = PROVIDERS.get("huggingface").load(spec, Head.CAUSAL)
+    moved(tuned)
+    with torch.no_grad():
+        next(each for each in tuned.parameters() if each.requires_grad).add_(0.01)
+    trained = {name: each.detach().contiguous() for name, each in tuned.named_parameters() if each.requires_grad}
+    save_file(trained, folder / TRAINED)
+    shelf = shelf_for([])
+    asked = target(run).model_copy(update={"checkpoint": str(folder)})
+    loaded = shelf.get(asked)
+    torch.testing.assert_close(logits(loaded.model), logits(tuned), rtol=1e-4, atol=1e-4)
+    assert loaded.batch is not None and loaded.size < 1.2 * shelf.get(target(folders[0])).size
+    torch.testing.assert_close(logits(shelf.get(base_of(run)).model), exact(folders[0]), rtol=1e-5, atol=1e-5)
+    shutil.rmtree(folder)
+    with pytest.raises(NotFound, match="checkpoint-7"):
+        shelf.get(asked)
 
 
 def bytes_of(folder: Path) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
+from starlette.types import Receive, Scope, Send
 
 from modelforge.contracts.base import Contract
 
@@ -33,12 +34,20 @@ def events_of(kind: type[Contract]) -> dict[str, Any]:
 
 
 class EventStream(StreamingResponse):
-    """Sends events as they come, and signs of life between them. The iterator is closed when the client goes away."""
+    """Sends events as they come, and signs of life between them."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, events: AsyncIterator[bytes]) -> None:
+    def __init__(self, events: AsyncIterator[bytes], close: Callable[[], object]) -> None:
+        """``close`` is called at the end, and when the client goes away: at once, whatever is waited for then."""
         super().__init__(_kept_alive(events), headers=HEADERS)
+        self._close = close
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._close()
 
 
 async def _kept_alive(events: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

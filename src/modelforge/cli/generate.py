@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from modelforge.cli.client import Client
 
 
-@with_flags(GenerateRequest, skip=("model_id", "model_name", "prompt"))
+@with_flags(GenerateRequest, skip=("model_id", "model_name", "job_id", "prompt"))
 def generate(
     ctx: typer.Context,
     model: Annotated[
-        str, typer.Argument(help="A trained model's name or id, a bundled model, a local folder or a hub id.")
+        str,
+        typer.Argument(
+            help="A trained model's name or id, a bundled model, a local folder or a hub id; with --checkpoint, the id "
+            "of a job."
+        ),
     ],
     prompt: Annotated[
         str | None, typer.Argument(help="The text to answer. Without it, every line that is read is answered.")
@@ -35,9 +39,8 @@ def generate(
     Example: modelforge generate notes "Who lives in Rome?" --context "Ada lives in Rome."
     """
     with client_of(ctx) as client:
-        name = model if client.elsewhere else model_reference(model)
-        which = {"model_id": int(model)} if model.isdecimal() else {"model_name": name}
-        options = {**which, **given(GenerateRequest, flags)}
+        options = given(GenerateRequest, flags)
+        options |= _which(model if client.elsewhere else model_reference(model), options)
 
         def answer(text: str) -> None:
             request = {**options, "prompt": text}
@@ -58,6 +61,13 @@ def generate(
             for line in sys.stdin:
                 if line.strip():
                     answer(line.rstrip("\n"))
+
+
+def _which(model: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The field that names what is to answer."""
+    if "checkpoint" in options:
+        return {"job_id": model}
+    return {"model_id": int(model)} if model.isdecimal() else {"model_name": model}
 
 
 def _shown(client: Client, request: dict[str, Any]) -> GenerateReply:

@@ -368,7 +368,7 @@ class JobSample(Contract):
     prompt: str
     """What the model was asked: the same few rows every time; of rlhf also prompts that it learns from."""
     completion: str
-    """What it said: the likeliest answer, cut after 48 tokens; where there is a reward, one that was drawn to learn
+    """What it said: the likeliest answer, cut after 32 tokens; where there is a reward, one that was drawn to learn
     from."""
     expected: str | None = None
     """The answer in the row; null where the prompt is one that it learns from."""

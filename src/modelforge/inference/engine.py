@@ -42,7 +42,7 @@ class Cancelled(Exception):
 class _Watch(StoppingCriteria):
     """Ends a generation between two tokens, by the clock or by request."""
 
-    def __init__(self, timeout: float, cancelled: Callable[[], bool], hear: Callable[[list[int]], None]) -> None:
+    def __init__(self, timeout: float, cancelled: Callable[[], bool], hear: Callable[[list[int]], None] | None) -> None:
         """``hear`` gets all tokens so far after each."""
         self._deadline = time.monotonic() + timeout
         self._cancelled = cancelled
@@ -53,7 +53,8 @@ class _Watch(StoppingCriteria):
         """Flags of shape (batch,): which rows are done."""
         if self._cancelled():
             raise Cancelled
-        self._hear(input_ids[0].tolist())
+        if self._hear is not None:
+            self._hear(input_ids[0].tolist())
         self.rang = time.monotonic() >= self._deadline
         return torch.full((input_ids.shape[0],), self.rang, dtype=torch.bool, device=input_ids.device)
 
@@ -69,8 +70,8 @@ def answer(
     """Answer one request alone within ``timeout`` seconds, or with what there is by then.
 
     ``cancelled`` is asked after every token. ``say`` gets the text in pieces while it is written; one that is no causal
-    model's comes in one. Raises InvalidRequest where the prompt does not fit into the model's
-    context, or a context is missing or too much, and Cancelled.
+    model's comes in one. Raises InvalidRequest where the prompt does not fit into the model's context, or a context is
+    missing or too much, and Cancelled.
     """
     started = time.monotonic()
     if loaded.head is Head.SPAN:
@@ -89,7 +90,7 @@ def answer(
         _refuse_context(request)
         prompt = _prompt(loaded, target, request)
         speech = speech_of(loaded, prompt, say)
-        hear = speech.hear if loaded.head is Head.CAUSAL else _hear_nothing
+        hear = speech.hear if say is not None and loaded.head is Head.CAUSAL else None
         generation = generate(loaded, prompt, request, timeout, cancelled, hear)
         made = _reply(loaded, prompt, generation, started)
     speech.end(made.generated_text)
@@ -99,10 +100,6 @@ def answer(
 def speech_of(loaded: LoadedModel, prompt: list[int], say: Callable[[str], None] | None) -> Speech:
     """What says the answer to a prompt in pieces."""
     return Speech(loaded.tokenizer, _context(loaded, prompt), say)
-
-
-def _hear_nothing(_: list[int]) -> None:
-    pass
 
 
 def begin(
@@ -197,7 +194,7 @@ def generate(
     request: GenerateRequest,
     timeout: float,
     cancelled: Callable[[], bool],
-    hear: Callable[[list[int]], None],
+    hear: Callable[[list[int]], None] | None,
 ) -> Generation:
     """Tokens that follow ``prompt``: the likeliest ones at temperature 0, else drawn by temperature and top_p.
 
@@ -213,7 +210,8 @@ def generate(
     else:
         sampling = {"do_sample": False}
     start = len(prompt) if causal else 1  # an encoder-decoder model gives back the token that its answers start with
-    watch = _Watch(timeout, cancelled, lambda ids: hear(_open(ids[start:], ends)))
+    heard = None if hear is None else lambda ids: hear(_open(ids[start:], ends))
+    watch = _Watch(timeout, cancelled, heard)
     model: Any = loaded.model
     input_ids = torch.tensor([prompt], device=model.device)
     with model.disable_adapter() if loaded.adapter_off else nullcontext():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 PROMPTS = 3
-LONGEST_PROMPT = 1024
+LONGEST_PROMPT = 512
 """Tokens; longer ones take long to read, and nobody reads them on a page."""
-LONGEST_ANSWER = 48
+LONGEST_ANSWER = 32
 """Tokens of an answer that are shown."""
-LONGEST_SECONDS = 2.0
+LONGEST_SECONDS = 1.0
 """All answers together end there at one time; a machine that is slower shows their beginnings."""
 SHARE = 0.02
 """Of a stage's time that all its samples may take, but for the first and the last, which are always made."""
 BEGINNING = 16
 """Tokens of a plain text that the model is to go on with."""
+
+BROKEN = (AttributeError, IndexError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
+"""What a family's own code raises where it can be trained and does not generate; memory that ran out is a RuntimeError.
+No run is to end by what is only shown."""
 
 
 class Sample(NamedTuple):
@@ -95,20 +99,15 @@ def _words(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int]) -> str:
 class SampleCallback(TrainerCallback):
     """Shows them for one stage of a run."""
 
-    def __init__(
-        self,
-        report: Report,
-        run: Run,
-        samples: Sequence[Sample],
-        done: int,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, report: Report, run: Run, samples: Sequence[Sample], done: int) -> None:
         """``done``: steps of the stages before."""
         self._report = report
         self._run = run
         self._samples = samples
         self._done = done
-        self._clock = clock
+        assert run.config.max_seq_length is not None
+        room = run.config.max_seq_length - max((len(sample.ids) for sample in samples), default=0)
+        self._longest = min(LONGEST_ANSWER, room)
         self._first_step = 0
         self._started = 0.0
         self._spent = 0.0
@@ -123,12 +122,12 @@ class SampleCallback(TrainerCallback):
         self._first_step = state.global_step
         if state.global_step == 0:
             self._show(kwargs["model"], state)
-        self._started = self._clock()
+        self._started = time.monotonic()
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         if self._affordable(state):
             self._show(kwargs["model"], state)
-        elif not self._told:
+        elif not self._told and state.global_step < state.max_steps:
             self._told = True
             self._report.message(
                 f"What the model says is shown less often: each time takes {self._last:.1f} s, and all together would "
@@ -146,20 +145,29 @@ class SampleCallback(TrainerCallback):
         steps = state.global_step - self._first_step
         if steps <= 0:
             return False
-        whole = (self._clock() - self._started) / steps * (state.max_steps - self._first_step)
+        whole = (time.monotonic() - self._started) / steps * (state.max_steps - self._first_step)
         return self._spent + 2 * self._last <= SHARE * whole
 
     def _show(self, model: Any, state: TrainerState) -> None:
-        began = self._clock()
+        if not self._samples:
+            return
+        began = time.monotonic()
         tokenizer = self._run.tokenizer
         prompts = [sample.ids for sample in self._samples]
-        with quiet(model):
-            answers = generate_batch(
-                model, tokenizer, prompts, Head.CAUSAL, LONGEST_ANSWER, end_ids(tokenizer), seconds=LONGEST_SECONDS
+        try:
+            with quiet(model):
+                answers = generate_batch(
+                    model, tokenizer, prompts, Head.CAUSAL, self._longest, end_ids(tokenizer), seconds=LONGEST_SECONDS
+                )
+        except BROKEN as error:
+            self._report.message(
+                f"What the model says while it learns cannot be shown: {type(error).__name__}: {error}"
             )
+            self._samples = ()
+            return
         step = self._done + state.global_step
         for sample, answer in zip(self._samples, answers, strict=True):
             self._report.sample(step, sample.text, _words(tokenizer, answer), expected=sample.expected)
-        self._last = self._clock() - began
+        self._last = time.monotonic() - began
         self._spent += self._last
         self._shown = state.global_step

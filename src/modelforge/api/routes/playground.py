@@ -37,6 +37,8 @@ from modelforge.store.tables import ModelRow
 
 router = APIRouter(prefix="/api/playground", tags=["playground"])
 
+News = asyncio.Queue[GenerationStarted | GenerationToken | None]
+"""What is told of an answer until it is there; None at its end."""
 LOOK_SECONDS = 0.5
 """How often it is looked whether the client still waits."""
 
@@ -63,22 +65,19 @@ async def stream(here: Here, roots: Roots, http: Request, request: Annotated[Gen
     before the model is asked is refused as there, with its status. An extractive answer, and that of an
     encoder-decoder model, come in one piece. Closing the connection ends the generation."""
     target = await to_thread.run_sync(_target, here, roots, request)
-    return EventStream(_told(here, http, target, request))
-
-
-async def _told(here: State, http: Request, target: ModelTarget, request: GenerateRequest) -> AsyncIterator[bytes]:
-    """The events of an answer; closed early, they end its generation."""
-    news: asyncio.Queue[GenerationStarted | GenerationToken | None] = asyncio.Queue()
+    news: News = asyncio.Queue()
     timeout = request.timeout or here.settings.generate_timeout
     generation = asyncio.create_task(here.inference.generate(target, request, timeout, news.put_nowait))
     generation.add_done_callback(lambda _: news.put_nowait(None))
-    try:
-        while (told := await news.get()) is not None:
-            yield event("started" if isinstance(told, GenerationStarted) else "token", told)
-        fault = generation.exception()
-        yield event("done", generation.result()) if fault is None else event("error", told_late(fault, http))
-    finally:
-        generation.cancel()
+    return EventStream(_told(generation, news, http), generation.cancel)
+
+
+async def _told(generation: asyncio.Task[GenerateReply], news: News, http: Request) -> AsyncIterator[bytes]:
+    """The events of an answer, until it is there or failed."""
+    while (told := await news.get()) is not None:
+        yield event("started" if isinstance(told, GenerationStarted) else "token", told)
+    fault = generation.exception()
+    yield event("done", generation.result()) if fault is None else event("error", told_late(fault, http))
 
 
 async def _unless_gone(http: Request, answer: Coroutine[None, None, GenerateReply]) -> GenerateReply:
