@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,19 +26,17 @@ BODY = {
     "eval_steps": 10,
     "save_steps": 5,
 }
-SLOW = 120_000
+SLOW = 300_000
 """Milliseconds in which a worker starts, on a machine that tests share."""
 BROKEN = ("WebSocket connection to", "Failed to load resource: net::ERR_CONNECTION_REFUSED")
 """What Chromium writes down while the server is away."""
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[LiveServer]:
+def own(alone: LiveServer) -> LiveServer:
     """A server of this test's own, which may be killed."""
-    live = LiveServer(tmp_path / "home").start()
-    live.upload("rows.jsonl", jsonl(rows(40)))
-    yield live
-    live.close()
+    alone.start().upload("rows.jsonl", jsonl(rows(40)))
+    return alone
 
 
 def start(live: LiveServer, name: str, **config: Any) -> str:
