@@ -38,8 +38,15 @@ def furnish(live: LiveServer) -> None:
     _work(live, "/api/datasets/import", {"sample": "demo"})
     _work(live, "/api/datasets/demo.jsonl/check", {"model_name": "modelforge-starter"})
     _work(live, "/api/datasets/lamps.csv/fixes", {"fixes": ["repair_mojibake"]})
-    body = {"task": "text-generation", "model_name": "modelforge-starter", "dataset": "demo.jsonl"}
-    body |= {"max_steps": 24, "logging_steps": 1, "eval_steps": 4, "per_device_train_batch_size": 4}
+    body = {
+        "task": "text-generation",
+        "model_name": "modelforge-starter",
+        "dataset": "demo.jsonl",
+        "max_steps": 24,
+        "logging_steps": 1,
+        "eval_steps": 4,
+        "per_device_train_batch_size": 4,
+    }
     for name, rate in (("help-desk", 0.003), ("help-desk-slower", 0.0003)):
         job = live.wait(live.post("/api/jobs", {**body, "name": name, "learning_rate": rate})["job_id"], seconds=300)
         assert job["status"] == "completed", job

@@ -86,11 +86,12 @@ def assert_whole(page: Page, live: LiveServer, job_id: str) -> None:
 def test_a_run_is_seen_from_its_start_to_its_end_without_asking(server: LiveServer, visit: Open) -> None:
     job_id = start(server, "whole")
     page = visit(server, f"/runs/{job_id}")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     other = page.context.new_page()
     other.goto(f"/runs/{job_id}")
     trained_to(page, 1)
+    expect(page.get_by_text("Drag over a part of a curve")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     expect(page.get_by_text(re.compile("about .* left"))).to_be_visible(timeout=SLOW)
     for measure in ("Learning rate", "Gradient norm", "Tokens per second", "Memory (MB)"):
         expect(page.get_by_role("figure", name=measure).locator("strong")).to_have_text(re.compile(r"\d"))
