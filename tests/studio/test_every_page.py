@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from modelforge.api.studio import BUILT
 from tests.live import LiveServer
 from tests.studio.conftest import Open
-from tests.studio.pages import PAGES, furnish
+from tests.studio.pages import PAGES, address, furnish
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 SIZES: dict[str, Any] = {
@@ -47,7 +47,7 @@ def settled(page: Page) -> None:
 def test_everybody_can_use_it(
     furnished: LiveServer, visit: Open, tmp_path: Path, name: str, size: str, scheme: str
 ) -> None:
-    page = visit(furnished, PAGES[name], color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
+    page = visit(furnished, address(furnished, name), color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
     settled(page)
     folder = Path(PICTURES) if PICTURES and name != "not-found" else tmp_path
     page.screenshot(path=folder / f"studio-{name}-{size}-{scheme}.png")
@@ -63,7 +63,7 @@ def test_everybody_can_use_it(
 
 @pytest.mark.parametrize("name", list(PAGES))
 def test_it_loads_little(furnished: LiveServer, visit: Open, name: str) -> None:
-    page = visit(furnished, PAGES[name])
+    page = visit(furnished, address(furnished, name))
     settled(page)
     scripts = page.evaluate(
         "performance.getEntriesByType('resource').map(each => new URL(each.name).pathname)"

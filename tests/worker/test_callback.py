@@ -13,6 +13,7 @@ from transformers import TrainerControl, TrainerState, TrainingArguments
 from modelforge.worker import callback, checkpoints
 from modelforge.worker.callback import FIRST_SAVE_SECONDS, SAVE_SECONDS, Pace, ReportCallback
 from modelforge.worker.report import Report
+from tests.workers import events
 
 
 class Clock:
@@ -84,3 +85,20 @@ def test_seconds_are_the_machines_own(tmp_path: Path, clock: Clock) -> None:
     unknown = Steps(tmp_path, clock, requested_at=None)
     unknown.step(2.0)
     assert unknown.callback.time_to_first_step is None
+
+
+def test_a_point_tells_how_fast_its_steps_were_and_what_memory_they_take(tmp_path: Path, clock: Clock) -> None:
+    run = Steps(tmp_path, clock)
+    control = TrainerControl()
+    run.state.num_input_tokens_seen = 1000  # of the attempt before
+    run.callback.on_train_begin(run.args, run.state, control)
+    told = []
+    for tokens, seconds, evaluation in ((100, 2.0, 0.0), (300, 4.0, 50.0)):
+        run.state.num_input_tokens_seen += tokens
+        run.step(seconds)
+        run.callback.on_log(run.args, run.state, control, logs={"loss": 1.0})
+        clock.now += evaluation
+        run.callback.on_log(run.args, run.state, control, logs={"eval_loss": 1.0})
+        told += [event["values"] for event in events(tmp_path) if event["kind"] == "metrics"][-2:]
+    assert [point.get("tokens_per_second") for point in told] == [50.0, None, 75.0, None]
+    assert all(point["memory_mb"] > 10 for point in told if "loss" in point)
