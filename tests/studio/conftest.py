@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from modelforge.api.studio import BUILT
 from tests.live import LiveServer
+from tests.studio.trained import train
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -47,16 +48,20 @@ def visit(browser: Browser) -> Iterator[Open]:
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on(
             "console",
-            lambda said: wrong.append(said.text)
-            if said.type in ("error", "warning") and not said.text.startswith(expected or ("\0",))
-            else None,
+            lambda said: (
+                wrong.append(said.text)
+                if said.type in ("error", "warning") and not said.text.startswith(expected or ("\0",))
+                else None
+            ),
         )
         own = urlsplit(live.url).netloc
         page.on(
             "request",
-            lambda request: wrong.append(f"asks elsewhere: {request.url}")
-            if urlsplit(request.url).netloc not in (own, "")
-            else None,
+            lambda request: (
+                wrong.append(f"asks elsewhere: {request.url}")
+                if urlsplit(request.url).netloc not in (own, "")
+                else None
+            ),
         )
         page.goto(path)
         return page
@@ -65,3 +70,12 @@ def visit(browser: Browser) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with the models of ``train``. Tests leave it as it was."""
+    live = LiveServer(tmp_path_factory.mktemp("trained")).start()
+    train(live)
+    yield live
+    live.close()

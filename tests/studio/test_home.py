@@ -17,7 +17,9 @@ def test_the_demo_is_trained_stopped_and_continued(tmp_path: Path, visit: Open) 
     live = LiveServer(tmp_path / "home").start()
     try:
         page = visit(live)
-        with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/api/jobs")) as sent:
+        with page.expect_request(
+            lambda request: request.method == "POST" and request.url.endswith("/api/jobs")
+        ) as sent:
             page.get_by_role("button", name="Start the demo").click()
         # One button, one command: the same training.
         assert json.loads(sent.value.post_data or "") == {
