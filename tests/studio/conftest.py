@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +17,7 @@ from tests.studio.trained import train
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
-expect.set_options(timeout=15_000)  # probes load a tokenizer, on a machine that tests share
+expect.set_options(timeout=60_000)  # probes load a tokenizer, on a machine that tests share
 
 
 @pytest.fixture(scope="session")
@@ -35,8 +36,17 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Open]:
-    """Opens an address of a server in a window of its own; what the page did wrong meanwhile fails the test."""
+def alone(tmp_path: Path) -> Iterator[LiveServer]:
+    """A server for one test, to be started."""
+    live = LiveServer(tmp_path / "home")
+    yield live
+    live.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, alone: LiveServer) -> Iterator[Open]:
+    """Opens an address of a server in a window of its own; what the page did wrong meanwhile fails the test. Windows
+    close before the server that a test has alone: a page notices that it goes."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 

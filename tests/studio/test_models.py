@@ -112,7 +112,7 @@ def test_what_others_stand_on_is_kept_in_the_servers_words(trained: LiveServer, 
     expect(page.get_by_role("heading", level=1)).to_have_text("first")
 
 
-def test_a_model_is_downloaded(trained: LiveServer, visit: Open, tmp_path: Path) -> None:
+def test_a_model_is_downloaded(trained: LiveServer, visit: Open) -> None:
     model = named(trained, "first")
     page = visit(trained, f"/models/{model['id']}")
     with page.expect_download() as download:
@@ -121,22 +121,18 @@ def test_a_model_is_downloaded(trained: LiveServer, visit: Open, tmp_path: Path)
     assert download.value.suggested_filename == "first.zip"
 
 
-def test_a_model_is_downloaded_with_a_key(trained: LiveServer, visit: Open, tmp_path: Path) -> None:
-    shutil.copytree(trained.home, tmp_path / "home", ignore=shutil.ignore_patterns("*.lock", "server.json"))
-    live = LiveServer(tmp_path / "home")
-    key = live.make_key()
-    live.start()
-    try:
-        page = visit(live, "/models", expected=("Failed to load resource", "WebSocket connection"))
-        page.get_by_label("API key").fill(key)
-        page.keyboard.press("Enter")
-        page.get_by_role("link", name="first", exact=True).click()
-        with page.expect_download() as download:
-            page.get_by_role("button", name="Download").click()
-        assert_is_whole(download.value.path(), Path(named(trained, "first")["path"]))
-        assert download.value.suggested_filename == "first.zip"
-    finally:
-        live.close()
+def test_a_model_is_downloaded_with_a_key(trained: LiveServer, alone: LiveServer, visit: Open) -> None:
+    shutil.copytree(trained.home, alone.home, ignore=shutil.ignore_patterns("*.lock", "server.json"))
+    key = alone.make_key()
+    alone.start()
+    page = visit(alone, "/models", expected=("Failed to load resource", "WebSocket connection"))
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="first", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download").click()
+    assert_is_whole(download.value.path(), Path(named(trained, "first")["path"]))
+    assert download.value.suggested_filename == "first.zip"
 
 
 def assert_is_whole(archive: Path, folder: Path) -> None:

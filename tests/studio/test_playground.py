@@ -177,15 +177,15 @@ def test_a_model_that_is_not_there_is_told_in_the_servers_words(trained: LiveSer
     expect(page.get_by_role("alert")).to_contain_text("there is no model 999")
 
 
-def test_a_server_that_dies_breaks_the_answer_off(tmp_path: Path, visit: Open) -> None:
-    live = LiveServer(tmp_path / "home").start()
-    page = visit(live, "/playground?model=modelforge-starter", expected=("Failed to load resource", "WebSocket"))
+def test_a_server_that_dies_breaks_the_answer_off(alone: LiveServer, visit: Open) -> None:
+    alone.start()
+    page = visit(alone, "/playground?model=modelforge-starter", expected=("Failed to load resource", "WebSocket"))
     set_number(page, "Temperature", "100")
     set_number(page, "Top p", "1")
     set_number(page, "Most tokens", "32000")
     ask(page, "tell me everything")
     expect(answers(page).locator("> p").first).to_contain_text(" ", timeout=LATER)
-    live.kill()
+    alone.kill()
     expect(answers(page).get_by_role("alert")).to_contain_text("The answer broke off")
     expect(page.get_by_role("button", name="Ask again")).to_be_visible()
 
