@@ -103,15 +103,6 @@ def test_the_trash_gives_back_and_asks_before_it_takes(trained: LiveServer, visi
     assert trained.get(f"/api/models/{model['id']}") == model
 
 
-def test_what_others_stand_on_is_kept_in_the_servers_words(trained: LiveServer, visit: Open) -> None:
-    model = named(trained, "first")
-    refused = trained.call("DELETE", f"/api/models/{model['id']}", status=409)
-    page = visit(trained, f"/models/{model['id']}", expected=("Failed to load resource",))
-    page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_role("alert")).to_contain_text(refused["detail"])
-    expect(page.get_by_role("heading", level=1)).to_have_text("first")
-
-
 def test_a_model_is_downloaded(trained: LiveServer, visit: Open) -> None:
     model = named(trained, "first")
     page = visit(trained, f"/models/{model['id']}")
