@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from modelforge.api.studio import BUILT
 from tests.live import LiveServer
+from tests.studio.trained import train
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
@@ -79,3 +80,12 @@ def visit(browser: Browser, alone: LiveServer) -> Iterator[Open]:
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with the models of ``train``. Tests leave it as it was."""
+    live = LiveServer(tmp_path_factory.mktemp("trained")).start()
+    train(live)
+    yield live
+    live.close()

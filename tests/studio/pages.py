@@ -22,6 +22,9 @@ PAGES = {
     "run-log": "/runs/{help-desk}?view=log",
     "run-stopped": "/runs/{given-up}",
     "compare": "/runs/compare?ids={help-desk},{help-desk-slower}",
+    "models": "/models",
+    "model": "/models/1",
+    "playground": "/playground?model=1&base=true",
     "not-found": "/no/such/page",
 }
 """By the names of their pictures; a run's name stands for its id."""

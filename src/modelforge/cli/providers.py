@@ -13,7 +13,7 @@ from rich.text import Text
 
 from modelforge.cli.console import err, print_json, print_table, say, size
 from modelforge.cli.session import Json, settings_of
-from modelforge.environments import Environment, find_environment, obstacle_of
+from modelforge.environments import Environment, find_environment
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.hardware import detect
 from modelforge.providers import PROVIDERS

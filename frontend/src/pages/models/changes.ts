@@ -17,9 +17,9 @@ export function useDelete() {
   return useMutation({
     mutationFn: ({ id }: Named) => body(api.DELETE("/api/models/{model_id}", at(id))),
     onSuccess: async ({ restorable_until }, { id, name }) => {
-      queries.removeQueries({ queryKey: ["models", id] });
       if (restorable_until === null) say(text.models.remove.gone(name));
       await navigate({ to: "/models", search: restorable_until === null ? {} : { deleted: id } });
+      queries.removeQueries({ queryKey: ["models", id] });
       await queries.invalidateQueries(models);
     },
     onError: tell,

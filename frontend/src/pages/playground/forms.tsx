@@ -1,5 +1,5 @@
 import { Button, Textarea } from "@mantine/core";
-import { type FormEvent, type KeyboardEvent, type ReactNode, useState } from "react";
+import { type FormEvent, type KeyboardEvent, type ReactNode, useRef, useState } from "react";
 import { text } from "../../text";
 import type { Question } from "./conversation";
 import classes from "./playground.module.css";
@@ -98,36 +98,43 @@ interface AskFormProps extends FormProps {
 }
 
 function AskForm({ send, ready, action, busy, stop, again, clear, children }: AskFormProps) {
+  // The one button that is always there: who pressed one that goes would else stand nowhere.
+  const main = useRef<HTMLButtonElement>(null);
+
   function submit(event: FormEvent): void {
     event.preventDefault();
     send();
+  }
+
+  function instead(act: () => void): void {
+    main.current?.focus();
+    act();
   }
 
   return (
     <form onSubmit={submit} className={classes.form}>
       {children}
       <div className={classes.buttons}>
-        {busy ? (
-          <Button type="button" variant="default" onClick={stop}>
-            {words.stop}
+        {!busy && clear && (
+          <Button type="button" variant="subtle" color="gray" onClick={() => instead(clear)}>
+            {words.clear}
           </Button>
-        ) : (
-          <>
-            {clear && (
-              <Button type="button" variant="subtle" color="gray" onClick={clear}>
-                {words.clear}
-              </Button>
-            )}
-            {again && (
-              <Button type="button" variant="default" onClick={again}>
-                {words.again}
-              </Button>
-            )}
-            <Button type="submit" disabled={!ready}>
-              {action}
-            </Button>
-          </>
         )}
+        {!busy && again && (
+          <Button type="button" variant="default" onClick={() => instead(again)}>
+            {words.again}
+          </Button>
+        )}
+        <Button
+          ref={main}
+          type={busy ? "button" : "submit"}
+          variant={busy ? "default" : "filled"}
+          aria-disabled={!busy && !ready}
+          data-disabled={(!busy && !ready) || undefined}
+          onClick={busy ? stop : undefined}
+        >
+          {busy ? words.stop : action}
+        </Button>
       </div>
     </form>
   );

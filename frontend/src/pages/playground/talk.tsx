@@ -33,7 +33,10 @@ export function Talk({ name, task, sides }: { name: string; task: Task; sides: r
           <TurnView key={turn.id} turn={turn} />
         ))}
       </ol>
-      <div className={classes.composer}>
+      <p role="status" className={classes.unseen}>
+        {last && !busy && last.answers.map((each) => `${each.label}: ${each.text}`).join("\n")}
+      </p>
+      <div className={classes.composer} data-kept={task === "text-generation" || undefined}>
         <Form
           name={name}
           task={task}
@@ -58,10 +61,11 @@ export function Talk({ name, task, sides }: { name: string; task: Task; sides: r
   );
 }
 
-/** The end of the page, which stays in sight while `content` grows, unless the reader went elsewhere. */
-function useFollowed(content: unknown) {
+/** The end of the page, which comes into sight with each new turn, and stays there unless the reader goes elsewhere. */
+function useFollowed(turns: readonly unknown[]) {
   const end = useRef<HTMLDivElement>(null);
   const follows = useRef(true);
+  const seen = useRef(0);
 
   useEffect(() => {
     const look = () => {
@@ -72,10 +76,12 @@ function useFollowed(content: unknown) {
     return () => removeEventListener("scroll", look);
   }, []);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: it is what grows
   useEffect(() => {
-    if (follows.current) end.current?.scrollIntoView({ block: "end" });
-  }, [content]);
+    if (turns.length > seen.current || (turns.length > 0 && follows.current)) {
+      end.current?.scrollIntoView({ block: "end" });
+    }
+    seen.current = turns.length;
+  }, [turns]);
 
   return end;
 }

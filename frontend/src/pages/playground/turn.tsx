@@ -36,7 +36,6 @@ export const TurnView = memo(function TurnView({ turn }: { turn: Turn }) {
 
 function Said({ answer, context }: { answer: Answer; context: string | null }) {
   const { reply } = answer;
-  const foot = footOf(answer);
   return (
     <>
       {context !== null && reply ? (
@@ -50,10 +49,8 @@ function Said({ answer, context }: { answer: Answer; context: string | null }) {
           <p>{answer.refusal.detail}</p>
         </div>
       )}
-      {/* The one place that screen readers are told of: when an answer begins, and when it is whole. */}
       <p className={classes.foot} role="status">
-        {foot}
-        {answer.phase === "done" && <span className={classes.unseen}> {answer.text}</span>}
+        {footOf(answer)}
       </p>
     </>
   );
