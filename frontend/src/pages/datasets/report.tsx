@@ -37,7 +37,12 @@ export function Report() {
             <Button
               size="xs"
               renderRoot={(props) => (
-                <Link to="/datasets/$filename/columns" params={{ filename }} search={{ version }} {...props} />
+                <Link
+                  to="/datasets/$filename/columns"
+                  params={{ filename }}
+                  search={{ version }}
+                  {...props}
+                />
               )}
             >
               {words.unmapped.action}
