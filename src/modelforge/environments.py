@@ -9,11 +9,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from modelforge.catalogue import ASSETS
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.files import read_json_or_none, read_text_or_none, sha256, write_atomic
+
+if TYPE_CHECKING:
+    from modelforge.hardware import Hardware
+    from modelforge.providers.base import Provider
 
 PINS = ASSETS / "environments"
 """A requirements file for each environment: exact versions of everything in it."""
@@ -30,6 +34,17 @@ with open(__file__, encoding="utf-8") as source:
 '''
 """A package that points at another folder. A ``.pth`` file would bring in everything that lies beside that folder, and
 with an installed ModelForge those are the very packages that are to stay out."""
+
+
+def obstacle_of(provider: Provider, home: Path, hardware: Hardware) -> str | None:
+    """Why the provider can train nothing now, and what to do; None where it can."""
+    obstacle = provider.obstacle(hardware)
+    if provider.environment is None:
+        return obstacle
+    environment = find_environment(home, provider.environment)
+    fault = environment.fault()
+    reasons = [obstacle, f"its environment {fault}: {environment.install_command}" if fault else None]
+    return "; ".join(reason for reason in reasons if reason) or None
 
 
 @dataclass(frozen=True)

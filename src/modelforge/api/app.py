@@ -27,6 +27,7 @@ from modelforge.api.operations import Operations
 from modelforge.api.resumable import Uploads
 from modelforge.api.rootpath import RootPath
 from modelforge.api.routes import (
+    catalogue,
     datasets,
     docs,
     examination,
@@ -55,7 +56,21 @@ from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
 ROUTERS = (
-    *(info, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads, operations),
+    *(
+        info,
+        catalogue,
+        training,
+        jobs,
+        models,
+        datasets,
+        versions,
+        examination,
+        preview,
+        imports,
+        samples,
+        uploads,
+        operations,
+    ),
     *(playground, stream, docs),
 )
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from modelforge.cli.console import err, print_json, print_table, say, size
 from modelforge.cli.session import Json, settings_of
-from modelforge.environments import Environment, find_environment
+from modelforge.environments import Environment, find_environment, obstacle_of
 from modelforge.errors import InvalidRequest, NotFound
 from modelforge.hardware import Hardware, detect
 from modelforge.providers import PROVIDERS
@@ -54,18 +54,17 @@ class ProviderStates(BaseModel):
 
 def state_of(provider: Provider, home: Path, hardware: Hardware) -> ProviderState:
     """Whether it can be used here, and why not."""
-    obstacle = provider.obstacle(hardware)
+    obstacle = obstacle_of(provider, home, hardware)
     if provider.environment is None:
         return ProviderState(
             name=provider.name, ready=not obstacle, reason=obstacle, own_environment=False, installed=True
         )
     environment = find_environment(home, provider.environment)
     fault, manifest = environment.fault(), environment.manifest
-    reasons = [obstacle, f"its environment {fault}: {environment.install_command}" if fault else None]
     return ProviderState(
         name=provider.name,
-        ready=not any(reasons),
-        reason="; ".join(reason for reason in reasons if reason) or None,
+        ready=not obstacle,
+        reason=obstacle,
         own_environment=True,
         installed=fault is None,
         interpreter=str(environment.python) if environment.python.exists() else None,

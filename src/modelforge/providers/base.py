@@ -33,6 +33,9 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def about(self) -> str:
+        """What it is and when to use it, in a sentence, for people who choose."""
 
     environment: ClassVar[str | None] = None
     """The environment of its own that its workers run in (``environments.py``); None: they run in the server's."""

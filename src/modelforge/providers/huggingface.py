@@ -29,6 +29,10 @@ class HuggingFace(Provider):
     request says otherwise."""
 
     name: ClassVar[str] = "huggingface"
+    about: ClassVar[str] = (
+        "transformers and PEFT with our own engine: trains every model and task, on any machine; use it "
+        "unless you know why not."
+    )
 
     def config(self, ref: ModelRef, *, trust_remote_code: bool = False) -> Mapping[str, Any]:
         """The model's ``config.json``. Raises InvalidRequest, NotFound or Forbidden where it cannot be had."""

@@ -42,6 +42,10 @@ class Unsloth(HuggingFace):
     """Unsloth's FastLanguageModel. Talking to a model goes through transformers alone, and needs no GPU."""
 
     name: ClassVar[str] = "unsloth"
+    about: ClassVar[str] = (
+        "The kernels of Unsloth for models that write text, on an NVIDIA GPU, in an environment of their own; "
+        "use it for what you know from there."
+    )
     environment: ClassVar[str | None] = "unsloth"
     engine: ClassVar[bool] = False
 

@@ -76,6 +76,10 @@ class Strategy(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def about(self) -> str:
+        """What it is and when to use it, in a sentence, for people who choose."""
+
+    @property
     def options(self) -> frozenset[str]:
         """Fields of the training configuration that not every strategy takes, and this one does."""
 

@@ -30,6 +30,10 @@ class Dpo:
     """
 
     name: ClassVar[str] = "dpo"
+    about: ClassVar[str] = (
+        "Learns from pairs of answers which one is better: to change the manner of a model that can do the "
+        "task already."
+    )
     options: ClassVar[frozenset[str]] = frozenset({"beta", "loss_type", "loss_weights", "label_smoothing"})
     engine: ClassVar[bool] = True
     packs: ClassVar[bool] = False

@@ -35,6 +35,10 @@ class Rlhf:
     and one for the reward model."""
 
     name: ClassVar[str] = "rlhf"
+    about: ClassVar[str] = (
+        "Learns from pairs to judge answers, then practises on answers of its own: when dpo is not enough, "
+        "and time is there."
+    )
     options: ClassVar[frozenset[str]] = frozenset(
         {
             "num_generations",

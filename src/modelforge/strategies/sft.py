@@ -28,6 +28,7 @@ class Sft:
     """
 
     name: str = "sft"
+    about: str = "Learns to give the answers in your examples; the way to begin, and enough for most goals."
     options: ClassVar[frozenset[str]] = frozenset()
     engine: ClassVar[bool] = True
     packs: ClassVar[bool] = True

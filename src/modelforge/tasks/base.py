@@ -70,6 +70,10 @@ class Task(Protocol):
     @property
     def name(self) -> str: ...
     @property
+    def about(self) -> str:
+        """What it is and when to use it, in a sentence, for people who choose."""
+
+    @property
     def shapes(self) -> Sequence[str]:
         """The shapes of dataset that it learns from, by their names in ``datasets.formats``; the contract's first."""
 

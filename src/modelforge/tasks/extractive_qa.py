@@ -29,6 +29,9 @@ class ExtractiveQa:
     that cannot be answered, point at a token that means so."""
 
     name: ClassVar[str] = "extractive-question-answering"
+    about: ClassVar[str] = (
+        "Finds the answer to a question word for word in a given text; use it where nothing may be invented."
+    )
     shapes: ClassVar[Sequence[str]] = ("context_question_answer",)
     options: ClassVar[frozenset[str]] = frozenset({"doc_stride", "max_answer_length"})
     encoded_by: ClassVar[frozenset[str]] = frozenset({"doc_stride"})

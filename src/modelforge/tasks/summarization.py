@@ -28,6 +28,9 @@ class Summarization:
     """
 
     name: ClassVar[str] = "summarization"
+    about: ClassVar[str] = (
+        "Writes a short text that says what a long one says; use it for notes, digests and headlines."
+    )
     shapes: ClassVar[Sequence[str]] = ("input_output",)
     options: ClassVar[frozenset[str]] = frozenset({"max_target_length", "rouge_language", "source_prefix"})
     encoded_by: ClassVar[frozenset[str]] = frozenset({"max_target_length", "source_prefix"})

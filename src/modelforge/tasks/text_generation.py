@@ -18,6 +18,10 @@ class TextGeneration:
     """Causal models, trained on the answers alone; of plain text, on all of it."""
 
     name: ClassVar[str] = "text-generation"
+    about: ClassVar[str] = (
+        "Writes the answer to a question or an instruction, holds a conversation, or goes on with a text; use "
+        "it for all that is not one of the others."
+    )
     shapes: ClassVar[Sequence[str]] = ("input_output", "messages", "text")
     options: ClassVar[frozenset[str]] = frozenset()
     encoded_by: ClassVar[frozenset[str]] = frozenset()
