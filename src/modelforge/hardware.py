@@ -6,10 +6,12 @@ import functools
 import importlib.util
 import os
 import platform
+import shutil
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import psutil
 from pydantic import Field
@@ -19,6 +21,7 @@ from modelforge.contracts.base import Contract
 from modelforge.contracts.training import ComputeSpecs
 from modelforge.files import read_text_or_none
 
+T = TypeVar("T")
 Device = Literal["cuda", "mps", "cpu"]
 
 
@@ -54,6 +57,53 @@ class Hardware(Contract):
     """The class that sets the defaults which a request leaves out."""
 
 
+class GpuUse(Contract):
+    """How busy an accelerator is."""
+
+    name: str
+    """What its maker calls it."""
+    busy_percent: float | None
+    """Of the time just past, how much it computed in; null where it does not say."""
+    memory_used_gb: float
+    """In units of 1 000 000 000 bytes, by all processes."""
+    memory_gb: float
+    """All that it has."""
+    temperature_c: float | None
+    """Degrees Celsius; null where it does not say."""
+    power_w: float | None
+    """Watts; null where it does not say."""
+
+
+class Use(Contract):
+    """How busy the machine is now, with all that runs on it."""
+
+    cpu_percent: float
+    """Of all processors, over a tenth of a second."""
+    memory_used_gb: float
+    """Main memory that is not available to another program, in units of 1 000 000 000 bytes."""
+    memory_gb: float
+    """All that there is."""
+    disk_free_gb: float
+    """On the disk of the home folder."""
+    disk_gb: float
+    """All that it holds."""
+    gpus: list[GpuUse]
+    """NVIDIA's; others do not say."""
+
+
+def use(disk: Path) -> Use:
+    """Look at how busy the machine is, and at the disk that the folder is on; takes a tenth of a second."""
+    memory, room = psutil.virtual_memory(), shutil.disk_usage(disk)
+    return Use(
+        cpu_percent=psutil.cpu_percent(interval=0.1),
+        memory_used_gb=round((memory.total - memory.available) / 1e9, 2),
+        memory_gb=round(memory.total / 1e9, 2),
+        disk_free_gb=round(room.free / 1e9, 2),
+        disk_gb=round(room.total / 1e9, 2),
+        gpus=_ask_nvidia(_gpu_use),
+    )
+
+
 def classify(gpu_gb: float, ram_gb: float) -> ComputeSpecs:
     """The class of a machine by its GPU's and its main memory, in GB (rule of the public contract's reference)."""
     if gpu_gb < 7.2 or (gpu_gb < 15.2 and ram_gb < 15.2):
@@ -70,7 +120,8 @@ def quantization_obstacle(device: Device) -> str | None:
     return None
 
 
-def _nvidia_gpus() -> list[Gpu]:
+def _ask_nvidia(look: Callable[[Any, Any], T]) -> list[T]:
+    """What ``look`` sees in NVML of each device that this process may use; nothing where there is no NVML."""
     import pynvml  # noqa: PLC0415 - 30 ms that only this function needs
 
     try:
@@ -78,26 +129,47 @@ def _nvidia_gpus() -> list[Gpu]:
     except pynvml.NVMLError:
         return []
     try:
-        gpus = []
-        for index in range(pynvml.nvmlDeviceGetCount()):
-            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-            name = pynvml.nvmlDeviceGetName(handle)
-            major, minor = pynvml.nvmlDeviceGetCudaComputeCapability(handle)
-            gpus.append(
-                Gpu(
-                    name=name.decode() if isinstance(name, bytes) else name,
-                    memory_gb=round(pynvml.nvmlDeviceGetMemoryInfo(handle).total / 1e9, 1),
-                    compute_capability=major + minor / 10,
-                )
-            )
-        return gpus
+        count = pynvml.nvmlDeviceGetCount()
+        return _visible([look(pynvml, pynvml.nvmlDeviceGetHandleByIndex(index)) for index in range(count)])
     except pynvml.NVMLError:
         return []
     finally:
         pynvml.nvmlShutdown()
 
 
-def _visible(gpus: list[Gpu]) -> list[Gpu]:
+def _name(nvml: Any, handle: Any) -> str:
+    name = nvml.nvmlDeviceGetName(handle)
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
+def _gpu(nvml: Any, handle: Any) -> Gpu:
+    major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle)
+    return Gpu(
+        name=_name(nvml, handle),
+        memory_gb=round(nvml.nvmlDeviceGetMemoryInfo(handle).total / 1e9, 1),
+        compute_capability=major + minor / 10,
+    )
+
+
+def _gpu_use(nvml: Any, handle: Any) -> GpuUse:
+    def told(ask: Callable[[], float]) -> float | None:
+        try:
+            return ask()
+        except nvml.NVMLError:  # not every device knows everything
+            return None
+
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    return GpuUse(
+        name=_name(nvml, handle),
+        busy_percent=told(lambda: nvml.nvmlDeviceGetUtilizationRates(handle).gpu),
+        memory_used_gb=round(memory.used / 1e9, 2),
+        memory_gb=round(memory.total / 1e9, 2),
+        temperature_c=told(lambda: nvml.nvmlDeviceGetTemperature(handle, nvml.NVML_TEMPERATURE_GPU)),
+        power_w=told(lambda: round(nvml.nvmlDeviceGetPowerUsage(handle) / 1000, 1)),
+    )
+
+
+def _visible(gpus: list[T]) -> list[T]:
     """What CUDA_VISIBLE_DEVICES leaves of them; names that are no indices leave all, CUDA sorts those out itself."""
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:
@@ -123,7 +195,7 @@ def detect() -> Hardware:
     """Look at the machine, once per process; takes some 30 ms."""
     ram_gb = round(psutil.virtual_memory().total / 1e9, 1)
     apple = sys.platform == "darwin" and platform.machine() == "arm64"
-    gpus = _visible(_nvidia_gpus())
+    gpus = _ask_nvidia(_gpu)
     device: Device = "cuda" if gpus and not version("torch").endswith("+cpu") else "mps" if apple else "cpu"
     if device == "mps":
         gpus = [Gpu(name="Apple GPU", memory_gb=ram_gb)]

@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """Folders that datasets and models given by path must lie in, separated as in PATH, besides the home folder. When
     not given, a user of this machine may also name what lies in the home of the server's user, where the server is on
     loopback, has no API key, and is asked straight."""
+    trash_days: float = Field(7.0, ge=0)
+    """Days that a deleted model can be brought back; 0 deletes at once."""
     allow_remote_code: bool = False
     """Let requests run Python code that comes with a model (``trust_remote_code``). It can do what the server's user
     can."""
@@ -128,6 +130,11 @@ class Settings(BaseSettings):
         return self.home / "models"
 
     @property
+    def trash(self) -> Path:
+        """A folder per deleted model. Among the models: on another disk nothing could be moved there and back."""
+        return self.models / ".trash"
+
+    @property
     def datasets(self) -> Path:
         """A folder per uploaded file."""
         return self.home / "datasets"
@@ -152,7 +159,7 @@ class Settings(BaseSettings):
 
     def make_folders(self) -> None:
         """Create the home folder and its rooms, for its owner's eyes only."""
-        for folder in (self.home, self.runs, self.models, self.datasets, self.scratch, self.uploads):
+        for folder in (self.home, self.runs, self.models, self.trash, self.datasets, self.scratch, self.uploads):
             try:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             except OSError as error:

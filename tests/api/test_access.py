@@ -24,7 +24,7 @@ from modelforge.api.caller import KEY_SUBPROTOCOL, SUBPROTOCOL, Caller
 from modelforge.files import read_json_or_none
 from modelforge.settings import Settings, load_settings
 from modelforge.store.database import Database
-from modelforge.store.keys import add_key, revoke_key
+from modelforge.store.keys import create_key, revoke_key
 from tests.cli.program import document, modelforge, write_rows
 from tests.live import LiveServer, until
 
@@ -56,7 +56,7 @@ def key(settings: Settings) -> str:
 def make_key(settings: Settings) -> str:
     database = Database(settings.database)
     with database.session() as session:
-        key = add_key(session, "test")[1]
+        key = create_key(session, "test").key
     database.close()
     return key
 
@@ -67,7 +67,7 @@ def bearer(key: str) -> dict[str, str]:
 
 def routes() -> list[tuple[str, str]]:
     paths = create_app(load_settings(home=Path("/nowhere")), supervise=False).openapi()["paths"]
-    return [(method.upper(), re.sub(r"\{\w+\}", "1", path)) for path, item in paths.items() for method in item]
+    return [(method.upper(), re.sub(r"\{\w+\}", "9", path)) for path, item in paths.items() for method in item]
 
 
 def test_every_route_asks_for_the_key_once_there_is_one(client: TestClient, key: str) -> None:
@@ -264,6 +264,42 @@ def test_commands_without_a_server_need_no_key(tmp_path: Path) -> None:
     LiveServer(tmp_path).make_key()
     assert document("models", "list", home=tmp_path)["models"] == []
     assert read_json_or_none(tmp_path / "server.json") is None
+
+
+def test_keys_are_kept_on_the_servers_own_machine(settings: Settings) -> None:
+    with client_of(settings) as client:
+        made = client.post("/api/keys", json={"name": "page"}).json()
+        assert made["name"] == "page" and made["key"].startswith(made["prefix"]) and "every client" in made["message"]
+        assert client.get("/api/keys").status_code == 401  # at once, and not a second later
+        own = bearer(made["key"])
+        other = client.post("/api/keys", json={}, headers=own).json()
+        assert client.get("/api/models", headers=bearer(other["key"])).status_code == 200
+        listed = client.get("/api/keys", headers=own)
+        assert [row["prefix"] for row in listed.json()["keys"]] == [made["prefix"], other["prefix"]]
+        assert made["key"] not in listed.text and other["key"] not in listed.text
+        for more in ({"X-Forwarded-For": "127.0.0.1"}, {"Host": "forge"}):
+            for method, path in (("GET", ""), ("POST", ""), ("DELETE", "/1")):
+                body = {"json": {}} if method == "POST" else {}
+                reply = client.request(method, f"/api/keys{path}", headers={**own, **more}, **body)
+                assert reply.status_code == 403 and "modelforge keys" in reply.json()["detail"]
+        revoked = client.delete("/api/keys/2", headers=own).json()
+        assert revoked["revoked_at"] is not None and "other keys" in revoked["message"]
+        assert client.get("/api/models", headers=bearer(other["key"])).status_code == 401
+        assert client.delete("/api/keys/2", headers=own).status_code == 404
+        assert "last one" in client.delete("/api/keys/1", headers=own).json()["message"]
+        assert client.get("/api/models").status_code == 200
+        for name in ("", "x" * 129, 3):
+            assert client.post("/api/keys", json={"name": name}).status_code == 400
+
+
+@pytest.mark.parametrize("address", [("10.0.0.7", 1), HERE])
+def test_a_user_from_elsewhere_makes_no_first_key(settings: Settings, address: tuple[str, int]) -> None:
+    """Through a proxy on the same machine, say, that lets everybody in."""
+    with client_of(settings, address) as client:
+        headers = {"X-Forwarded-For": "10.0.0.7"} if address == HERE else {}
+        assert client.get("/api/models", headers=headers).status_code == 200
+        assert client.post("/api/keys", json={}, headers=headers).status_code == 403
+        assert client.get("/api/models", headers=headers).status_code == 200
 
 
 def test_no_command_takes_a_key_as_a_word(tmp_path: Path) -> None:

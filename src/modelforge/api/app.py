@@ -34,6 +34,7 @@ from modelforge.api.routes import (
     imports,
     info,
     jobs,
+    keys,
     models,
     operations,
     playground,
@@ -44,6 +45,7 @@ from modelforge.api.routes import (
     versions,
 )
 from modelforge.api.studio import Studio
+from modelforge.api.trash import Trash
 from modelforge.api.tus import Tus
 from modelforge.errors import Conflict, InvalidRequest
 from modelforge.files import read_json_or_none
@@ -71,7 +73,7 @@ ROUTERS = (
         uploads,
         operations,
     ),
-    *(playground, stream, docs),
+    *(keys, playground, stream, docs),
 )
 
 
@@ -131,8 +133,11 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     works = Operations()
     expiry = timedelta(hours=settings.upload_expiry_hours)
     pieces = Uploads(settings.uploads, settings.max_upload_mb * 1_000_000, expiry)
-    sweeping = asyncio.create_task(pieces.sweep_for_ever()) if supervise else None
+    trash = Trash(settings, database)
+    sweeping: list[asyncio.Task[None]] = []
     if supervise:
+        trash.reconcile()
+        sweeping = [asyncio.create_task(each.sweep_for_ever()) for each in (pieces, trash)]
         shutil.rmtree(settings.scratch, ignore_errors=True)
         settings.scratch.mkdir(mode=0o700)
         drop_unkept(settings, database)
@@ -140,11 +145,11 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     try:
         ring = KeyRing(database)
         yield State(
-            settings, database, machine, supervisor, inference, probe, ring, works, pieces, supervises=supervise
+            settings, database, machine, supervisor, inference, probe, ring, works, pieces, trash, supervises=supervise
         )
     finally:
-        if sweeping is not None:
-            sweeping.cancel()
+        for sweep in sweeping:
+            sweep.cancel()
         await works.close()
         await supervisor.close()
         await inference.close()

@@ -14,6 +14,7 @@ from modelforge.api.caller import Caller
 from modelforge.api.keys import KeyRing
 from modelforge.api.operations import Operations
 from modelforge.api.resumable import Uploads
+from modelforge.api.trash import Trash
 from modelforge.catalogue import ASSETS
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import Conflict
@@ -42,6 +43,7 @@ class State:
     keys: KeyRing
     operations: Operations
     uploads: Uploads
+    trash: Trash
     supervises: bool
     """Whether this is the home folder's one server."""
     listeners: set[WebSocket] = field(default_factory=set)

@@ -46,6 +46,11 @@ class KeyRing:
         """Whether no key opens, because none was made, or all are revoked."""
         return not await self._current()
 
+    async def look_again(self) -> None:
+        """Have the next request see what has just been made or revoked."""
+        async with self._reading:  # a look that began before would count as one after
+            self._read_at = -math.inf
+
     async def _current(self) -> Sequence[str]:
         if not self._is_fresh():
             async with self._reading:

@@ -70,6 +70,9 @@ class Client:
             headers={"content-type": "application/json"},
         )
 
+    def patch(self, path: str, reply: type[T], body: dict[str, Any]) -> T:
+        return self._send("PATCH", path, reply, json=body)
+
     def delete(self, path: str, reply: type[T]) -> T:
         return self._send("DELETE", path, reply)
 
@@ -82,16 +85,31 @@ class Client:
             ]
             return self._send("POST", path, reply, files=form, params=_given(query))
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """A good answer, whatever is in it."""
+    def download(self, path: str) -> Iterator[bytes]:
+        """An answer's bytes, as they come. For a server's: an application in this process gives its answers whole."""
+        with self._reached(), self._portal.wrap_async_context_manager(self._http.stream("GET", path)) as response:
+            if not response.is_success:
+                self._portal.call(response.aread)
+                raise error_of(response)
+            blocks = response.aiter_raw()
+            while block := self._portal.call(partial(anext, blocks, b"")):
+                yield block
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
         try:
-            response = self._portal.call(partial(self._http.request, method, path, **options))
+            yield
         except httpx.TransportError as error:
             what = str(error) or type(error).__name__
             raise Unreachable(
                 f"the server at {self.url or 'this process'} does not answer ({what}). Look at its terminal, or start "
                 "it with 'modelforge serve'; a training run goes on without it."
             ) from error
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """A good answer, whatever is in it."""
+        with self._reached():
+            response = self._portal.call(partial(self._http.request, method, path, **options))
         if not response.is_success:
             raise error_of(response)
         return response

@@ -25,11 +25,10 @@ from modelforge.cli.console import out, print_json, say, size
 from modelforge.cli.session import Json, settings_of
 from modelforge.computing import allocator, cxx
 from modelforge.hardware import Hardware, detect
+from modelforge.packages import Package, needed, packages
 from modelforge.settings import Settings
 
 MIN_PYTHON = (3, 11)
-STACK = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "safetensors", "huggingface_hub")
-OPTIONAL = {"bitsandbytes": "4-bit and 8-bit models and optimizers need it: pip install 'modelforge[quantization]'"}
 LOW_DISK_GB = 5.0
 """A small hub model with its checkpoints takes about this much."""
 
@@ -110,41 +109,20 @@ def _software(hardware: Hardware) -> Iterator[Check]:
         state="ok" if python else "missing",
         advice=None if python else f"at least {'.'.join(map(str, MIN_PYTHON))} is needed",
     )
-    floors = _floors()
-    yield Check(group=group, name="ModelForge", value=__version__ if floors else f"{__version__}, not installed by pip")
-    for package in STACK:
-        yield _package(group, package, floors.get(package), None)
-        if package == "torch":
+    known = bool(needed())
+    yield Check(group=group, name="ModelForge", value=__version__ if known else f"{__version__}, not installed by pip")
+    for package in packages():
+        yield _package(group, package)
+        if package.name == "torch":
             yield from _torch_build(group, hardware)
-    for package, why in OPTIONAL.items():
-        yield _package(group, package, floors.get(package), why)
 
 
-def _floors() -> dict[str, str]:
-    """The lowest versions that ModelForge was built for, from its own metadata; empty when it was not installed."""
-    try:
-        required = importlib.metadata.requires("modelforge") or []
-    except PackageNotFoundError:
-        return {}
-    found = (re.match(r"([\w.-]+)\s*>=\s*([\w.]+)", line) for line in required)
-    return {match[1].lower().replace("-", "_"): match[2] for match in found if match}
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
-
-
-def _package(group: str, name: str, floor: str | None, optional: str | None) -> Check:
-    try:
-        version = importlib.metadata.version(name)
-    except PackageNotFoundError:
-        if optional:
-            return Check(group=group, name=name, state="note", value="not installed", advice=optional)
-        return Check(group=group, name=name, state="missing", value="not installed", advice=f"pip install {name}")
-    if floor and _numbers(version) < _numbers(floor):
-        advice = f"at least {floor} is needed: pip install -U {name}"
-        return Check(group=group, name=name, state="note" if optional else "missing", value=version, advice=advice)
-    return Check(group=group, name=name, value=f"{version} (needs {floor})" if floor else version)
+def _package(group: str, package: Package) -> Check:
+    value = package.version or "not installed"
+    if package.advice is not None:
+        state: State = "note" if package.optional else "missing"
+        return Check(group=group, name=package.name, state=state, value=value, advice=package.advice)
+    return Check(group=group, name=package.name, value=f"{value} (needs {package.needs})" if package.needs else value)
 
 
 def _torch_build(group: str, hardware: Hardware) -> Iterator[Check]:
@@ -246,21 +224,19 @@ def _variants() -> Iterator[Check]:
 
 def _environments(hardware: Hardware, settings: Settings) -> Iterator[Check]:
     """Of the providers that need one of their own: what they need is for those who want them, so nothing is missing."""
-    from modelforge.environments import find_environment  # noqa: PLC0415 - what only this command needs
-    from modelforge.providers import PROVIDERS  # noqa: PLC0415
+    from modelforge.providers import PROVIDERS  # noqa: PLC0415 - what only this command needs
+    from modelforge.readiness import state_of  # noqa: PLC0415
 
     for provider in PROVIDERS:
-        if provider.environment is None:
-            continue
-        environment = find_environment(settings.home, provider.environment)
-        fault, obstacle = environment.fault(), provider.obstacle(hardware)
-        yield Check(
-            group="Environments",
-            name=provider.environment,
-            value=str(environment.folder) if fault is None else fault,
-            state="note" if fault or obstacle else "ok",
-            advice=obstacle or (environment.install_command if fault else None),
-        )
+        state = state_of(provider, settings.home, hardware)
+        if state.own_environment:
+            yield Check(
+                group="Environments",
+                name=state.name,
+                value=state.interpreter or "not installed",
+                state="ok" if state.ready else "note",
+                advice=state.reason,
+            )
 
 
 def _state(settings: Settings) -> Iterator[Check]:

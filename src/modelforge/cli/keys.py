@@ -1,4 +1,4 @@
-"""``modelforge keys``: who may use the server. Made and revoked by who can read the home folder, never over HTTP."""
+"""``modelforge keys``: who may use the server. Made and revoked in the database, whether a server runs or not."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import BaseModel
 
 from modelforge.cli.console import note, print_json, print_table, say
 from modelforge.cli.session import Json, settings_of
-from modelforge.contracts.base import UtcTime
+from modelforge.contracts.key import ApiKeyList
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
-
-    from modelforge.store.tables import KeyRow
 
 app = typer.Typer(help="API keys: who may use the server.", no_args_is_help=True)
 
@@ -28,54 +25,29 @@ Name = Annotated[
 Key = Annotated[str, typer.Argument(help="The key's id, or how it begins, as the list shows it.")]
 
 
-class KeyShown(BaseModel):
-    """A key, as it can be told."""
-
-    id: int
-    name: str | None
-    prefix: str
-    """How it begins; all else is known to its holder alone."""
-    created_at: UtcTime
-    revoked_at: UtcTime | None
-
-
-class KeyMade(KeyShown):
-    """A new key, told once."""
-
-    key: str
-
-
-class KeyList(BaseModel):
-    keys: list[KeyShown]
-
-
 @app.command()
 def create(ctx: typer.Context, name: Name = None, json: Json = False) -> None:
     """Make a key and print it, this once: only its hash is kept."""
-    from modelforge.store.keys import add_key  # noqa: PLC0415 - not needed to show help
+    from modelforge.store.keys import create_key  # noqa: PLC0415 - not needed to show help
 
     with _session(ctx) as session:
-        row, key = add_key(session, name)
-        made = KeyMade(**_shown(row).model_dump(), key=key)
+        made = create_key(session, name)
     if json:
         print_json(made)
         return
     sys.stdout.write(f"{made.key}\n")  # never broken over lines
-    note(
-        "Keep it now: it is shown this once. From now on the server asks every client for a key, as "
-        "'Authorization: Bearer <key>'; ModelForge's own commands on this home folder need none."
-    )
+    note(made.message)
 
 
 @app.command("list")
 def list_(ctx: typer.Context, json: Json = False) -> None:
     """List the keys, oldest first, by how they begin."""
-    from modelforge.store.keys import list_keys  # noqa: PLC0415
+    from modelforge.store.keys import list_keys, shown  # noqa: PLC0415
 
     with _session(ctx) as session:
-        keys = [_shown(row) for row in list_keys(session)]
+        keys = [shown(row) for row in list_keys(session)]
     if json:
-        print_json(KeyList(keys=keys))
+        print_json(ApiKeyList(keys=keys, total=len(keys)))
     elif not keys:
         say("No keys. Make one: modelforge keys create")
     else:
@@ -89,18 +61,16 @@ def list_(ctx: typer.Context, json: Json = False) -> None:
 @app.command()
 def revoke(ctx: typer.Context, key: Key, json: Json = False) -> None:
     """Make a key open nothing any more. A running server heeds it within a second or two."""
-    from modelforge.store.keys import revoke_key, valid_digests  # noqa: PLC0415
+    from modelforge.store.keys import LAST, revoke_key  # noqa: PLC0415
 
     with _session(ctx) as session:
-        revoked = _shown(revoke_key(session, key.removesuffix("…")))
-        session.flush()
-        last = not valid_digests(session)
+        revoked = revoke_key(session, key.removesuffix("…"))
     if json:
         print_json(revoked)
         return
     say(f"Revoked {revoked.prefix}… (id {revoked.id}).")
-    if last:
-        note("It was the last one: a server on a loopback address asks for no key now, and any other answers nobody.")
+    if revoked.message == LAST:
+        note(revoked.message)
 
 
 @contextmanager
@@ -116,7 +86,3 @@ def _session(ctx: typer.Context) -> Iterator[Session]:
             yield session
     finally:
         database.close()
-
-
-def _shown(row: KeyRow) -> KeyShown:
-    return KeyShown(**{name: getattr(row, name) for name in KeyShown.model_fields})

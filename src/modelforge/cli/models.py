@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from modelforge.cli.console import print_fields, print_json, print_measures, print_table, say, size
-from modelforge.cli.session import Json, client_of
-from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList, ModelSummary
-from modelforge.errors import NotFound, did_you_mean
+from modelforge.archive import zipped
+from modelforge.cli.console import print_fields, print_json, print_measures, print_table, say, show_command, size
+from modelforge.cli.session import Json, client_of, program_of
+from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList, ModelSummary, ModelUsage, Trash
+from modelforge.errors import Conflict, NotFound, did_you_mean
+from modelforge.files import size_mb
 
 if TYPE_CHECKING:
     from modelforge.cli.client import Client
@@ -75,15 +81,122 @@ def _descent(detail: ModelDetail) -> str | None:
 
 
 @app.command()
-def rm(ctx: typer.Context, model: Model, json: Json = False) -> None:
-    """Delete a model and its folder."""
-    with client_of(ctx, supervise=False) as client:
+def usage(ctx: typer.Context, model: Model, json: Json = False) -> None:
+    """Show how to use a model from Python and with curl."""
+    with client_of(ctx) as client:
+        found = client.get(f"/api/models/{find(client, model).id}/usage", ModelUsage)
+    if json:
+        print_json(found)
+        return
+    for title, code in (("Python", found.python), ("curl", found.curl), ("transformers alone", found.transformers)):
+        if code is not None:
+            say(title, "bold")
+            sys.stdout.write(f"{code.rstrip()}\n\n")  # never broken over lines
+
+
+@app.command()
+def download(
+    ctx: typer.Context,
+    model: Model,
+    to: Annotated[Path | None, typer.Option(help="The file to write; by default NAME.zip here.")] = None,
+    json: Json = False,
+) -> None:
+    """Save a model's folder as a zip."""
+    with client_of(ctx) as client:
+        found = find(client, model)
+        path = f"/api/models/{found.id}"
+        target = to or Path(f"{found.name}.zip")
+        if target.exists():
+            raise Conflict(f"{target} exists already: remove it, or name another file with --to")
+        blocks: Iterable[bytes]
+        if client.elsewhere:
+            blocks = client.download(f"{path}/download")
+        else:  # the folder is on this machine, and no server needs to read it for us
+            blocks = zipped(Path(client.get(path, ModelDetail).path), found.name)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            with partial.open("wb") as out:
+                out.writelines(blocks)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+    if json:
+        print_json({"path": str(target.absolute()), "size_mb": size_mb(target)})
+    else:
+        say(f"Saved {found.name} to {target} ({size(size_mb(target))}).")
+
+
+@app.command()
+def rename(
+    ctx: typer.Context, model: Model, name: Annotated[str, typer.Argument(help="The new name.")], json: Json = False
+) -> None:
+    """Call a model otherwise. Its folder stays where it is."""
+    with client_of(ctx) as client:
+        found = find(client, model)
+        renamed = client.patch(f"/api/models/{found.id}", ModelDetail, {"name": name})
+    if json:
+        print_json(renamed)
+    else:
+        say(f"Model {found.name} is called {renamed.name} now.")
+
+
+@app.command()
+def rm(
+    ctx: typer.Context,
+    model: Model,
+    for_good: Annotated[bool, typer.Option("--for-good", help="Keep nothing in the trash.")] = False,
+    json: Json = False,
+) -> None:
+    """Delete a model and its folder; for some days it can be restored."""
+    with client_of(ctx) as client:
         found = find(client, model)
         deleted = client.delete(f"/api/models/{found.id}", ModelDeleted)
+        if for_good and deleted.restorable_until is not None:
+            deleted = client.delete(f"/api/models/trash/{found.id}", ModelDeleted)
     if json:
         print_json(deleted)
+        return
+    say(f"Deleted model {found.name} ({size(found.size_mb)}).")
+    if deleted.restorable_until is not None:
+        until = deleted.restorable_until.astimezone().strftime("%Y-%m-%d %H:%M")
+        show_command(
+            f"It lies in the trash until {until}. Bring it back:", f"{program_of(ctx)} models restore {found.id}"
+        )
+
+
+@app.command()
+def trash(ctx: typer.Context, json: Json = False) -> None:
+    """List the deleted models that can be restored."""
+    with client_of(ctx) as client:
+        found = client.get("/api/models/trash", Trash)
+    if json:
+        print_json(found)
+    elif not found.models:
+        say("The trash is empty.")
     else:
-        say(f"Deleted model {found.name} ({size(found.size_mb)}).")
+        print_table(
+            ["Id", "Name", "Size", "Deleted", "Goes for good"],
+            [(m.id, m.name, size(m.size_mb), m.deleted_at, m.restorable_until) for m in found.models],
+            numbers=["Id", "Size"],
+        )
+
+
+@app.command()
+def restore(ctx: typer.Context, model: Model, json: Json = False) -> None:
+    """Bring a deleted model back from the trash."""
+    with client_of(ctx) as client:
+        deleted = client.get("/api/models/trash", Trash).models
+        # Of several that had the name, the one that was deleted last.
+        known = {**{each.name: each for each in deleted}, **{str(each.id): each for each in deleted}}
+        if model not in known:
+            raise NotFound(
+                f"there is no model '{model}' in the trash; see 'modelforge models trash'.{did_you_mean(model, known)}"
+            )
+        restored = client.post(f"/api/models/trash/{known[model].id}/restore", ModelDetail)
+    if json:
+        print_json(restored)
+    else:
+        say(f"Restored model {restored.name} ({size(restored.size_mb)}).")
 
 
 def find(client: Client, wanted: str) -> ModelSummary:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,11 +13,12 @@ from rich.text import Text
 
 from modelforge.cli.console import err, print_json, print_table, say, size
 from modelforge.cli.session import Json, settings_of
-from modelforge.environments import Environment, find_environment, obstacle_of
+from modelforge.environments import Environment, find_environment
 from modelforge.errors import InvalidRequest, NotFound
-from modelforge.hardware import Hardware, detect
+from modelforge.hardware import detect
 from modelforge.providers import PROVIDERS
 from modelforge.providers.base import Provider
+from modelforge.readiness import ProviderState, state_of
 
 app = typer.Typer(help="The libraries that train, and environments for those that need one.", no_args_is_help=True)
 
@@ -28,49 +28,8 @@ SHOWN = ("unsloth", "transformers", "trl", "torch")
 Name = Annotated[str, typer.Argument(help="The provider's name.")]
 
 
-class ProviderState(BaseModel):
-    """A provider on this machine."""
-
-    name: str
-    ready: bool
-    """Whether a training can name it now."""
-    reason: str | None = None
-    """Why not, and what to do."""
-    own_environment: bool
-    """Whether its workers run in an environment of their own."""
-    installed: bool
-    """Whether that is there and whole; true for one that needs none."""
-    interpreter: str | None = None
-    """The Python of that environment."""
-    versions: dict[str, str] = {}
-    """What is installed in it, by package."""
-    size_mb: float | None = None
-    """What it takes, in units of 1 000 000 bytes."""
-
-
 class ProviderStates(BaseModel):
     providers: list[ProviderState]
-
-
-def state_of(provider: Provider, home: Path, hardware: Hardware) -> ProviderState:
-    """Whether it can be used here, and why not."""
-    obstacle = obstacle_of(provider, home, hardware)
-    if provider.environment is None:
-        return ProviderState(
-            name=provider.name, ready=not obstacle, reason=obstacle, own_environment=False, installed=True
-        )
-    environment = find_environment(home, provider.environment)
-    fault, manifest = environment.fault(), environment.manifest
-    return ProviderState(
-        name=provider.name,
-        ready=not obstacle,
-        reason=obstacle,
-        own_environment=True,
-        installed=fault is None,
-        interpreter=str(environment.python) if environment.python.exists() else None,
-        versions=manifest.get("versions", {}),
-        size_mb=manifest.get("size_mb"),
-    )
 
 
 @app.command("list")

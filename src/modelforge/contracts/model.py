@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from modelforge.contracts.base import Contract, UtcTime, example
+from modelforge.contracts.base import Contract, Request, UtcTime, example
+from modelforge.contracts.training import ModelName
 
 _LISTED: dict[str, Any] = {
     "id": 1,
@@ -111,14 +112,81 @@ class ModelList(Contract):
     """How many there are in all."""
 
 
+class ModelUsage(Contract):
+    """Code that asks a model, made for this one."""
+
+    model_config = example(
+        python="from modelforge import ModelForge\n\nwith ModelForge() as forge:\n"
+        '    print(forge.generate("my-model", prompt="When do you open?").generated_text)\n',
+        curl="curl http://localhost:8000/api/playground/generate -H 'Content-Type: application/json' \\\n"
+        '  -d \'{"model_id": 1, "prompt": "When do you open?"}\'',
+        transformers=None,
+    )
+
+    python: str
+    """With this package, on the server's machine."""
+    curl: str
+    """Over HTTP."""
+    transformers: str | None
+    """With transformers alone, and PEFT for an adapter, on the machine where its folder lies; null for a model that no
+    short code can ask as it was trained."""
+
+
+class ModelRename(Request):
+    """What a model is to be called."""
+
+    model_config = example(name="support-bot")
+
+    name: ModelName
+    """Letters, digits, ``.``, ``_`` and ``-``; not taken."""
+
+
 class ModelDeleted(Contract):
     """The reply to deleting a model."""
 
     model_config = ConfigDict(
-        json_schema_extra={"examples": [{"status": "deleted", "message": "Model deleted successfully"}]}
+        json_schema_extra={
+            "examples": [
+                {
+                    "status": "deleted",
+                    "message": "Model deleted successfully",
+                    "restorable_until": "2024-01-22T10:30:00Z",
+                }
+            ]
+        }
     )
 
     status: Literal["deleted"] = "deleted"
     """Always this."""
     message: str = "Model deleted successfully"
     """What happened, in words."""
+    restorable_until: UtcTime | None = None
+    """Until then it lies in the trash; null where it is gone for good."""
+
+
+class DeletedModel(ModelSummary):
+    """A model in the trash."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{**_LISTED, "deleted_at": "2024-01-16T08:00:00Z", "restorable_until": "2024-01-23T08:00:00Z"}]
+        }
+    )
+
+    deleted_at: UtcTime
+    """When it was deleted."""
+    restorable_until: UtcTime
+    """When it goes for good."""
+
+
+class Trash(Contract):
+    """Deleted models, in the order in which they were deleted."""
+
+    model_config = example(
+        models=[{**_LISTED, "deleted_at": "2024-01-16T08:00:00Z", "restorable_until": "2024-01-23T08:00:00Z"}], total=1
+    )
+
+    models: list[DeletedModel]
+    """Each can be restored."""
+    total: int = Field(0)
+    """How many there are in all."""

@@ -36,6 +36,7 @@ from modelforge.jobs.states import RESUMABLE, IllegalTransition, check_transitio
 from modelforge.specfile import mend_spec, spec_of, write_spec
 from modelforge.store.database import Database
 from modelforge.store.jobs import get_job, last_seq, put_metrics, status_of, waiting_jobs
+from modelforge.store.models import model_named
 from modelforge.store.tables import EventRow, IdempotencyRow, JobRow, ModelRow
 from modelforge.worker.failures import LESS, is_full, memory_cause, no_room
 
@@ -89,6 +90,9 @@ class Ledger:
             row.place = _place(waiting, ahead=ahead)
             session.add(row)
             session.flush()
+            # Once more: a model may have been renamed, or restored, since the request was checked.
+            if model_named(session, row.name) is not None:
+                raise Conflict(f"name: a model '{row.name}' exists already; choose another name")
             kept = receipt(position)
             if kept is not None:
                 session.add(kept)

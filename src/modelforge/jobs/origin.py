@@ -11,14 +11,14 @@ from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.job import ModelRef, RunSpec
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.training import TrainingConfig
-from modelforge.errors import InvalidRequest, NotFound
+from modelforge.errors import Conflict, InvalidRequest, NotFound
 from modelforge.files import local_path, read_json_or_none
 from modelforge.hub.folder import check_folder, context_of
 from modelforge.hub.lookup import HUB_ID, find_config, find_revision
 from modelforge.settings import Settings
 from modelforge.specfile import spec_of, whole_spec
 from modelforge.store.database import Database
-from modelforge.store.models import model_named
+from modelforge.store.models import holder_of, model_named
 from modelforge.store.tables import ModelRow
 from modelforge.strategies.rlhf import REWARD_FOLDER
 
@@ -173,6 +173,18 @@ def check_start(run_dir: Path, settings: Settings) -> None:
         raise NotFound(
             f"model '{earlier.name}', which job {spec.job_id} started from, is deleted, so the job cannot be resumed; "
             "start a new one from another model"
+        )
+
+
+def check_place(run_dir: Path, database: Database) -> None:
+    """Raises Conflict where another model, which was renamed since, lies where the run's is to go."""
+    output_dir = whole_spec(run_dir).output_dir
+    with database.session() as session:
+        holder = holder_of(session, Path(output_dir))
+    if isinstance(holder, ModelRow):
+        raise Conflict(
+            f"job {run_dir.name} is to write its model to {output_dir}, where model '{holder.name}' lies by now: "
+            "delete that one first, or start a new job with the same options"
         )
 
 

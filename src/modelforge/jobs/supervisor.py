@@ -34,7 +34,7 @@ from modelforge.jobs import data, preflight
 from modelforge.jobs.broadcast import Broadcast, Changes
 from modelforge.jobs.idempotency import Ticket
 from modelforge.jobs.ledger import STARTING, Ledger
-from modelforge.jobs.origin import check_start
+from modelforge.jobs.origin import check_place, check_start
 from modelforge.jobs.probing import Probe
 from modelforge.jobs.runners import RUNNERS
 from modelforge.jobs.runners.base import Exit, Handle
@@ -53,7 +53,7 @@ from modelforge.store.jobs import (
     status_of,
     unfinished_ends,
 )
-from modelforge.store.models import model_named
+from modelforge.store.models import folder_for, model_named
 from modelforge.store.tables import IdempotencyRow, JobRow
 from modelforge.worker import checkpoints
 
@@ -324,6 +324,7 @@ class Supervisor:
         if await to_thread.run_sync(mend_spec, run_dir):
             self._publish(*await self._write(partial(self._ledger.note, job_id, MENDED)))
         await to_thread.run_sync(check_start, run_dir, self._settings)
+        await to_thread.run_sync(check_place, run_dir, self._database)
         (run_dir / "stop").unlink(missing_ok=True)
         return await self._write(lambda: self._ledger.requeue(job_id, token))
 
@@ -354,6 +355,8 @@ class Supervisor:
     def _make_run(self, job_id: str, run_dir: Path, plan: preflight.Plan) -> RunSpec:
         run_dir.mkdir(mode=0o700)
         placed = data.place_data(plan.data, run_dir, self._settings)
+        with self._database.session() as session:
+            output_dir = folder_for(session, self._settings.models, plan.name, job_id)
         spec = RunSpec(
             job_id=job_id,
             name=plan.name,
@@ -368,7 +371,7 @@ class Supervisor:
             model=plan.model,
             lineage=plan.lineage,
             reward_model=plan.reward_model,
-            output_dir=str(self._settings.models / plan.name),
+            output_dir=str(output_dir),
             modelforge_version=__version__,
         )
         write_spec(run_dir, spec)
@@ -486,7 +489,7 @@ class Supervisor:
                 if latest[0] > 0 and not any(made_checkpoint(session, row.id, attempt) for attempt in latest):
                     log.warning("job %s is not taken up again: %d attempts made no checkpoint", row.id, FRUITLESS)
                     return
-            with suppress(NotFound):  # the model that it started from is gone
+            with suppress(NotFound, Conflict):  # the model that it started from is gone, or its place is taken
                 status = await self._requeue(row.id, secrets.token_hex(16))
                 if not self._watches:
                     self._publish(status, Changes([], [status]))

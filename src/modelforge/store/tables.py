@@ -129,14 +129,9 @@ class IdempotencyRow(Table):
     reply: Mapped[dict[str, Any]]
 
 
-class ModelRow(Table):
-    """A finished model."""
+class _Model:
+    """What is known of a finished model."""
 
-    __tablename__ = "models"
-    __table_args__ = _RISING
-
-    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
-    name: Mapped[str] = mapped_column(String(128), unique=True)
     base_model: Mapped[str] = mapped_column(Text)
     task: Mapped[str] = mapped_column(String(64))
     provider: Mapped[str] = mapped_column(String(32))
@@ -149,6 +144,27 @@ class ModelRow(Table):
     training_params: Mapped[dict[str, Any]]
     metrics: Mapped[dict[str, float]]
     lineage: Mapped[list[dict[str, Any]]] = mapped_column(JSON, server_default="[]")
+
+
+class ModelRow(_Model, Table):
+    """A finished model."""
+
+    __tablename__ = "models"
+    __table_args__ = _RISING
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+
+
+class DeletedModelRow(_Model, Table):
+    """A model in the trash; ``path`` is where its folder lay, and lies again when it is restored."""
+
+    __tablename__ = "deleted_models"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """The one that it had, and gets back."""
+    name: Mapped[str] = mapped_column(String(128))
+    deleted_at: Mapped[datetime]
 
 
 class KeyRow(Table):

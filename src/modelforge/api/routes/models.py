@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
-import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter
+from fastapi import APIRouter, Body, Request
 from fastapi import Path as PathParameter
+from starlette.responses import StreamingResponse
 
 from modelforge.api.deps import Here, Limit, Offset, State
 from modelforge.api.errors import replies
-from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList
-from modelforge.errors import Conflict, Fault
-from modelforge.files import read_json_or_none
-from modelforge.store.jobs import active_jobs
-from modelforge.store.models import detail_of, get_model, list_models, summary_of
+from modelforge.api.usage import usage_of
+from modelforge.archive import zipped
+from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList, ModelRename, ModelUsage, Trash
+from modelforge.errors import NotFound
+from modelforge.store.models import detail_of, get_model, list_models, rename_model, summary_of
+from modelforge.store.tables import ModelRow
 
 router = APIRouter(prefix="/api/models", tags=["models"])
 
@@ -32,6 +32,27 @@ def models(here: Here, limit: Limit = None, offset: Offset = 0) -> ModelList:
         return ModelList(models=[summary_of(row) for row in rows], total=total)
 
 
+# Before the routes of a model: its path fits theirs.
+@router.get("/trash", summary="Deleted models", responses=replies())
+def trash(here: Here) -> Trash:
+    """What can be restored, in the order in which it was deleted."""
+    found = here.trash.all()
+    return Trash(models=found, total=len(found))
+
+
+@router.post("/trash/{model_id}/restore", summary="Restore a deleted model", responses=replies(404, 409, 413))
+def restore(here: Here, model_id: ModelId) -> ModelDetail:
+    """As it was, under its id and its name. Refused where another model has the name by now: rename that one first."""
+    return detail_of(here.trash.restore(model_id))
+
+
+@router.delete("/trash/{model_id}", summary="Delete a model for good", responses=replies(404, 409))
+def remove(here: Here, model_id: ModelId) -> ModelDeleted:
+    """One that is in the trash. Refused while another model there is an adapter of it."""
+    here.trash.remove(model_id)
+    return ModelDeleted()
+
+
 @router.get("/{model_id}", summary="A trained model", responses=replies(404))
 def model(here: Here, model_id: ModelId) -> ModelDetail:
     """How it was made, and what was measured."""
@@ -39,58 +60,57 @@ def model(here: Here, model_id: ModelId) -> ModelDetail:
         return detail_of(get_model(session, model_id))
 
 
-@router.delete("/{model_id}", summary="Delete a trained model", responses=replies(404, 409))
-async def delete(here: Here, model_id: ModelId) -> ModelDeleted:
-    """Its folder goes, too. Refused while another model or a running job stands on it."""
-    path = await to_thread.run_sync(_forget, here, model_id)
-    await here.inference.evict(path)
-    await to_thread.run_sync(_remove, Path(path))
-    return ModelDeleted()
+@router.get("/{model_id}/usage", summary="How to use a trained model", responses=replies(404))
+async def usage(here: Here, http: Request, model_id: ModelId) -> ModelUsage:
+    """From Python and with curl, made for this model."""
+    asks_for_key = not await here.keys.is_empty()
+    url = str(http.base_url).rstrip("/")
+    return await to_thread.run_sync(_usage, here, model_id, url, asks_for_key)
 
 
-def _forget(here: State, model_id: int) -> str:
-    """Take it out of the registry; its folder's path comes back."""
+def _usage(here: State, model_id: int, url: str, asks_for_key: bool) -> ModelUsage:
+    return usage_of(_whole(here, model_id), here.settings.home, url, asks_for_key=asks_for_key)
+
+
+_ZIP: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.get(
+    "/{model_id}/download",
+    summary="Download a trained model",
+    response_class=StreamingResponse,
+    responses={**_ZIP, **replies(404)},
+)
+def download(here: Here, model_id: ModelId) -> StreamingResponse:
+    """Its folder as a zip. An adapter comes without the base model that it needs."""
+    row = _whole(here, model_id)
+    archive = zipped(Path(row.path), row.name)
+    headers = {"Content-Disposition": f'attachment; filename="{row.name}.zip"', "Content-Length": str(len(archive))}
+    return StreamingResponse(archive, media_type="application/zip", headers=headers)
+
+
+def _whole(here: State, model_id: int) -> ModelRow:
+    """The model, with its folder. Raises NotFound."""
     with here.database.session() as session:
         row = get_model(session, model_id)
-        for other in list_models(session, None, 0)[0]:
-            if other.id != model_id and _stands_on(Path(other.path), row.path):
-                raise Conflict(
-                    f"model '{other.name}' is an adapter of '{row.name}' and needs it: delete that one first"
-                )
-        for job in active_jobs(session):
-            if job.model_name.lower() == row.name.lower() or _reads(here.settings.runs / job.id, Path(row.path)):
-                raise Conflict(f"job {job.id} is training on from '{row.name}': wait for it, or stop it")
-        session.delete(row)
-    return row.path
+    if not Path(row.path).is_dir():
+        raise NotFound(f"model '{row.name}' is in the registry, but its folder {row.path} is gone")
+    return row
 
 
-def _remove(folder: Path) -> None:
-    # Out of sight first: a half-deleted folder is nobody's model.
-    hidden = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.deleted")
-    try:
-        folder.replace(hidden)
-        shutil.rmtree(hidden)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        rest = hidden if hidden.exists() else folder
-        raise Fault(
-            f"the model is deleted, but its folder {rest} is not: {error.strerror}. Remove it by hand"
-        ) from error
+@router.patch("/{model_id}", summary="Rename a trained model", responses=replies(404, 409, 413))
+def rename(here: Here, model_id: ModelId, request: Annotated[ModelRename, Body()]) -> ModelDetail:
+    """Its folder stays where it is, so what was trained from it, and what trains on it now, still finds it."""
+    with here.database.session() as session:
+        return detail_of(rename_model(session, model_id, request.name))
 
 
-def _reads(run_dir: Path, folder: Path) -> bool:
-    """Whether the run starts from the model in the folder, as its model or as its adapter."""
-    spec = read_json_or_none(run_dir / "spec.json")
-    model = spec.get("model", {}) if isinstance(spec, dict) else {}
-    return any(path and Path(path).resolve() == folder.resolve() for path in (model.get("path"), model.get("adapter")))
-
-
-def _stands_on(folder: Path, base: str) -> bool:
-    """Whether the model in the folder is an adapter over the model in ``base``."""
-    spec = read_json_or_none(folder / "spec.json")
-    return (
-        isinstance(spec, dict)
-        and (folder / "adapter_config.json").is_file()
-        and spec.get("model", {}).get("path") == base
-    )
+@router.delete("/{model_id}", summary="Delete a trained model", responses=replies(404, 409))
+async def delete(here: Here, model_id: ModelId) -> ModelDeleted:
+    """It goes into the trash with its folder, for as many days as is set. Refused while another model or a running job
+    stands on it."""
+    row = await to_thread.run_sync(here.trash.put, model_id)
+    await here.inference.evict(row.path)
+    return ModelDeleted(restorable_until=await to_thread.run_sync(here.trash.settle, model_id))
