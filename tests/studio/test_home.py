@@ -13,33 +13,29 @@ from tests.live import LiveServer
 from tests.studio.conftest import Open
 
 
-def test_the_demo_is_trained_stopped_and_continued(tmp_path: Path, visit: Open) -> None:
-    live = LiveServer(tmp_path / "home").start()
-    try:
-        page = visit(live)
-        with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/api/jobs")) as sent:
-            page.get_by_role("button", name="Start the demo").click()
-        # One button, one command: the same training.
-        assert json.loads(sent.value.post_data or "") == {
-            **SETTINGS,
-            "model_name": STARTER,
-            "dataset": "demo.jsonl",
-        }
-        now = page.get_by_role("region", name="Running now")
-        expect(now.get_by_text("Training", exact=True)).to_be_visible(timeout=60_000)
-        expect(now.get_by_text("Step 3 of")).to_be_visible(timeout=60_000)
-        now.get_by_role("button", name="Stop").click()
-        expect(page.get_by_text("Its last checkpoint is kept")).to_be_visible(timeout=60_000)
-        expect(now.get_by_text("Nothing runs")).to_be_visible()
-        results = page.get_by_role("region", name="Last results")
-        expect(results.get_by_text("Stopped")).to_be_visible()
-        page.get_by_role("button", name="Continue").click()
-        expect(now.get_by_text("Training", exact=True)).to_be_visible(timeout=60_000)
-        (job,) = live.get("/api/jobs")["jobs"]
-        assert job["attempt"] == 2
-        live.post("/api/stop_training?force=true")
-    finally:
-        live.close()
+def test_the_demo_is_trained_stopped_and_continued(alone: LiveServer, visit: Open) -> None:
+    page = visit(alone.start())
+    with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/api/jobs")) as sent:
+        page.get_by_role("button", name="Start the demo").click()
+    # One button, one command: the same training.
+    assert json.loads(sent.value.post_data or "") == {
+        **SETTINGS,
+        "model_name": STARTER,
+        "dataset": "demo.jsonl",
+    }
+    now = page.get_by_role("region", name="Running now")
+    expect(now.get_by_text("Training", exact=True)).to_be_visible(timeout=60_000)
+    expect(now.get_by_text("Step 3 of")).to_be_visible(timeout=60_000)
+    now.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Its last checkpoint is kept")).to_be_visible(timeout=60_000)
+    expect(now.get_by_text("Nothing runs")).to_be_visible()
+    results = page.get_by_role("region", name="Last results")
+    expect(results.get_by_text("Stopped")).to_be_visible()
+    page.get_by_role("button", name="Continue").click()
+    expect(now.get_by_text("Training", exact=True)).to_be_visible(timeout=60_000)
+    (job,) = alone.get("/api/jobs")["jobs"]
+    assert job["attempt"] == 2
+    alone.post("/api/stop_training?force=true")
 
 
 def test_what_runs_is_told_by_the_websocket(server: LiveServer, tiny_model: Path, visit: Open) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 from playwright.sync_api import expect
 
@@ -79,51 +78,41 @@ def test_what_the_server_refuses_is_told_in_its_words(server: LiveServer, visit:
     expect(page.get_by_role("alert").get_by_text(told)).to_be_visible()
 
 
-def test_a_key_is_asked_for_once(tmp_path: Path, visit: Open) -> None:
-    live = LiveServer(tmp_path / "home")
-    key = live.make_key()
-    live.start()
-    try:
-        page = visit(live, "/datasets", expected=("Failed to load resource", "WebSocket connection"))
-        page.get_by_label("API key").fill("mf_wrong")
+def test_a_key_is_asked_for_once(alone: LiveServer, visit: Open) -> None:
+    key = alone.make_key()
+    alone.start()
+    page = visit(alone, "/datasets", expected=("Failed to load resource", "WebSocket connection"))
+    page.get_by_label("API key").fill("mf_wrong")
+    page.get_by_role("button", name="Open the studio").click()
+    expect(page.get_by_text("not known here")).to_be_visible()
+    page.get_by_label("API key").fill(key)
+    with page.expect_request(lambda request: request.headers.get("authorization") == f"Bearer {key}"):
         page.get_by_role("button", name="Open the studio").click()
-        expect(page.get_by_text("not known here")).to_be_visible()
-        page.get_by_label("API key").fill(key)
-        with page.expect_request(lambda request: request.headers.get("authorization") == f"Bearer {key}"):
-            page.get_by_role("button", name="Open the studio").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Datasets")
-        page.reload()
-        expect(page.get_by_text("No data yet")).to_be_visible()
-        with page.expect_websocket() as opened:
-            page.get_by_role("link", name="Home").click()
-        opened.value.wait_for_event("framereceived")
-        assert key not in opened.value.url and key not in page.url
-    finally:
-        live.close()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Datasets")
+    page.reload()
+    expect(page.get_by_text("No data yet")).to_be_visible()
+    with page.expect_websocket() as opened:
+        page.get_by_role("link", name="Home").click()
+    opened.value.wait_for_event("framereceived")
+    assert key not in opened.value.url and key not in page.url
 
 
-def test_it_works_under_the_path_of_a_proxy(tmp_path: Path, visit: Open) -> None:
-    live = LiveServer(tmp_path / "home", MODELFORGE_ROOT_PATH="/forge").start()
-    try:
-        page = visit(live, "/forge/datasets")
-        expect(page.get_by_text("No data yet")).to_be_visible()
-        with page.expect_websocket(lambda socket: "/forge/ws/training" in socket.url):
-            page.get_by_role("link", name="Home").click()
-        expect(page).to_have_url(re.compile("/forge/?$"))
-        expect(page.get_by_text("Nothing runs")).to_be_visible()
-    finally:
-        live.close()
-
-
-def test_a_lost_server_is_told_and_found_again(tmp_path: Path, visit: Open) -> None:
-    live = LiveServer(tmp_path / "home").start()
-    port = int(live.url.rpartition(":")[2])
-    page = visit(live, expected=("Failed to load resource", "WebSocket connection"))
+def test_it_works_under_the_path_of_a_proxy(alone: LiveServer, visit: Open) -> None:
+    alone.environment["MODELFORGE_ROOT_PATH"] = "/forge"
+    page = visit(alone.start(), "/forge/datasets")
+    expect(page.get_by_text("No data yet")).to_be_visible()
+    with page.expect_websocket(lambda socket: "/forge/ws/training" in socket.url):
+        page.get_by_role("link", name="Home").click()
+    expect(page).to_have_url(re.compile("/forge/?$"))
     expect(page.get_by_text("Nothing runs")).to_be_visible()
-    live.kill()
+
+
+def test_a_lost_server_is_told_and_found_again(alone: LiveServer, visit: Open) -> None:
+    alone.start()
+    port = int(alone.url.rpartition(":")[2])
+    page = visit(alone, expected=("Failed to load resource", "WebSocket connection"))
+    expect(page.get_by_text("Nothing runs")).to_be_visible()
+    alone.kill()
     expect(page.get_by_text("connection to the server is lost")).to_be_visible()
-    live.start(port)
-    try:
-        expect(page.get_by_text("connection to the server is lost")).not_to_be_visible()
-    finally:
-        live.close()
+    alone.start(port)
+    expect(page.get_by_text("connection to the server is lost")).not_to_be_visible()

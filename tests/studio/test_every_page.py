@@ -1,0 +1,72 @@
+"""What holds for every page: everybody can use it, it fits a phone, it is quick, and there is a picture of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from modelforge.api.studio import BUILT
+from tests.live import LiveServer
+from tests.studio.conftest import Open
+from tests.studio.pages import PAGES, furnish
+
+AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+SIZES: dict[str, Any] = {
+    "laptop": {"viewport": {"width": 1280, "height": 800}},
+    "phone": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True},
+}
+FIRST_LOAD_BYTES = 250_000
+"""Of compressed script, before a page can be used."""
+PICTURES = os.environ.get("PICTURES")
+"""The folder that `make pictures` writes to."""
+
+
+@pytest.fixture(scope="module")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    live = LiveServer(tmp_path_factory.mktemp("home")).start()
+    furnish(live)
+    yield live
+    live.close()
+
+
+def settled(page: Page) -> None:
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_label("Loading…")).to_have_count(0)
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", list(SIZES))
+@pytest.mark.parametrize("name", list(PAGES))
+def test_everybody_can_use_it(
+    furnished: LiveServer, visit: Open, tmp_path: Path, name: str, size: str, scheme: str
+) -> None:
+    page = visit(furnished, PAGES[name], color_scheme=scheme, reduced_motion="reduce", **SIZES[size])
+    settled(page)
+    page.screenshot(path=(Path(PICTURES) if PICTURES else tmp_path) / f"studio-{name}-{size}-{scheme}.png")
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    told = [
+        f"{each['impact']} {each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']]}"
+        for each in found
+    ]
+    assert told == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than its window"
+
+
+@pytest.mark.parametrize("name", list(PAGES))
+def test_it_loads_little(furnished: LiveServer, visit: Open, name: str) -> None:
+    page = visit(furnished, PAGES[name])
+    settled(page)
+    scripts = page.evaluate(
+        "performance.getEntriesByType('resource').map(each => new URL(each.name).pathname)"
+        ".filter(path => path.endsWith('.js'))"
+    )
+    assert scripts
+    assert sum((BUILT / f"{script[1:]}.gz").stat().st_size for script in scripts) <= FIRST_LOAD_BYTES
