@@ -44,6 +44,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/catalogue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What can be chosen for a training
+         * @description Tasks, methods and libraries, each with a sentence, what it goes together with, and whether this machine can;
+         *     models to start from, and whether they fit into its memory; and presets. No other machine is asked.
+         */
+        get: operations["catalogue_api_catalogue_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/start_training": {
         parameters: {
             query?: never;
@@ -293,6 +314,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/models/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Deleted models
+         * @description What can be restored, in the order in which it was deleted.
+         */
+        get: operations["trash_api_models_trash_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/trash/{model_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a deleted model
+         * @description As it was, under its id and its name. Refused where another model has the name by now: rename that one first.
+         */
+        post: operations["restore_api_models_trash__model_id__restore_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/trash/{model_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete a model for good
+         * @description One that is in the trash. Refused while another model there is an adapter of it.
+         */
+        delete: operations["remove_api_models_trash__model_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/models/{model_id}": {
         parameters: {
             query?: never;
@@ -309,9 +390,54 @@ export interface paths {
         post?: never;
         /**
          * Delete a trained model
-         * @description Its folder goes, too. Refused while another model or a running job stands on it.
+         * @description It goes into the trash with its folder, for as many days as is set. Refused while another model or a running job
+         *     stands on it.
          */
         delete: operations["delete_api_models__model_id__delete"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename a trained model
+         * @description Its folder stays where it is, so what was trained from it, and what trains on it now, still finds it.
+         */
+        patch: operations["rename_api_models__model_id__patch"];
+        trace?: never;
+    };
+    "/api/models/{model_id}/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How to use a trained model
+         * @description From Python and with curl, made for this model.
+         */
+        get: operations["usage_api_models__model_id__usage_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/models/{model_id}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a trained model
+         * @description Its folder as a zip. An adapter comes without the base model that it needs.
+         */
+        get: operations["download_api_models__model_id__download_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -717,6 +843,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All API keys
+         * @description Oldest first, the revoked ones too; never the keys themselves. On the server's own machine alone.
+         */
+        get: operations["keys_api_keys_get"];
+        put?: never;
+        /**
+         * Make an API key
+         * @description It is told this once. As soon as there is one, every request needs one. On the server's own machine alone.
+         */
+        post: operations["create_api_keys_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/keys/{key_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Revoke an API key
+         * @description It opens nothing from now on. On the server's own machine alone.
+         */
+        delete: operations["revoke_api_keys__key_id__delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playground/generate": {
         parameters: {
             query?: never;
@@ -763,6 +933,201 @@ export interface components {
             job_id: string | null;
         };
         /**
+         * ApiKey
+         * @description A key, as it can be told.
+         */
+        ApiKey: {
+            /**
+             * Id
+             * @description Rises, and is never used again.
+             */
+            id: number;
+            /**
+             * Name
+             * @description What it is for.
+             */
+            name: string | null;
+            /**
+             * Prefix
+             * @description How it begins; all else is known to its holder alone.
+             */
+            prefix: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was made.
+             * @example 2024-01-15T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * Revoked At
+             * @description Since when it opens nothing; null for one that does.
+             */
+            revoked_at: string | null;
+        };
+        /**
+         * ApiKeyCreated
+         * @description A new key, told once.
+         */
+        ApiKeyCreated: {
+            /**
+             * Id
+             * @description Rises, and is never used again.
+             */
+            id: number;
+            /**
+             * Name
+             * @description What it is for.
+             */
+            name: string | null;
+            /**
+             * Prefix
+             * @description How it begins; all else is known to its holder alone.
+             */
+            prefix: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was made.
+             * @example 2024-01-15T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * Revoked At
+             * @description Since when it opens nothing; null for one that does.
+             */
+            revoked_at: string | null;
+            /**
+             * Key
+             * @description The key itself, which nobody can tell again.
+             */
+            key: string;
+            /**
+             * Message
+             * @description What changes by it.
+             * @default Keep it now: it is shown this once. From now on the server asks every client for a key, as 'Authorization: Bearer <key>'; ModelForge's own commands on this home folder need none.
+             */
+            message: string;
+        };
+        /**
+         * ApiKeyList
+         * @description Every key that was ever made, oldest first.
+         */
+        ApiKeyList: {
+            /**
+             * Keys
+             * @description By how they begin.
+             */
+            keys: components["schemas"]["ApiKey"][];
+            /**
+             * Total
+             * @description How many there are in all.
+             * @default 0
+             */
+            total: number;
+        };
+        /**
+         * ApiKeyRequest
+         * @description A key that is wanted.
+         */
+        ApiKeyRequest: {
+            /**
+             * Name
+             * @description What it is for, to know it again by.
+             */
+            name?: string | null;
+        };
+        /**
+         * ApiKeyRevoked
+         * @description A key that opens nothing any more.
+         */
+        ApiKeyRevoked: {
+            /**
+             * Id
+             * @description Rises, and is never used again.
+             */
+            id: number;
+            /**
+             * Name
+             * @description What it is for.
+             */
+            name: string | null;
+            /**
+             * Prefix
+             * @description How it begins; all else is known to its holder alone.
+             */
+            prefix: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was made.
+             * @example 2024-01-15T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * Revoked At
+             * @description Since when it opens nothing; null for one that does.
+             */
+            revoked_at: string | null;
+            /**
+             * Message
+             * @description What changes by it.
+             */
+            message: string;
+        };
+        /**
+         * BaseModelChoice
+         * @description A model to start from.
+         */
+        BaseModelChoice: {
+            /**
+             * Name
+             * @description As a request has it.
+             */
+            name: string;
+            /**
+             * About
+             * @description What it is and when to use it, in a sentence.
+             */
+            about: string;
+            /**
+             * Source
+             * @description Whether it ships with ModelForge, was trained here, or is fetched from the Hugging Face hub.
+             * @enum {string}
+             */
+            source: "bundled" | "registry" | "hub";
+            /**
+             * Parameters
+             * @description Its weights; null where nothing here tells.
+             */
+            parameters: number | null;
+            /**
+             * Context
+             * @description Tokens that it has positions for.
+             */
+            context: number | null;
+            /**
+             * Licence
+             * @description Of its weights; null for one that was trained here, which has that of its base.
+             */
+            licence: string | null;
+            /**
+             * Gated
+             * @description Whether its terms are to be accepted on the hub first, and a token is needed.
+             */
+            gated: boolean;
+            /**
+             * Tasks
+             * @description What it can be taught.
+             */
+            tasks: string[];
+            /**
+             * Fits
+             * @description Whether this machine has the memory to train it, by method; empty where nothing here tells its size.
+             */
+            fits: components["schemas"]["ModelFit"][];
+        };
+        /**
          * Bin
          * @description A bar of a histogram.
          */
@@ -777,6 +1142,38 @@ export interface components {
              * @description Rows of the sample.
              */
             rows: number;
+        };
+        /**
+         * Catalogue
+         * @description What can be chosen for a training on this machine.
+         */
+        Catalogue: {
+            /**
+             * Tasks
+             * @description What a model can be taught to do.
+             */
+            tasks: components["schemas"]["TaskChoice"][];
+            /**
+             * Strategies
+             * @description Methods of training.
+             */
+            strategies: components["schemas"]["StrategyChoice"][];
+            /**
+             * Providers
+             * @description Libraries that load and train models.
+             */
+            providers: components["schemas"]["ProviderChoice"][];
+            /**
+             * Models
+             * @description Models worth starting from: bundled ones, those that were trained here, newest first, and some of the hub by
+             *     size. Any other model of the hub, or a folder, can be named, too.
+             */
+            models: components["schemas"]["BaseModelChoice"][];
+            /**
+             * Presets
+             * @description Settings that go together, from the quickest to the best.
+             */
+            presets: components["schemas"]["Preset"][];
         };
         /**
          * Cause
@@ -1296,6 +1693,58 @@ export interface components {
              * @description How many there are.
              */
             total: number;
+        };
+        /**
+         * DeletedModel
+         * @description A model in the trash.
+         */
+        DeletedModel: {
+            /**
+             * Id
+             * @description Rises, and is never used again.
+             */
+            id: number;
+            /**
+             * Name
+             * @description Can be the model_name of a later run.
+             */
+            name: string;
+            /**
+             * Base Model
+             * @description The model that it was trained from, as the request named it.
+             */
+            base_model: string;
+            /**
+             * Task
+             * @description What it was trained to do.
+             */
+            task: string;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was completed.
+             * @example 2024-01-15T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * Size Mb
+             * @description What its folder takes, in units of 1 000 000 bytes.
+             */
+            size_mb: number;
+            /**
+             * Deleted At
+             * Format: date-time
+             * @description When it was deleted.
+             * @example 2024-01-15T10:30:00Z
+             */
+            deleted_at: string;
+            /**
+             * Restorable Until
+             * Format: date-time
+             * @description When it goes for good.
+             * @example 2024-01-15T10:30:00Z
+             */
+            restorable_until: string;
         };
         /**
          * DiskFit
@@ -2612,6 +3061,11 @@ export interface components {
              * @default Model deleted successfully
              */
             message: string;
+            /**
+             * Restorable Until
+             * @description Until then it lies in the trash; null where it is gone for good.
+             */
+            restorable_until: string | null;
         };
         /**
          * ModelDetail
@@ -2691,6 +3145,33 @@ export interface components {
             lineage: components["schemas"]["Ancestor"][];
         };
         /**
+         * ModelFit
+         * @description The memory that a training of a model takes with the default settings, in units of 1 000 000 bytes. Examples are
+         *     taken for as long as they may be by default: shorter ones take less.
+         */
+        ModelFit: {
+            /**
+             * Strategy
+             * @description The method that this was told for.
+             */
+            strategy: string;
+            /**
+             * Fits
+             * @description Whether this machine has enough, with the smallest settings where it must be.
+             */
+            fits: boolean;
+            /**
+             * Needs Mb
+             * @description With the default settings.
+             */
+            needs_mb: number;
+            /**
+             * Least Mb
+             * @description With the smallest settings that change neither the model nor what it reads.
+             */
+            least_mb: number;
+        };
+        /**
          * ModelList
          * @description Trained models, oldest first.
          */
@@ -2706,6 +3187,17 @@ export interface components {
              * @default 0
              */
             total: number;
+        };
+        /**
+         * ModelRename
+         * @description What a model is to be called.
+         */
+        ModelRename: {
+            /**
+             * Name
+             * @description Letters, digits, ``.``, ``_`` and ``-``; not taken.
+             */
+            name: string;
         };
         /**
          * ModelSummary
@@ -2744,6 +3236,28 @@ export interface components {
              * @description What its folder takes, in units of 1 000 000 bytes.
              */
             size_mb: number;
+        };
+        /**
+         * ModelUsage
+         * @description Code that asks a model, made for this one.
+         */
+        ModelUsage: {
+            /**
+             * Python
+             * @description With this package, on the server's machine.
+             */
+            python: string;
+            /**
+             * Curl
+             * @description Over HTTP.
+             */
+            curl: string;
+            /**
+             * Transformers
+             * @description With transformers alone, and PEFT for an adapter, on the machine where its folder lies; null for a model that no
+             *     short code can ask as it was trained.
+             */
+            transformers: string | null;
         };
         /**
          * NearDuplicates
@@ -2944,6 +3458,29 @@ export interface components {
             warnings: string[];
             /** @description The request as it came. */
             request: components["schemas"]["RequestText"];
+        };
+        /**
+         * Preset
+         * @description Settings that go together.
+         */
+        Preset: {
+            /**
+             * Name
+             * @description As a request has it.
+             */
+            name: string;
+            /**
+             * About
+             * @description What it is and when to use it, in a sentence.
+             */
+            about: string;
+            /**
+             * Changes
+             * @description Fields of the training configuration, and what to set them to. All presets set the same fields.
+             */
+            changes: {
+                [key: string]: unknown;
+            };
         };
         /**
          * PreviewExample
@@ -3226,6 +3763,37 @@ export interface components {
             trained: boolean;
         };
         /**
+         * ProviderChoice
+         * @description A library that loads and trains models.
+         */
+        ProviderChoice: {
+            /**
+             * Name
+             * @description As a request has it.
+             */
+            name: string;
+            /**
+             * About
+             * @description What it is and when to use it, in a sentence.
+             */
+            about: string;
+            /**
+             * Tasks
+             * @description What it can train a model for.
+             */
+            tasks: string[];
+            /**
+             * Available
+             * @description Whether this machine can train with it now.
+             */
+            available: boolean;
+            /**
+             * Obstacle
+             * @description Why not, and what to do.
+             */
+            obstacle: string | null;
+        };
+        /**
          * RequestText
          * @description The request, to be copied. No key is in it.
          */
@@ -3439,6 +4007,47 @@ export interface components {
             notes: string[];
         };
         /**
+         * StrategyChoice
+         * @description A method of training.
+         */
+        StrategyChoice: {
+            /**
+             * Name
+             * @description As a request has it.
+             */
+            name: string;
+            /**
+             * About
+             * @description What it is and when to use it, in a sentence.
+             */
+            about: string;
+            /**
+             * Tasks
+             * @description What it can teach.
+             */
+            tasks: string[];
+            /**
+             * Fields
+             * @description The fields that its rows have, by kind of dataset; null where they are those of the task.
+             */
+            fields: string[][] | null;
+            /**
+             * Options
+             * @description Fields of the training configuration that not every method takes, and this one does.
+             */
+            options: string[];
+            /**
+             * Available
+             * @description Whether this machine can do it.
+             */
+            available: boolean;
+            /**
+             * Obstacle
+             * @description Why not, and what to do.
+             */
+            obstacle: string | null;
+        };
+        /**
          * SuggestedMapping
          * @description A mapping, and what speaks for it.
          */
@@ -3488,6 +4097,42 @@ export interface components {
              * @description Empty where nothing looks like anything: then a person must say.
              */
             suggestions: components["schemas"]["SuggestedMapping"][];
+        };
+        /**
+         * TaskChoice
+         * @description What a model can be taught to do.
+         */
+        TaskChoice: {
+            /**
+             * Name
+             * @description As a request has it.
+             */
+            name: string;
+            /**
+             * About
+             * @description What it is and when to use it, in a sentence.
+             */
+            about: string;
+            /**
+             * Strategies
+             * @description The methods that can teach it.
+             */
+            strategies: string[];
+            /**
+             * Providers
+             * @description The libraries that can train it.
+             */
+            providers: string[];
+            /**
+             * Fields
+             * @description The fields that rows for it may have, by kind of dataset; the first is the usual one.
+             */
+            fields: string[][];
+            /**
+             * Options
+             * @description Fields of the training configuration that this task alone takes.
+             */
+            options: string[];
         };
         /**
          * TimeEstimate
@@ -4164,6 +4809,23 @@ export interface components {
             job_id: string;
         };
         /**
+         * Trash
+         * @description Deleted models, in the order in which they were deleted.
+         */
+        Trash: {
+            /**
+             * Models
+             * @description Each can be restored.
+             */
+            models: components["schemas"]["DeletedModel"][];
+            /**
+             * Total
+             * @description How many there are in all.
+             * @default 0
+             */
+            total: number;
+        };
+        /**
          * Upload
          * @description A file that comes in pieces, and how much of it is there.
          */
@@ -4389,7 +5051,14 @@ export interface components {
     pathItems: never;
 }
 export type Ancestor = components['schemas']['Ancestor'];
+export type ApiKey = components['schemas']['ApiKey'];
+export type ApiKeyCreated = components['schemas']['ApiKeyCreated'];
+export type ApiKeyList = components['schemas']['ApiKeyList'];
+export type ApiKeyRequest = components['schemas']['ApiKeyRequest'];
+export type ApiKeyRevoked = components['schemas']['ApiKeyRevoked'];
+export type BaseModelChoice = components['schemas']['BaseModelChoice'];
 export type Bin = components['schemas']['Bin'];
+export type Catalogue = components['schemas']['Catalogue'];
 export type Cause = components['schemas']['Cause'];
 export type Change = components['schemas']['Change'];
 export type Column = components['schemas']['Column'];
@@ -4405,6 +5074,7 @@ export type DatasetSummary = components['schemas']['DatasetSummary'];
 export type DatasetUploaded = components['schemas']['DatasetUploaded'];
 export type DatasetVersion = components['schemas']['DatasetVersion'];
 export type DatasetVersions = components['schemas']['DatasetVersions'];
+export type DeletedModel = components['schemas']['DeletedModel'];
 export type DiskFit = components['schemas']['DiskFit'];
 export type DiskPlace = components['schemas']['DiskPlace'];
 export type EditRequest = components['schemas']['EditRequest'];
@@ -4437,19 +5107,24 @@ export type MetricPoint = components['schemas']['MetricPoint'];
 export type MixPart = components['schemas']['MixPart'];
 export type ModelDeleted = components['schemas']['ModelDeleted'];
 export type ModelDetail = components['schemas']['ModelDetail'];
+export type ModelFit = components['schemas']['ModelFit'];
 export type ModelList = components['schemas']['ModelList'];
+export type ModelRename = components['schemas']['ModelRename'];
 export type ModelSummary = components['schemas']['ModelSummary'];
+export type ModelUsage = components['schemas']['ModelUsage'];
 export type NearDuplicates = components['schemas']['NearDuplicates'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
 export type Part = components['schemas']['Part'];
 export type Preflight = components['schemas']['Preflight'];
+export type Preset = components['schemas']['Preset'];
 export type PreviewExample = components['schemas']['PreviewExample'];
 export type PreviewRequest = components['schemas']['PreviewRequest'];
 export type PreviewRow = components['schemas']['PreviewRow'];
 export type PreviewSequence = components['schemas']['PreviewSequence'];
 export type PreviewStats = components['schemas']['PreviewStats'];
 export type PreviewToken = components['schemas']['PreviewToken'];
+export type ProviderChoice = components['schemas']['ProviderChoice'];
 export type RequestText = components['schemas']['RequestText'];
 export type RowDifference = components['schemas']['RowDifference'];
 export type RowEdit = components['schemas']['RowEdit'];
@@ -4457,8 +5132,10 @@ export type RunLength = components['schemas']['RunLength'];
 export type Sample = components['schemas']['Sample'];
 export type SampleList = components['schemas']['SampleList'];
 export type Source = components['schemas']['Source'];
+export type StrategyChoice = components['schemas']['StrategyChoice'];
 export type SuggestedMapping = components['schemas']['SuggestedMapping'];
 export type SuggestedMappings = components['schemas']['SuggestedMappings'];
+export type TaskChoice = components['schemas']['TaskChoice'];
 export type TimeEstimate = components['schemas']['TimeEstimate'];
 export type TokenLengths = components['schemas']['TokenLengths'];
 export type TrainingConfig = components['schemas']['TrainingConfig'];
@@ -4466,6 +5143,7 @@ export type TrainingParams = components['schemas']['TrainingParams'];
 export type TrainingStarted = components['schemas']['TrainingStarted'];
 export type TrainingStatus = components['schemas']['TrainingStatus'];
 export type TrainingStopped = components['schemas']['TrainingStopped'];
+export type Trash = components['schemas']['Trash'];
 export type Upload = components['schemas']['Upload'];
 export type UploadList = components['schemas']['UploadList'];
 export type Validation = components['schemas']['Validation'];
@@ -4550,6 +5228,62 @@ export interface operations {
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
             400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    catalogue_api_catalogue_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Catalogue"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -5586,6 +6320,225 @@ export interface operations {
             };
         };
     };
+    trash_api_models_trash_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trash"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    restore_api_models_trash__model_id__restore_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description In progress already, nothing to stop, or a name that is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    remove_api_models_trash__model_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDeleted"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description In progress already, nothing to stop, or a name that is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
     model_api_models__model_id__get: {
         parameters: {
             query?: never;
@@ -5713,6 +6666,232 @@ export interface operations {
             };
             /** @description In progress already, nothing to stop, or a name that is taken */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    rename_api_models__model_id__patch: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelRename"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelDetail"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description In progress already, nothing to stop, or a name that is taken */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    usage_api_models__model_id__usage_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelUsage"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    download_api_models__model_id__download_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The model's id. */
+                model_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -7695,6 +8874,199 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Operation"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    keys_api_keys_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyList"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    create_api_keys_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ApiKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyCreated"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    revoke_api_keys__key_id__delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The key's id. */
+                key_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ApiKeyRevoked"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */

@@ -6,9 +6,11 @@ import {
   fieldsOf,
   found,
   grouped,
+  has,
   parsed,
   settingsOf,
   shown,
+  takenBy,
 } from "./fields";
 
 const SCHEMA = {
