@@ -123,10 +123,10 @@ def test_a_run_begins_with_the_settings_of_another(server: LiveServer, visit: Op
 
 def test_what_would_fit_is_a_button(server: LiveServer, visit: Open) -> None:
     server.upload("long.jsonl", jsonl([{"input": f"what is {n}?", "output": "so and so " * 300} for n in range(5000)]))
-    large = {**BODY, "dataset": "long.jsonl", "per_device_train_batch_size": 4096}
+    large = {**BODY, "dataset": "long.jsonl", "per_device_train_batch_size": 4096, "gradient_checkpointing": False}
     memory = server.post("/api/jobs/preflight", large)["memory"]
-    assert not memory["fits_now"]
-    page = visit(server, f"/new?{urlencode(large)}")
+    assert not memory["fits_now"], memory
+    page = visit(server, f"/new?{urlencode({**large, 'gradient_checkpointing': 'false'})}")
     change = memory["changes"][0]
     panel(page).get_by_role("button", name=change["about"]).click()
     page.get_by_text("Advanced: every option").click()
@@ -144,6 +144,32 @@ def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
         page.get_by_role("tabpanel").get_by_role("button", name="Copy").click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == words
+
+
+def test_a_preset_sets_what_it_says(server: LiveServer, visit: Open) -> None:
+    page = visit(server, READY)
+    (best,) = (each for each in server.get("/api/catalogue")["presets"] if each["name"] == "best")
+    page.get_by_role("radio", name=re.compile("^Best")).check()
+    expect(option(page, "num_train_epochs")).to_have_value(str(best["changes"]["num_train_epochs"]))
+    expect(page).to_have_url(re.compile(f"lora_r={best['changes']['lora_r']}"))
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    option(page, "num_train_epochs").fill("9")
+    expect(page.get_by_role("radio", name=re.compile("^Best"))).not_to_be_checked()
+    page.get_by_role("radio", name=re.compile("^Balanced")).check()
+    page.reload()
+    expect(page.get_by_role("radio", name=re.compile("^Balanced"))).to_be_checked()
+
+
+def test_models_are_those_for_the_goal_that_fit(server: LiveServer, visit: Open) -> None:
+    known = server.get("/api/catalogue")["models"]
+    small = {each["name"] for each in known if all(fit["fits"] for fit in each["fits"] if fit["strategy"] == "sft")}
+    page = visit(server, "/new?task=summarization")
+    listed = page.get_by_role("group", name="Model", exact=True).get_by_role("radio")
+    expect(listed).to_have_count(len([e for e in known if "summarization" in e["tasks"] and e["name"] in small]))
+    page.get_by_label("Only what fits this machine").uncheck()
+    expect(listed).to_have_count(len([e for e in known if "summarization" in e["tasks"]]))
+    page.get_by_label("Search models").fill("flan small")
+    expect(listed).to_have_count(1)
 
 
 def test_by_keyboard_alone(server: LiveServer, visit: Open) -> None:

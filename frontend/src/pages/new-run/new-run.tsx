@@ -92,25 +92,28 @@ export function NewRun() {
             />
           </Step>
           <Step number={5} title={words.settings}>
-            <Choices
-              label={words.preset}
-              value={presets.find((each) => has(given, each.changes, fields))?.name}
-              onChange={(name) => set(presets.find((each) => each.name === name)?.changes ?? {})}
-              choices={presets.map(({ name, about }) => ({
-                value: name,
-                title: words.presets[name] ?? name,
-                about,
-              }))}
-            />
-            <Settings
-              given={given}
-              fields={takenBy(fields, chosen, [...tasks, ...strategies]).filter(
-                (field) => !GUIDED.has(field.name),
-              )}
-              filled={check.data?.config ?? {}}
-              problems={problems}
-              set={set}
-            />
+            <div className={classes.fields}>
+              {" "}
+              <Choices
+                label={words.preset}
+                value={presets.find((each) => has(given, each.changes, fields))?.name}
+                onChange={(name) => set(presets.find((each) => each.name === name)?.changes ?? {})}
+                choices={presets.map(({ name, about }) => ({
+                  value: name,
+                  title: words.presets[name] ?? name,
+                  about,
+                }))}
+              />
+              <Settings
+                given={given}
+                fields={takenBy(fields, chosen, [...tasks, ...strategies]).filter(
+                  (field) => !GUIDED.has(field.name),
+                )}
+                filled={check.data?.config ?? {}}
+                problems={problems}
+                set={set}
+              />
+            </div>{" "}
           </Step>
         </div>
         <aside className={classes.aside} aria-label={words.verdict.title}>

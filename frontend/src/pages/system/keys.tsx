@@ -1,5 +1,5 @@
 import { Button, Modal, TextInput } from "@mantine/core";
-import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, body } from "../../api/client";
 import { keepKey, key } from "../../api/key";
@@ -13,19 +13,19 @@ import { moment } from "../../ui/format";
 import { Loading } from "../../ui/loading";
 import { Refused } from "../../ui/refused";
 import { Table } from "../../ui/table";
+import { keys } from "./queries";
 import classes from "./system.module.css";
 
 const words = text.system.keys;
-const all = queryOptions({ queryKey: ["keys"], queryFn: () => body(api.GET("/api/keys")), retry: false });
 
 /** Who may ask: keys are made, shown once and revoked. */
 export function Keys() {
   const queries = useQueryClient();
-  const found = useQuery(all);
+  const found = useQuery(keys);
   const [name, setName] = useState("");
   const [made, setMade] = useState<ApiKeyCreated | null>(null);
   const [going, setGoing] = useState<ApiKey | null>(null);
-  const refresh = () => queries.invalidateQueries(all);
+  const refresh = () => queries.invalidateQueries(keys);
 
   const create = useMutation({
     mutationFn: () => body(api.POST("/api/keys", { body: { name: name.trim() || null } })),
