@@ -40,10 +40,12 @@ from modelforge.api.routes import (
     playground,
     preview,
     samples,
+    system,
     training,
     uploads,
     versions,
 )
+from modelforge.api.storage import Storage
 from modelforge.api.studio import Studio
 from modelforge.api.trash import Trash
 from modelforge.api.tus import Tus
@@ -73,7 +75,7 @@ ROUTERS = (
         uploads,
         operations,
     ),
-    *(keys, playground, stream, docs),
+    *(keys, system, playground, stream, docs),
 )
 
 
@@ -145,7 +147,18 @@ async def _state(settings: Settings, supervise: bool, serves_queue: bool) -> Asy
     try:
         ring = KeyRing(database)
         yield State(
-            settings, database, machine, supervisor, inference, probe, ring, works, pieces, trash, supervises=supervise
+            settings=settings,
+            database=database,
+            hardware=machine,
+            supervisor=supervisor,
+            inference=inference,
+            probe=probe,
+            keys=ring,
+            operations=works,
+            uploads=pieces,
+            trash=trash,
+            storage=Storage(settings, database, trash, pieces),
+            supervises=supervise,
         )
     finally:
         for sweep in sweeping:

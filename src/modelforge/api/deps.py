@@ -14,6 +14,7 @@ from modelforge.api.caller import Caller
 from modelforge.api.keys import KeyRing
 from modelforge.api.operations import Operations
 from modelforge.api.resumable import Uploads
+from modelforge.api.storage import Storage
 from modelforge.api.trash import Trash
 from modelforge.catalogue import ASSETS
 from modelforge.contracts.training import TrainingConfig
@@ -44,6 +45,7 @@ class State:
     operations: Operations
     uploads: Uploads
     trash: Trash
+    storage: Storage
     supervises: bool
     """Whether this is the home folder's one server."""
     listeners: set[WebSocket] = field(default_factory=set)

@@ -141,12 +141,17 @@ class Uploads:
     async def sweep_for_ever(self) -> None:
         """Remove what has expired, now and every hour."""
         while True:
-            for id in await asyncio.to_thread(self._expired):
-                if id not in self._read and id not in self._turns:
-                    async with self._turn(id):
-                        with suppress(OSError):  # what cannot be removed now may be in an hour
-                            await asyncio.to_thread(self._drop, id)
+            await self.sweep(self._expiry)
             await asyncio.sleep(SWEEP_SECONDS)
+
+    async def sweep(self, age: timedelta) -> None:
+        """Remove those that nothing came of for so long."""
+        for folder in await asyncio.to_thread(self.untouched, age):
+            id = folder.name
+            if id not in self._read and id not in self._turns:
+                async with self._turn(id):
+                    with suppress(OSError):  # what cannot be removed now may be in an hour
+                        await asyncio.to_thread(self._drop, id)
 
     @asynccontextmanager
     async def _turn(self, id: str) -> AsyncIterator[asyncio.Event]:
@@ -255,8 +260,9 @@ class Uploads:
                 found.append(self._look(folder.name))
         return sorted(found, key=lambda upload: (upload.created_at, upload.id))
 
-    def _expired(self) -> list[str]:
-        last = (now() - self._expiry).timestamp()
+    def untouched(self, age: timedelta) -> list[Path]:
+        """The folders of those that nothing came of for so long. Blocks."""
+        last = (now() - age).timestamp()
         found = []
         for folder in self._folder.glob("*"):
             if not _ID.fullmatch(folder.name):  # not ours: a file manager's .DS_Store
@@ -264,7 +270,7 @@ class Uploads:
             with suppress(OSError):
                 data = folder / _DATA
                 if (data if data.exists() else folder).stat().st_mtime < last:
-                    found.append(folder.name)
+                    found.append(folder)
         return found
 
     def _drop(self, id: str) -> None:

@@ -16,7 +16,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from modelforge import __version__
-from modelforge.cli import datasets, demo, doctor, generate, jobs, keys, models, providers, serve, train
+from modelforge.cli import clean, datasets, demo, doctor, generate, jobs, keys, models, providers, serve, train
 from modelforge.cli.console import print_error, print_failure
 from modelforge.cli.help import Grouped
 from modelforge.errors import ModelForgeError
@@ -58,6 +58,7 @@ app.command(cls=Grouped)(serve.serve)
 app.command(cls=Grouped)(train.train)
 app.command()(generate.generate)
 app.command()(doctor.doctor)
+app.command()(clean.clean)
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(models.app, name="models")
 app.add_typer(jobs.app, name="jobs")
