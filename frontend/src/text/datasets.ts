@@ -245,7 +245,8 @@ export const datasets = {
     what: "What was done",
     when: "When",
     compare: "Compare",
-    with: (from: number, to: number) => `Versions ${from} and ${to} compared`,
+    with: (version: number) => `With version ${version}`,
+    compared: (from: number, to: number) => `Versions ${from} and ${to} compared`,
     sum: (same: number, added: number, removed: number, changed: number) =>
       `${count(same)} the same, ${count(added)} added, ${count(removed)} removed, ${count(changed)} changed`,
     kinds: { added: "Added", removed: "Removed", changed: "Changed" },

@@ -28,7 +28,7 @@ export function Versions() {
     <>
       <All filename={filename} shown={version} versions={all.data.versions.toReversed()} />
       {from !== undefined && to !== undefined && (
-        <Section title={words.with(from, to)}>
+        <Section title={words.compared(from, to)}>
           <Comparison filename={filename} from={from} to={to} />
         </Section>
       )}
@@ -81,9 +81,8 @@ function All({ filename, shown, versions }: AllProps) {
                     to="/datasets/$filename/versions"
                     params={{ filename }}
                     search={{ version: shown, from: before, to: each.version }}
-                    aria-label={words.with(before, each.version)}
                   >
-                    {before} → {each.version}
+                    {words.with(before)}
                   </Link>
                 )}
               </td>
