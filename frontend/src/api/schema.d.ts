@@ -887,6 +887,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The machine and the installation
+         * @description Hardware and how busy it is, providers and what each misses, versions, and what the home folder holds by kind.
+         */
+        get: operations["system_api_system_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How busy the machine is
+         * @description The part of it that changes from second to second.
+         */
+        get: operations["use_api_system_use_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/clean": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make room
+         * @description Remove what lies in the home folder of some kinds, but for what a waiting or running job needs.
+         */
+        post: operations["clean_api_system_clean_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playground/generate": {
         parameters: {
             query?: never;
@@ -1204,6 +1264,33 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * CleanRequest
+         * @description What is to be removed.
+         */
+        CleanRequest: {
+            /**
+             * Kinds
+             * @description The kinds. ``resumable_checkpoints`` belong to runs that ended before their time: those begin anew then.
+             */
+            kinds: ("trash" | "checkpoints" | "resumable_checkpoints" | "uploads" | "caches" | "logs")[];
+        };
+        /**
+         * Cleaned
+         * @description What came free.
+         */
+        Cleaned: {
+            /**
+             * Freed
+             * @description By kind.
+             */
+            freed: components["schemas"]["Freed"][];
+            /**
+             * Size Mb
+             * @description In all, in units of 1 000 000 bytes.
+             */
+            size_mb: number;
         };
         /**
          * Column
@@ -2151,6 +2238,23 @@ export interface components {
             dry_run?: boolean;
         };
         /**
+         * Freed
+         * @description What came free of one kind.
+         */
+        Freed: {
+            /**
+             * Kind
+             * @description What was removed.
+             * @enum {string}
+             */
+            kind: "trash" | "checkpoints" | "resumable_checkpoints" | "uploads" | "caches" | "logs";
+            /**
+             * Size Mb
+             * @description In units of 1 000 000 bytes.
+             */
+            size_mb: number;
+        };
+        /**
          * GenerateReply
          * @description What the model said.
          */
@@ -2249,6 +2353,111 @@ export interface components {
              * @description Seconds after which generation ends with what there is.
              */
             timeout?: number | null;
+        };
+        /**
+         * Gpu
+         * @description One accelerator.
+         */
+        Gpu: {
+            /**
+             * Name
+             * @description What its maker calls it.
+             */
+            name: string;
+            /**
+             * Memory Gb
+             * @description Its own memory, in units of 1 000 000 000 bytes; for Apple's, the memory it shares with the CPU.
+             */
+            memory_gb: number;
+            /**
+             * Compute Capability
+             * @description NVIDIA's number for its generation; 8.0 and above compute bf16 at full rate.
+             */
+            compute_capability: number | null;
+        };
+        /**
+         * GpuUse
+         * @description How busy an accelerator is.
+         */
+        GpuUse: {
+            /**
+             * Name
+             * @description What its maker calls it.
+             */
+            name: string;
+            /**
+             * Busy Percent
+             * @description Of the time just past, how much it computed in; null where it does not say.
+             */
+            busy_percent: number | null;
+            /**
+             * Memory Used Gb
+             * @description In units of 1 000 000 000 bytes, by all processes.
+             */
+            memory_used_gb: number;
+            /**
+             * Memory Gb
+             * @description All that it has.
+             */
+            memory_gb: number;
+            /**
+             * Temperature C
+             * @description Degrees Celsius; null where it does not say.
+             */
+            temperature_c: number | null;
+            /**
+             * Power W
+             * @description Watts; null where it does not say.
+             */
+            power_w: number | null;
+        };
+        /**
+         * Hardware
+         * @description What was detected on this machine, and what follows from it.
+         */
+        Hardware: {
+            /**
+             * System
+             * @description Operating system and processor family.
+             */
+            system: string;
+            /**
+             * Cpu Count
+             * @description Processors that this process may use.
+             */
+            cpu_count: number;
+            /**
+             * Threads
+             * @description Threads that compute: one for each core of those, and no more than a container's share of time allows.
+             */
+            threads: number;
+            /**
+             * Memory Gb
+             * @description Main memory, in units of 1 000 000 000 bytes.
+             */
+            memory_gb: number;
+            /**
+             * Gpus
+             * @description Accelerators, the first is used.
+             */
+            gpus: components["schemas"]["Gpu"][];
+            /**
+             * Device
+             * @description Where training runs by default.
+             * @enum {string}
+             */
+            device: "cuda" | "mps" | "cpu";
+            /**
+             * Fast Bf16
+             * @description Whether bf16 arithmetic is fast on that device.
+             */
+            fast_bf16: boolean;
+            /**
+             * Compute Specs
+             * @description The class that sets the defaults which a request leaves out.
+             * @enum {string}
+             */
+            compute_specs: "low_end" | "mid_range" | "high_end";
         };
         /**
          * Health
@@ -3365,6 +3574,37 @@ export interface components {
             total: number;
         };
         /**
+         * Package
+         * @description One of them.
+         */
+        Package: {
+            /**
+             * Name
+             * @description As pip knows it.
+             */
+            name: string;
+            /**
+             * Version
+             * @description What is installed; null where nothing is.
+             */
+            version: string | null;
+            /**
+             * Needs
+             * @description The lowest version that will do; null where ModelForge was not installed by pip, which knows it.
+             */
+            needs: string | null;
+            /**
+             * Optional
+             * @description Whether training works without it.
+             */
+            optional: boolean;
+            /**
+             * Advice
+             * @description What is wrong, and what to do; null where nothing is.
+             */
+            advice: string | null;
+        };
+        /**
          * Part
          * @description A file, or a sheet of a workbook, whose rows stand in the dataset.
          */
@@ -3794,6 +4034,54 @@ export interface components {
             obstacle: string | null;
         };
         /**
+         * ProviderState
+         * @description A provider on this machine.
+         */
+        ProviderState: {
+            /**
+             * Name
+             * @description As a request names it.
+             */
+            name: string;
+            /**
+             * Ready
+             * @description Whether a training can name it now.
+             */
+            ready: boolean;
+            /**
+             * Reason
+             * @description Why not, and what to do.
+             */
+            reason: string | null;
+            /**
+             * Own Environment
+             * @description Whether its workers run in an environment of their own.
+             */
+            own_environment: boolean;
+            /**
+             * Installed
+             * @description Whether that is there and whole; true for one that needs none.
+             */
+            installed: boolean;
+            /**
+             * Interpreter
+             * @description The Python of that environment.
+             */
+            interpreter: string | null;
+            /**
+             * Versions
+             * @description What is installed in it, by package.
+             */
+            versions: {
+                [key: string]: string;
+            };
+            /**
+             * Size Mb
+             * @description What it takes, in units of 1 000 000 bytes.
+             */
+            size_mb: number | null;
+        };
+        /**
          * RequestText
          * @description The request, to be copied. No key is in it.
          */
@@ -4007,6 +4295,33 @@ export interface components {
             notes: string[];
         };
         /**
+         * Stored
+         * @description What of one kind lies in the home folder.
+         */
+        Stored: {
+            /**
+             * Kind
+             * @description What it is.
+             * @enum {string}
+             */
+            kind: "models" | "trash" | "checkpoints" | "resumable_checkpoints" | "runs" | "datasets" | "uploads" | "caches" | "logs" | "environments" | "database";
+            /**
+             * Size Mb
+             * @description What it takes, in units of 1 000 000 bytes.
+             */
+            size_mb: number;
+            /**
+             * Freeable Mb
+             * @description What comes free when this kind is cleaned; nothing that a waiting or running job needs.
+             */
+            freeable_mb: number;
+            /**
+             * About
+             * @description What it is for, and what is lost when it is cleaned.
+             */
+            about: string;
+        };
+        /**
          * StrategyChoice
          * @description A method of training.
          */
@@ -4097,6 +4412,46 @@ export interface components {
              * @description Empty where nothing looks like anything: then a person must say.
              */
             suggestions: components["schemas"]["SuggestedMapping"][];
+        };
+        /**
+         * System
+         * @description The machine and the installation.
+         */
+        System: {
+            /**
+             * Version
+             * @description Of ModelForge.
+             */
+            version: string;
+            /**
+             * Python
+             * @description Of the server.
+             */
+            python: string;
+            /**
+             * Home
+             * @description The home folder.
+             */
+            home: string;
+            /** @description What the machine has. */
+            hardware: components["schemas"]["Hardware"];
+            /** @description How busy it is. */
+            use: components["schemas"]["Use"];
+            /**
+             * Providers
+             * @description Which can train here, and what the others miss.
+             */
+            providers: components["schemas"]["ProviderState"][];
+            /**
+             * Packages
+             * @description What training stands on.
+             */
+            packages: components["schemas"]["Package"][];
+            /**
+             * Storage
+             * @description What the home folder holds.
+             */
+            storage: components["schemas"]["Stored"][];
         };
         /**
          * TaskChoice
@@ -4890,6 +5245,42 @@ export interface components {
             total: number;
         };
         /**
+         * Use
+         * @description How busy the machine is now, with all that runs on it.
+         */
+        Use: {
+            /**
+             * Cpu Percent
+             * @description Of all processors, over a tenth of a second.
+             */
+            cpu_percent: number;
+            /**
+             * Memory Used Gb
+             * @description Main memory that is not available to another program, in units of 1 000 000 000 bytes.
+             */
+            memory_used_gb: number;
+            /**
+             * Memory Gb
+             * @description All that there is.
+             */
+            memory_gb: number;
+            /**
+             * Disk Free Gb
+             * @description On the disk of the home folder.
+             */
+            disk_free_gb: number;
+            /**
+             * Disk Gb
+             * @description All that it holds.
+             */
+            disk_gb: number;
+            /**
+             * Gpus
+             * @description NVIDIA's; others do not say.
+             */
+            gpus: components["schemas"]["GpuUse"][];
+        };
+        /**
          * Validation
          * @description What was found in a file, line by line.
          */
@@ -5061,6 +5452,8 @@ export type Bin = components['schemas']['Bin'];
 export type Catalogue = components['schemas']['Catalogue'];
 export type Cause = components['schemas']['Cause'];
 export type Change = components['schemas']['Change'];
+export type CleanRequest = components['schemas']['CleanRequest'];
+export type Cleaned = components['schemas']['Cleaned'];
 export type Column = components['schemas']['Column'];
 export type ColumnMapping = components['schemas']['ColumnMapping'];
 export type DatasetComparison = components['schemas']['DatasetComparison'];
@@ -5087,8 +5480,12 @@ export type FittingChange = components['schemas']['FittingChange'];
 export type FixOffer = components['schemas']['FixOffer'];
 export type FixOffers = components['schemas']['FixOffers'];
 export type FixRequest = components['schemas']['FixRequest'];
+export type Freed = components['schemas']['Freed'];
 export type GenerateReply = components['schemas']['GenerateReply'];
 export type GenerateRequest = components['schemas']['GenerateRequest'];
+export type Gpu = components['schemas']['Gpu'];
+export type GpuUse = components['schemas']['GpuUse'];
+export type Hardware = components['schemas']['Hardware'];
 export type Health = components['schemas']['Health'];
 export type ImportRequest = components['schemas']['ImportRequest'];
 export type Info = components['schemas']['Info'];
@@ -5115,6 +5512,7 @@ export type ModelUsage = components['schemas']['ModelUsage'];
 export type NearDuplicates = components['schemas']['NearDuplicates'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
+export type Package = components['schemas']['Package'];
 export type Part = components['schemas']['Part'];
 export type Preflight = components['schemas']['Preflight'];
 export type Preset = components['schemas']['Preset'];
@@ -5125,6 +5523,7 @@ export type PreviewSequence = components['schemas']['PreviewSequence'];
 export type PreviewStats = components['schemas']['PreviewStats'];
 export type PreviewToken = components['schemas']['PreviewToken'];
 export type ProviderChoice = components['schemas']['ProviderChoice'];
+export type ProviderState = components['schemas']['ProviderState'];
 export type RequestText = components['schemas']['RequestText'];
 export type RowDifference = components['schemas']['RowDifference'];
 export type RowEdit = components['schemas']['RowEdit'];
@@ -5132,9 +5531,11 @@ export type RunLength = components['schemas']['RunLength'];
 export type Sample = components['schemas']['Sample'];
 export type SampleList = components['schemas']['SampleList'];
 export type Source = components['schemas']['Source'];
+export type Stored = components['schemas']['Stored'];
 export type StrategyChoice = components['schemas']['StrategyChoice'];
 export type SuggestedMapping = components['schemas']['SuggestedMapping'];
 export type SuggestedMappings = components['schemas']['SuggestedMappings'];
+export type System = components['schemas']['System'];
 export type TaskChoice = components['schemas']['TaskChoice'];
 export type TimeEstimate = components['schemas']['TimeEstimate'];
 export type TokenLengths = components['schemas']['TokenLengths'];
@@ -5146,6 +5547,7 @@ export type TrainingStopped = components['schemas']['TrainingStopped'];
 export type Trash = components['schemas']['Trash'];
 export type Upload = components['schemas']['Upload'];
 export type UploadList = components['schemas']['UploadList'];
+export type Use = components['schemas']['Use'];
 export type Validation = components['schemas']['Validation'];
 export type DatasetRevised = components['schemas']['DatasetRevised'];
 export type RowChange = components['schemas']['RowChange'];
@@ -9098,6 +9500,187 @@ export interface operations {
             };
             /** @description No such model, dataset, job or path */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    system_api_system_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["System"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    use_api_system_use_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Use"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    clean_api_system_clean_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CleanRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cleaned"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
