@@ -14,6 +14,8 @@ PAGES = {
     "model-sees": "/datasets/demo.jsonl/preview?line=3",
     "columns": "/datasets/shops.csv/columns",
     "versions": "/datasets/lamps.csv/versions?from=1&to=2",
+    "new-run": "/new?task=text-generation&dataset=demo.jsonl&model_name=modelforge-starter&num_train_epochs=20",
+    "system": "/system",
     "not-found": "/no/such/page",
 }
 """By the names of their pictures."""
