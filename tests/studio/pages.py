@@ -14,6 +14,7 @@ PAGES = {
     "model-sees": "/datasets/demo.jsonl/preview?line=3",
     "columns": "/datasets/shops.csv/columns",
     "versions": "/datasets/lamps.csv/versions?from=1&to=2",
+    "new-run": "/new?task=text-generation&dataset=demo.jsonl&model_name=modelforge-starter&num_train_epochs=20",
     "runs": "/runs",
     "run": "/runs/{help-desk}?smooth=0.6",
     "run-results": "/runs/{help-desk}?view=results",
@@ -25,6 +26,7 @@ PAGES = {
     "models": "/models",
     "model": "/models/1",
     "playground": "/playground?model=1&base=true",
+    "system": "/system",
     "not-found": "/no/such/page",
 }
 """By the names of their pictures; a run's name stands for its id."""

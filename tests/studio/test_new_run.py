@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Locator, Page, expect
 
 from modelforge.catalogue import STARTER
-from tests.live import LiveServer
+from tests.live import LiveServer, jsonl
 from tests.studio.conftest import Open
 
 PHONE = {"width": 390, "height": 844}
@@ -23,6 +23,10 @@ READY = f"/new?{urlencode(BODY)}"
 def panel(page: Page) -> Locator:
     """What the server makes of the request."""
     return page.get_by_role("complementary", name="What it comes to")
+
+
+def option(page: Page, name: str) -> Locator:
+    return page.locator(f"#option-{name}")
 
 
 def test_from_a_spreadsheet_to_a_run(server: LiveServer, tmp_path: Path, visit: Open) -> None:
@@ -67,31 +71,31 @@ def test_what_cannot_work_is_explained_at_its_field(server: LiveServer, visit: O
     expect(panel(page).get_by_text("Can start")).to_be_visible()
 
     # An option among the advanced ones, which open by themselves.
-    page.get_by_label("LoRA r", exact=True).fill("0")
-    expect(page.get_by_label("LoRA r", exact=True)).to_have_attribute("aria-invalid", "true")
+    option(page, "lora_r").fill("0")
+    expect(option(page, "lora_r")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_text("must be greater than or equal to 1, not 0").last).to_be_visible()
-    page.get_by_label("LoRA r", exact=True).fill("")
+    option(page, "lora_r").fill("")
     expect(panel(page).get_by_text("Can start")).to_be_visible()
 
 
 def test_what_is_chosen_survives_reload_and_back(server: LiveServer, visit: Open) -> None:
     page = visit(server, READY)
-    page.get_by_label("LoRA r", exact=True).fill("8")
+    option(page, "lora_r").fill("8")
     page.get_by_text("Advanced: every option").click()
-    page.get_by_label("Target modules").fill("q_proj\nv_proj")
-    page.get_by_label("Bf16").select_option("No")
+    option(page, "target_modules").fill("q_proj\nv_proj")
+    option(page, "bf16").select_option("No")
     expect(page).to_have_url(re.compile("lora_r=8.*bf16=false"))
     page.reload()
     page.get_by_text("Advanced: every option").click()
-    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("8")
-    expect(page.get_by_label("Target modules")).to_have_value("q_proj\nv_proj")
-    expect(page.get_by_label("Bf16")).to_have_value("false")
+    expect(option(page, "lora_r")).to_have_value("8")
+    expect(option(page, "target_modules")).to_have_value("q_proj\nv_proj")
+    expect(option(page, "bf16")).to_have_value("false")
     page.get_by_role("link", name="Home").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Home")
     page.go_back()
-    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("8")
+    expect(option(page, "lora_r")).to_have_value("8")
     page.get_by_role("button", name="Back to the default of LoRA r").click()
-    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("")
+    expect(option(page, "lora_r")).to_have_value("")
     expect(page).not_to_have_url(re.compile("lora_r"))
 
 
@@ -101,24 +105,34 @@ def test_every_option_of_the_schema_is_there_and_found(server: LiveServer, visit
     options = server.get("/openapi.json")["components"]["schemas"]["TrainingConfig"]["properties"]
     guided = {"task", "dataset", "mix", "model_name", "strategy"}
     for name in options.keys() - guided:
-        expect(page.locator(f"#option-{name}")).to_be_visible()
-    page.get_by_label("Search options").fill("lora rate")
-    expect(page.locator("#option-loraplus_lr_ratio")).to_be_visible()
-    expect(page.locator("#option-warmup_ratio")).not_to_be_visible()
+        expect(option(page, name)).to_be_visible()
+    page.get_by_label("Search options").fill("LORA+ matrices")
+    expect(option(page, "loraplus_lr_ratio")).to_be_visible()
+    expect(option(page, "warmup_ratio")).not_to_be_visible()
 
 
 def test_a_run_begins_with_the_settings_of_another(server: LiveServer, visit: Open) -> None:
     job = server.post("/api/jobs", {**BODY, "name": "first", "lora_r": 4, "max_steps": 1})["job_id"]
     server.wait(job)
     page = visit(server, f"/new?from={job}")
-    expect(page.get_by_label("LoRA r", exact=True)).to_have_value("4")
+    expect(option(page, "lora_r")).to_have_value("4")
     expect(page.get_by_role("radio", name=re.compile("rows.jsonl"))).to_be_checked()
-    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+    expect(option(page, "name")).to_have_value("")
     expect(panel(page).get_by_text("Can start")).to_be_visible()
 
 
-def test_what_would_fit_is_a_button(tmp_path: Path, visit: Open) -> None:
-    pass
+def test_what_would_fit_is_a_button(server: LiveServer, visit: Open) -> None:
+    server.upload("long.jsonl", jsonl([{"input": f"what is {n}?", "output": "so and so " * 300} for n in range(5000)]))
+    large = {**BODY, "dataset": "long.jsonl", "per_device_train_batch_size": 4096, "gradient_checkpointing": False}
+    memory = server.post("/api/jobs/preflight", large)["memory"]
+    assert not memory["fits_now"], memory
+    page = visit(server, f"/new?{urlencode({**large, 'gradient_checkpointing': 'false'})}")
+    change = memory["changes"][0]
+    panel(page).get_by_role("button", name=change["about"]).click()
+    page.get_by_text("Advanced: every option").click()
+    for name, value in change["changes"].items():
+        expect(option(page, name)).to_have_value(str(value).lower())
+    expect(panel(page).get_by_text("Fits: takes about")).to_be_visible()
 
 
 def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
@@ -130,3 +144,68 @@ def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
         page.get_by_role("tabpanel").get_by_role("button", name="Copy").click()
         expect(page.get_by_role("button", name="Copied")).to_be_visible()
         assert page.evaluate("navigator.clipboard.readText()") == words
+
+
+def test_a_preset_sets_what_it_says(server: LiveServer, visit: Open) -> None:
+    page = visit(server, READY)
+    (best,) = (each for each in server.get("/api/catalogue")["presets"] if each["name"] == "best")
+    page.get_by_role("radio", name=re.compile("^Best")).check()
+    expect(option(page, "num_train_epochs")).to_have_value(str(best["changes"]["num_train_epochs"]))
+    expect(page).to_have_url(re.compile(f"lora_r={best['changes']['lora_r']}"))
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    option(page, "num_train_epochs").fill("9")
+    expect(page.get_by_role("radio", name=re.compile("^Best"))).not_to_be_checked()
+    page.get_by_role("radio", name=re.compile("^Balanced")).check()
+    page.reload()
+    expect(page.get_by_role("radio", name=re.compile("^Balanced"))).to_be_checked()
+
+
+def test_models_are_those_for_the_goal_that_fit(server: LiveServer, visit: Open) -> None:
+    known = server.get("/api/catalogue")["models"]
+    small = {each["name"] for each in known if all(fit["fits"] for fit in each["fits"] if fit["strategy"] == "sft")}
+    page = visit(server, "/new?task=summarization")
+    listed = page.get_by_role("group", name="Model", exact=True).get_by_role("radio")
+    expect(listed).to_have_count(len([e for e in known if "summarization" in e["tasks"] and e["name"] in small]))
+    page.get_by_label("Only what fits this machine").uncheck()
+    expect(listed).to_have_count(len([e for e in known if "summarization" in e["tasks"]]))
+    page.get_by_label("Search models").fill("flan small")
+    expect(listed).to_have_count(1)
+
+
+def test_by_keyboard_alone(server: LiveServer, visit: Open) -> None:
+    page = visit(server, f"{READY}&max_steps=1&name=typed")
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    page.get_by_role("radio", name="Answer and write").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("radio", name="Summarize")).to_be_checked()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("radio", name="Answer and write")).to_be_checked()
+    tab_to(page, page.get_by_text("Advanced: every option"))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_label("Search options"))
+    page.keyboard.type("seed")
+    tab_to(page, option(page, "seed"))
+    page.keyboard.type("7")
+    expect(page).to_have_url(re.compile("seed=7"))
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    tab_to(page, page.get_by_role("button", name="Start"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/runs/train_"))
+    job = server.wait(page.url.rpartition("/")[2])
+    assert (job["config"]["seed"], job["config"]["name"]) == (7, "typed")
+
+
+def tab_to(page: Page, place: Locator) -> None:
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if place.evaluate("place => place === document.activeElement"):
+            return
+    raise AssertionError(f"the keyboard does not reach {place}")
+
+
+def test_on_a_phone_nothing_is_wider_than_the_page(server: LiveServer, visit: Open) -> None:
+    page = visit(server, READY, viewport=PHONE, has_touch=True)
+    page.get_by_text("Advanced: every option").tap()
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    expect(page.get_by_role("button", name="Start")).to_be_enabled()

@@ -213,47 +213,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/jobs/{job_id}/checkpoints": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * A job's checkpoints
-         * @description What lies on its disk now. Each that is valid can be asked: `job_id` and `checkpoint` of the playground.
-         */
-        get: operations["checkpoints_api_jobs__job_id__checkpoints_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/jobs/{job_id}/samples": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What a job's model says
-         * @description A few held-out prompts, asked before the first step, at evaluations as far as they take little of the time, and
-         *     after the last step. The status's `seq` rises when there are new ones. Causal models alone are asked.
-         */
-        get: operations["samples_api_jobs__job_id__samples_get"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/api/jobs/{job_id}/log": {
         parameters: {
             query?: never;
@@ -874,27 +833,11 @@ export interface paths {
         get: operations["operation_api_operations__operation_id__get"];
         put?: never;
         post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/operations/{operation_id}/cancel": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
         /**
          * Cancel it
          * @description Answered when it has ended. One that ended before stays as it is.
          */
-        post: operations["cancel_api_operations__operation_id__cancel_post"];
-        delete?: never;
+        delete: operations["cancel_api_operations__operation_id__delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -944,6 +887,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The machine and the installation
+         * @description Hardware and how busy it is, providers and what each misses, versions, and what the home folder holds by kind.
+         */
+        get: operations["system_api_system_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/use": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How busy the machine is
+         * @description The part of it that changes from second to second.
+         */
+        get: operations["use_api_system_use_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/system/clean": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make room
+         * @description Remove what lies in the home folder of some kinds, but for what a waiting or running job needs.
+         */
+        post: operations["clean_api_system_clean_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/playground/generate": {
         parameters: {
             query?: never;
@@ -958,29 +961,6 @@ export interface paths {
          * @description The prompt is put into the format that the model was trained in.
          */
         post: operations["generate_api_playground_generate_post"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/playground/stream": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Ask a model, and read along
-         * @description What `/api/playground/generate` answers, while it is written, as Server-Sent Events: `started` at each change
-         *     until the first token, `token` with more of the text, then `done` with the whole answer, or `error`. What is wrong
-         *     before the model is asked is refused as there, with its status. An extractive answer, and that of an
-         *     encoder-decoder model, come in one piece. Closing the connection ends the generation.
-         */
-        post: operations["stream_api_playground_stream_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1286,69 +1266,31 @@ export interface components {
             };
         };
         /**
-         * Checkpoint
-         * @description What a training can go on from, and what can be asked before it is finished.
+         * CleanRequest
+         * @description What is to be removed.
          */
-        Checkpoint: {
+        CleanRequest: {
             /**
-             * Step
-             * @description Optimizer steps done, those of earlier stages included.
+             * Kinds
+             * @description The kinds. ``resumable_checkpoints`` belong to runs that ended before their time: those begin anew then.
              */
-            step: number;
-            /**
-             * Stage
-             * @description What was trained then, where a training has several stages: reward or policy. A reward model cannot be asked.
-             */
-            stage: string | null;
-            /**
-             * Created At
-             * Format: date-time
-             * @description When it was written.
-             * @example 2024-01-15T10:30:00Z
-             */
-            created_at: string;
-            /**
-             * Size Mb
-             * @description What it takes on the disk.
-             */
-            size_mb: number;
-            /**
-             * Valid
-             * @description Whether its manifest is there, and its files have the sizes that it names. What goes on from a checkpoint
-             *     compares their hashes, too.
-             */
-            valid: boolean;
-            /**
-             * Fault
-             * @description What is wrong with it, where it is not valid.
-             */
-            fault: string | null;
-            /**
-             * Path
-             * @description Where it lies.
-             */
-            path: string;
+            kinds: ("trash" | "checkpoints" | "resumable_checkpoints" | "uploads" | "caches" | "logs")[];
         };
         /**
-         * CheckpointList
-         * @description A job's checkpoints, by step. Older ones make way for newer ones.
+         * Cleaned
+         * @description What came free.
          */
-        CheckpointList: {
+        Cleaned: {
             /**
-             * Job Id
-             * @description The job that wrote them.
+             * Freed
+             * @description By kind.
              */
-            job_id: string;
+            freed: components["schemas"]["Freed"][];
             /**
-             * Checkpoints
-             * @description Each as it lies on the disk now.
+             * Size Mb
+             * @description In all, in units of 1 000 000 bytes.
              */
-            checkpoints: components["schemas"]["Checkpoint"][];
-            /**
-             * Total
-             * @description How many there are.
-             */
-            total: number;
+            size_mb: number;
         };
         /**
          * Column
@@ -2296,6 +2238,23 @@ export interface components {
             dry_run?: boolean;
         };
         /**
+         * Freed
+         * @description What came free of one kind.
+         */
+        Freed: {
+            /**
+             * Kind
+             * @description What was removed.
+             * @enum {string}
+             */
+            kind: "trash" | "checkpoints" | "resumable_checkpoints" | "uploads" | "caches" | "logs";
+            /**
+             * Size Mb
+             * @description In units of 1 000 000 bytes.
+             */
+            size_mb: number;
+        };
+        /**
          * GenerateReply
          * @description What the model said.
          */
@@ -2350,22 +2309,6 @@ export interface components {
              */
             model_name?: string | null;
             /**
-             * Job Id
-             * @description Instead of model_id: a training, however far it came. One of its checkpoints answers, also while it runs.
-             */
-            job_id?: string | null;
-            /**
-             * Checkpoint
-             * @description With job_id: the step of the checkpoint; the newest when left out.
-             */
-            checkpoint?: number | null;
-            /**
-             * Base
-             * @description Ask what the model, or the training of job_id, was trained from, in the format of that training.
-             * @default false
-             */
-            base?: boolean;
-            /**
              * Prompt
              * @description The text to answer, or to summarise, or the question about ``context``. Put into the format that the model was
              *     trained in.
@@ -2410,6 +2353,111 @@ export interface components {
              * @description Seconds after which generation ends with what there is.
              */
             timeout?: number | null;
+        };
+        /**
+         * Gpu
+         * @description One accelerator.
+         */
+        Gpu: {
+            /**
+             * Name
+             * @description What its maker calls it.
+             */
+            name: string;
+            /**
+             * Memory Gb
+             * @description Its own memory, in units of 1 000 000 000 bytes; for Apple's, the memory it shares with the CPU.
+             */
+            memory_gb: number;
+            /**
+             * Compute Capability
+             * @description NVIDIA's number for its generation; 8.0 and above compute bf16 at full rate.
+             */
+            compute_capability: number | null;
+        };
+        /**
+         * GpuUse
+         * @description How busy an accelerator is.
+         */
+        GpuUse: {
+            /**
+             * Name
+             * @description What its maker calls it.
+             */
+            name: string;
+            /**
+             * Busy Percent
+             * @description Of the time just past, how much it computed in; null where it does not say.
+             */
+            busy_percent: number | null;
+            /**
+             * Memory Used Gb
+             * @description In units of 1 000 000 000 bytes, by all processes.
+             */
+            memory_used_gb: number;
+            /**
+             * Memory Gb
+             * @description All that it has.
+             */
+            memory_gb: number;
+            /**
+             * Temperature C
+             * @description Degrees Celsius; null where it does not say.
+             */
+            temperature_c: number | null;
+            /**
+             * Power W
+             * @description Watts; null where it does not say.
+             */
+            power_w: number | null;
+        };
+        /**
+         * Hardware
+         * @description What was detected on this machine, and what follows from it.
+         */
+        Hardware: {
+            /**
+             * System
+             * @description Operating system and processor family.
+             */
+            system: string;
+            /**
+             * Cpu Count
+             * @description Processors that this process may use.
+             */
+            cpu_count: number;
+            /**
+             * Threads
+             * @description Threads that compute: one for each core of those, and no more than a container's share of time allows.
+             */
+            threads: number;
+            /**
+             * Memory Gb
+             * @description Main memory, in units of 1 000 000 000 bytes.
+             */
+            memory_gb: number;
+            /**
+             * Gpus
+             * @description Accelerators, the first is used.
+             */
+            gpus: components["schemas"]["Gpu"][];
+            /**
+             * Device
+             * @description Where training runs by default.
+             * @enum {string}
+             */
+            device: "cuda" | "mps" | "cpu";
+            /**
+             * Fast Bf16
+             * @description Whether bf16 arithmetic is fast on that device.
+             */
+            fast_bf16: boolean;
+            /**
+             * Compute Specs
+             * @description The class that sets the defaults which a request leaves out.
+             * @enum {string}
+             */
+            compute_specs: "low_end" | "mid_range" | "high_end";
         };
         /**
          * Health
@@ -2830,71 +2878,6 @@ export interface components {
              * @description What is worth knowing and did not keep it out of the queue, such as rows that are left out.
              */
             warnings: string[];
-        };
-        /**
-         * JobSample
-         * @description What a model said at a step of its training.
-         */
-        JobSample: {
-            /**
-             * Step
-             * @description Optimizer steps done, those of earlier stages included; the first is said before any of its stage.
-             */
-            step: number;
-            /**
-             * Attempt
-             * @description Which start or resume of the job it belongs to, from 1. A later one's answer to a prompt at a step stands.
-             */
-            attempt: number;
-            /**
-             * At
-             * Format: date-time
-             * @description When it was said.
-             * @example 2024-01-15T10:30:00Z
-             */
-            at: string;
-            /**
-             * Prompt
-             * @description What the model was asked: the same few rows every time; of rlhf also prompts that it learns from.
-             */
-            prompt: string;
-            /**
-             * Completion
-             * @description What it said: the likeliest answer, cut after 48 tokens; where there is a reward, one that was drawn to learn
-             *     from.
-             */
-            completion: string;
-            /**
-             * Expected
-             * @description The answer in the row; null where the prompt is one that it learns from.
-             */
-            expected: string | null;
-            /**
-             * Reward
-             * @description What the reward model says to a drawn answer; null for the others.
-             */
-            reward: number | null;
-        };
-        /**
-         * JobSamples
-         * @description What a model said while it was trained, by step.
-         */
-        JobSamples: {
-            /**
-             * Job Id
-             * @description The job that trains it.
-             */
-            job_id: string;
-            /**
-             * Samples
-             * @description Some prompts for each step at which it was asked.
-             */
-            samples: components["schemas"]["JobSample"][];
-            /**
-             * Total
-             * @description How many there are in all.
-             */
-            total: number;
         };
         /**
          * JobState
@@ -3591,6 +3574,37 @@ export interface components {
             total: number;
         };
         /**
+         * Package
+         * @description One of them.
+         */
+        Package: {
+            /**
+             * Name
+             * @description As pip knows it.
+             */
+            name: string;
+            /**
+             * Version
+             * @description What is installed; null where nothing is.
+             */
+            version: string | null;
+            /**
+             * Needs
+             * @description The lowest version that will do; null where ModelForge was not installed by pip, which knows it.
+             */
+            needs: string | null;
+            /**
+             * Optional
+             * @description Whether training works without it.
+             */
+            optional: boolean;
+            /**
+             * Advice
+             * @description What is wrong, and what to do; null where nothing is.
+             */
+            advice: string | null;
+        };
+        /**
          * Part
          * @description A file, or a sheet of a workbook, whose rows stand in the dataset.
          */
@@ -4020,6 +4034,54 @@ export interface components {
             obstacle: string | null;
         };
         /**
+         * ProviderState
+         * @description A provider on this machine.
+         */
+        ProviderState: {
+            /**
+             * Name
+             * @description As a request names it.
+             */
+            name: string;
+            /**
+             * Ready
+             * @description Whether a training can name it now.
+             */
+            ready: boolean;
+            /**
+             * Reason
+             * @description Why not, and what to do.
+             */
+            reason: string | null;
+            /**
+             * Own Environment
+             * @description Whether its workers run in an environment of their own.
+             */
+            own_environment: boolean;
+            /**
+             * Installed
+             * @description Whether that is there and whole; true for one that needs none.
+             */
+            installed: boolean;
+            /**
+             * Interpreter
+             * @description The Python of that environment.
+             */
+            interpreter: string | null;
+            /**
+             * Versions
+             * @description What is installed in it, by package.
+             */
+            versions: {
+                [key: string]: string;
+            };
+            /**
+             * Size Mb
+             * @description What it takes, in units of 1 000 000 bytes.
+             */
+            size_mb: number | null;
+        };
+        /**
          * RequestText
          * @description The request, to be copied. No key is in it.
          */
@@ -4233,6 +4295,33 @@ export interface components {
             notes: string[];
         };
         /**
+         * Stored
+         * @description What of one kind lies in the home folder.
+         */
+        Stored: {
+            /**
+             * Kind
+             * @description What it is.
+             * @enum {string}
+             */
+            kind: "models" | "trash" | "checkpoints" | "resumable_checkpoints" | "runs" | "datasets" | "uploads" | "caches" | "logs" | "environments" | "database";
+            /**
+             * Size Mb
+             * @description What it takes, in units of 1 000 000 bytes.
+             */
+            size_mb: number;
+            /**
+             * Freeable Mb
+             * @description What comes free when this kind is cleaned; nothing that a waiting or running job needs.
+             */
+            freeable_mb: number;
+            /**
+             * About
+             * @description What it is for, and what is lost when it is cleaned.
+             */
+            about: string;
+        };
+        /**
          * StrategyChoice
          * @description A method of training.
          */
@@ -4323,6 +4412,46 @@ export interface components {
              * @description Empty where nothing looks like anything: then a person must say.
              */
             suggestions: components["schemas"]["SuggestedMapping"][];
+        };
+        /**
+         * System
+         * @description The machine and the installation.
+         */
+        System: {
+            /**
+             * Version
+             * @description Of ModelForge.
+             */
+            version: string;
+            /**
+             * Python
+             * @description Of the server.
+             */
+            python: string;
+            /**
+             * Home
+             * @description The home folder.
+             */
+            home: string;
+            /** @description What the machine has. */
+            hardware: components["schemas"]["Hardware"];
+            /** @description How busy it is. */
+            use: components["schemas"]["Use"];
+            /**
+             * Providers
+             * @description Which can train here, and what the others miss.
+             */
+            providers: components["schemas"]["ProviderState"][];
+            /**
+             * Packages
+             * @description What training stands on.
+             */
+            packages: components["schemas"]["Package"][];
+            /**
+             * Storage
+             * @description What the home folder holds.
+             */
+            storage: components["schemas"]["Stored"][];
         };
         /**
          * TaskChoice
@@ -5116,6 +5245,42 @@ export interface components {
             total: number;
         };
         /**
+         * Use
+         * @description How busy the machine is now, with all that runs on it.
+         */
+        Use: {
+            /**
+             * Cpu Percent
+             * @description Of all processors, over a tenth of a second.
+             */
+            cpu_percent: number;
+            /**
+             * Memory Used Gb
+             * @description Main memory that is not available to another program, in units of 1 000 000 000 bytes.
+             */
+            memory_used_gb: number;
+            /**
+             * Memory Gb
+             * @description All that there is.
+             */
+            memory_gb: number;
+            /**
+             * Disk Free Gb
+             * @description On the disk of the home folder.
+             */
+            disk_free_gb: number;
+            /**
+             * Disk Gb
+             * @description All that it holds.
+             */
+            disk_gb: number;
+            /**
+             * Gpus
+             * @description NVIDIA's; others do not say.
+             */
+            gpus: components["schemas"]["GpuUse"][];
+        };
+        /**
          * Validation
          * @description What was found in a file, line by line.
          */
@@ -5209,55 +5374,6 @@ export interface components {
             validation: components["schemas"]["Validation"];
         };
         /**
-         * GenerationEvent
-         * @description One event of a streamed answer, sent as Server-Sent Events are: the name after ``event:``, the data after
-         *     ``data:``. ``done`` or ``error`` is the last. A line that begins with a colon only shows that the server is there.
-         */
-        GenerationEvent: {
-            /**
-             * Event
-             * @description The name.
-             * @enum {string}
-             */
-            event: "started" | "token" | "done" | "error";
-            /**
-             * Data
-             * @description For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
-             *     that an error has everywhere.
-             */
-            data: components["schemas"]["GenerationStarted"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerateReply"] | components["schemas"]["ErrorReply"];
-        };
-        /**
-         * GenerationStarted
-         * @description How far an answer is that has not begun.
-         */
-        GenerationStarted: {
-            /**
-             * Phase
-             * @description It waits for others to be answered; its turn came, and the model is loaded if need be; the model reads the
-             *     prompt.
-             * @enum {string}
-             */
-            phase: "waiting" | "loading" | "answering";
-            /**
-             * Position
-             * @description Its place among those that wait, from 1; null when its turn has come.
-             * @default null
-             */
-            position: number | null;
-        };
-        /**
-         * GenerationToken
-         * @description More of an answer.
-         */
-        GenerationToken: {
-            /**
-             * Text
-             * @description Goes on where the one before ended. All of them together are the answer's ``generated_text``.
-             */
-            text: string;
-        };
-        /**
          * RowChange
          * @description A row before and after.
          */
@@ -5336,8 +5452,8 @@ export type Bin = components['schemas']['Bin'];
 export type Catalogue = components['schemas']['Catalogue'];
 export type Cause = components['schemas']['Cause'];
 export type Change = components['schemas']['Change'];
-export type Checkpoint = components['schemas']['Checkpoint'];
-export type CheckpointList = components['schemas']['CheckpointList'];
+export type CleanRequest = components['schemas']['CleanRequest'];
+export type Cleaned = components['schemas']['Cleaned'];
 export type Column = components['schemas']['Column'];
 export type ColumnMapping = components['schemas']['ColumnMapping'];
 export type DatasetComparison = components['schemas']['DatasetComparison'];
@@ -5364,8 +5480,12 @@ export type FittingChange = components['schemas']['FittingChange'];
 export type FixOffer = components['schemas']['FixOffer'];
 export type FixOffers = components['schemas']['FixOffers'];
 export type FixRequest = components['schemas']['FixRequest'];
+export type Freed = components['schemas']['Freed'];
 export type GenerateReply = components['schemas']['GenerateReply'];
 export type GenerateRequest = components['schemas']['GenerateRequest'];
+export type Gpu = components['schemas']['Gpu'];
+export type GpuUse = components['schemas']['GpuUse'];
+export type Hardware = components['schemas']['Hardware'];
 export type Health = components['schemas']['Health'];
 export type ImportRequest = components['schemas']['ImportRequest'];
 export type Info = components['schemas']['Info'];
@@ -5374,8 +5494,6 @@ export type JobEvent = components['schemas']['JobEvent'];
 export type JobList = components['schemas']['JobList'];
 export type JobLog = components['schemas']['JobLog'];
 export type JobQueued = components['schemas']['JobQueued'];
-export type JobSample = components['schemas']['JobSample'];
-export type JobSamples = components['schemas']['JobSamples'];
 export type JobState = components['schemas']['JobState'];
 export type JobSummary = components['schemas']['JobSummary'];
 export type MappingRequest = components['schemas']['MappingRequest'];
@@ -5394,6 +5512,7 @@ export type ModelUsage = components['schemas']['ModelUsage'];
 export type NearDuplicates = components['schemas']['NearDuplicates'];
 export type Operation = components['schemas']['Operation'];
 export type OperationList = components['schemas']['OperationList'];
+export type Package = components['schemas']['Package'];
 export type Part = components['schemas']['Part'];
 export type Preflight = components['schemas']['Preflight'];
 export type Preset = components['schemas']['Preset'];
@@ -5404,6 +5523,7 @@ export type PreviewSequence = components['schemas']['PreviewSequence'];
 export type PreviewStats = components['schemas']['PreviewStats'];
 export type PreviewToken = components['schemas']['PreviewToken'];
 export type ProviderChoice = components['schemas']['ProviderChoice'];
+export type ProviderState = components['schemas']['ProviderState'];
 export type RequestText = components['schemas']['RequestText'];
 export type RowDifference = components['schemas']['RowDifference'];
 export type RowEdit = components['schemas']['RowEdit'];
@@ -5411,9 +5531,11 @@ export type RunLength = components['schemas']['RunLength'];
 export type Sample = components['schemas']['Sample'];
 export type SampleList = components['schemas']['SampleList'];
 export type Source = components['schemas']['Source'];
+export type Stored = components['schemas']['Stored'];
 export type StrategyChoice = components['schemas']['StrategyChoice'];
 export type SuggestedMapping = components['schemas']['SuggestedMapping'];
 export type SuggestedMappings = components['schemas']['SuggestedMappings'];
+export type System = components['schemas']['System'];
 export type TaskChoice = components['schemas']['TaskChoice'];
 export type TimeEstimate = components['schemas']['TimeEstimate'];
 export type TokenLengths = components['schemas']['TokenLengths'];
@@ -5425,11 +5547,9 @@ export type TrainingStopped = components['schemas']['TrainingStopped'];
 export type Trash = components['schemas']['Trash'];
 export type Upload = components['schemas']['Upload'];
 export type UploadList = components['schemas']['UploadList'];
+export type Use = components['schemas']['Use'];
 export type Validation = components['schemas']['Validation'];
 export type DatasetRevised = components['schemas']['DatasetRevised'];
-export type GenerationEvent = components['schemas']['GenerationEvent'];
-export type GenerationStarted = components['schemas']['GenerationStarted'];
-export type GenerationToken = components['schemas']['GenerationToken'];
 export type RowChange = components['schemas']['RowChange'];
 export type StepDone = components['schemas']['StepDone'];
 export type $defs = Record<string, never>;
@@ -6138,10 +6258,6 @@ export interface operations {
                 limit?: number | null;
                 /** @description Leave out so many of the oldest. */
                 offset?: number;
-                /** @description Only what was measured at later steps than this. */
-                after?: number | null;
-                /** @description At most so many of each value, to draw them: of each stretch of steps the lowest and the highest, and always the first and the last. A point has those of its values that are left. Goes without limit and offset. */
-                max_points?: number | null;
             };
             header?: never;
             path: {
@@ -6159,147 +6275,6 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetricList"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    checkpoints_api_jobs__job_id__checkpoints_get: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /** @description The job's id. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["CheckpointList"];
-                };
-            };
-            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
-            400: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A key is needed, or the one that came is not known */
-            401: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description A foreign origin or host, or a gated model */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description No such model, dataset, job or path */
-            404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Internal error */
-            500: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-        };
-    };
-    samples_api_jobs__job_id__samples_get: {
-        parameters: {
-            query?: {
-                /** @description At most so many; all when not given. */
-                limit?: number | null;
-                /** @description Leave out so many of the oldest. */
-                offset?: number;
-            };
-            header?: never;
-            path: {
-                /** @description The job's id. */
-                job_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["JobSamples"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
@@ -9282,7 +9257,7 @@ export interface operations {
             };
         };
     };
-    cancel_api_operations__operation_id__cancel_post: {
+    cancel_api_operations__operation_id__delete: {
         parameters: {
             query?: never;
             header?: never;
@@ -9332,15 +9307,6 @@ export interface operations {
             };
             /** @description No such model, dataset, job or path */
             404: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorReply"];
-                };
-            };
-            /** @description Too large */
-            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9552,18 +9518,14 @@ export interface operations {
             };
         };
     };
-    generate_api_playground_generate_post: {
+    system_api_system_get: {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        requestBody: {
-            content: {
-                "application/json": components["schemas"]["GenerateRequest"];
-            };
-        };
+        requestBody?: never;
         responses: {
             /** @description Successful Response */
             200: {
@@ -9571,7 +9533,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["GenerateReply"];
+                    "application/json": components["schemas"]["System"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
@@ -9601,8 +9563,115 @@ export interface operations {
                     "application/json": components["schemas"]["ErrorReply"];
                 };
             };
-            /** @description No such model, dataset, job or path */
-            404: {
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    use_api_system_use_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Use"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    clean_api_system_clean_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CleanRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Cleaned"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9630,7 +9699,7 @@ export interface operations {
             };
         };
     };
-    stream_api_playground_stream_post: {
+    generate_api_playground_generate_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -9643,13 +9712,13 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Events */
+            /** @description Successful Response */
             200: {
                 headers: {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["GenerationEvent"];
+                    "application/json": components["schemas"]["GenerateReply"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */

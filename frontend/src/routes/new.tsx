@@ -1,9 +1,9 @@
 import { createFileRoute, redirect } from "@tanstack/react-router";
 import { api, body } from "../api/client";
-import { datasets, models } from "../api/queries";
+import { datasets } from "../api/queries";
 import { changed, type Given, settingsOf } from "../pages/new-run/fields";
 import { NewRun } from "../pages/new-run/new-run";
-import { options } from "../pages/new-run/queries";
+import { catalogue, options } from "../pages/new-run/queries";
 
 /** The request, or the job whose settings it begins with. */
 type Search = Given & { from?: string };
@@ -21,7 +21,7 @@ export const Route = createFileRoute("/new")({
   loader: ({ context: { queries } }) =>
     Promise.all([
       queries.ensureQueryData(options),
-      queries.ensureQueryData(models),
+      queries.ensureQueryData(catalogue),
       queries.ensureQueryData(datasets),
     ]),
   component: NewRun,

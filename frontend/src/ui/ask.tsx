@@ -17,7 +17,12 @@ interface Props {
 /** Asks before something is done that cannot be undone. */
 export function Ask({ title, children, action, opened, busy, onClose, onConfirm }: Props) {
   return (
-    <Modal opened={opened} onClose={onClose} title={title} closeButtonProps={{ "aria-label": text.shell.dismiss }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={title}
+      closeButtonProps={{ "aria-label": text.shell.dismiss }}
+    >
       {children}
       <div className={classes.answers}>
         <Button variant="default" onClick={onClose} data-autofocus>

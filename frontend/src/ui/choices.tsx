@@ -27,7 +27,7 @@ export function Choices({ label, choices, value, onChange, error, layout = "grid
     <fieldset className={classes.choices} aria-describedby={error ? words : undefined}>
       <legend className={classes.legend}>{label}</legend>
       {/* A list that is long scrolls by itself; the radio buttons in it are what the keyboard reaches. */}
-      <div className={classes[layout]}>
+      <div className={classes[layout]} data-thirds={choices.length % 3 === 0 || undefined}>
         {choices.map((each) => (
           <label key={each.value} className={classes.choice} data-chosen={each.value === value || undefined}>
             <input

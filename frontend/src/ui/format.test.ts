@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { bytes, count, duration, measured, percent } from "./format";
+import { bytes, count, duration, measured, percent, short } from "./format";
 
 describe("format", () => {
   it("groups large counts", () => expect(count(1234567)).toBe("1,234,567"));
+
+  it("speaks large numbers", () => expect(short(7_615_616_512)).toBe("7.62 billion"));
 
   it.each([
     [null, "–"],

@@ -1,9 +1,19 @@
 const numbers = new Intl.NumberFormat("en");
+const shortened = new Intl.NumberFormat("en", {
+  notation: "compact",
+  compactDisplay: "long",
+  maximumSignificantDigits: 3,
+});
 const moments = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 /** 12,345 */
 export function count(value: number): string {
   return numbers.format(value);
+}
+
+/** 7.6 billion, 135 million: large numbers as they are spoken. */
+export function short(value: number): string {
+  return shortened.format(value);
 }
 
 /** A measured number with four digits that count: 0.2341, 12.35, 0.0002. */

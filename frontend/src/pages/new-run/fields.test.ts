@@ -6,9 +6,11 @@ import {
   fieldsOf,
   found,
   grouped,
+  has,
   parsed,
   settingsOf,
   shown,
+  takenBy,
 } from "./fields";
 
 const SCHEMA = {
@@ -139,6 +141,32 @@ describe("a request", () => {
       seed: 1,
     });
   });
+});
+
+describe("a preset", () => {
+  const best = { lora_r: 32, learning_rate: null };
+
+  it("is there when all that it sets is so", () => {
+    expect(has({ lora_r: 32 }, best, FIELDS)).toBe(true);
+    expect(has({ lora_r: 32, seed: 1 }, best, FIELDS)).toBe(true);
+    expect(has({ lora_r: 16 }, best, FIELDS)).toBe(false);
+    expect(has({ lora_r: 32, learning_rate: 0.1 }, best, FIELDS)).toBe(false);
+  });
+
+  it("is there when its values are the defaults that the request leaves out", () =>
+    expect(has({}, { lora_r: 16, eval_split: 0.2 }, FIELDS)).toBe(true));
+});
+
+it("options of another task or method are left out unless they are set", () => {
+  const choices = [
+    { name: "dpo", options: ["loss_type", "loss_weights"] },
+    { name: "sft", options: [] },
+  ];
+  const names = (given: object) => takenBy(FIELDS, given, choices).map((each) => each.name);
+  expect(names({ strategy: "dpo" })).toContain("loss_type");
+  expect(names({ strategy: "sft" })).not.toContain("loss_type");
+  expect(names({ strategy: "sft", loss_type: "ipo" })).toContain("loss_type");
+  expect(names({ strategy: "sft" })).toContain("lora_r");
 });
 
 it("options are found by every word of their name or hint", () => {

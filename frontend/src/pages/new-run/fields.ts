@@ -165,6 +165,28 @@ export function changed(given: Given, changes: Record<string, unknown>): Given {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== null)) as Given;
 }
 
+/** Whether a request has what the changes set; a field that they empty has its default. */
+export function has(given: Given, changes: Record<string, unknown>, fields: readonly Field[]): boolean {
+  return Object.entries(changes).every(([name, wanted]) => {
+    const preset = fields.find((field) => field.name === name)?.preset ?? null;
+    return same(given[name as keyof Given] ?? preset, wanted ?? preset);
+  });
+}
+
+/** The fields that the chosen task and method take. What was set stays in sight all the same. */
+export function takenBy(
+  fields: readonly Field[],
+  given: Given,
+  choices: readonly { name: string; options: readonly string[] }[],
+): Field[] {
+  const chosen: readonly unknown[] = [given.task, given.strategy];
+  const special = new Set(choices.flatMap((each) => each.options));
+  const taken = new Set(choices.filter((each) => chosen.includes(each.name)).flatMap((each) => each.options));
+  return fields.filter(
+    ({ name }) => !special.has(name) || taken.has(name) || given[name as keyof Given] !== undefined,
+  );
+}
+
 /** The fields whose name, label or explanation has every word. */
 export function found(fields: readonly Field[], words: string): Field[] {
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);

@@ -1,35 +1,73 @@
-import { TextInput } from "@mantine/core";
+import { Checkbox, TextInput } from "@mantine/core";
+import { useState } from "react";
+import type { BaseModelChoice } from "../../api/schema";
 import { text } from "../../text";
+import { Tag } from "../../ui/card";
 import { Choices } from "../../ui/choices";
+import { bytes, count, short } from "../../ui/format";
 import type { Given } from "./fields";
 import classes from "./new-run.module.css";
 
+const MB = 1_000_000;
 const words = text.newRun.models;
-
-export interface Startable {
-  name: string;
-  about: string;
-}
 
 interface Props {
   given: Given;
-  models: readonly Startable[];
+  models: readonly BaseModelChoice[];
   problem: string | undefined;
   set: (changes: Record<string, unknown>) => void;
 }
 
-/** A model to start from: one that is known to go here, or any other by its id or folder. */
+/** A model of the catalogue for this goal and this machine, or any other by its id or folder. */
 export function Model({ given, models, problem, set }: Props) {
+  const [search, setSearch] = useState("");
+  const [fitting, setFitting] = useState(true);
+  const strategy = given.strategy ?? "sft";
+  const wanted = search.toLowerCase().split(/\s+/).filter(Boolean);
   const listed = models.some((each) => each.name === given.model_name);
+  const shown = models.filter((each) => {
+    const about = `${each.name} ${each.about} ${each.licence ?? ""}`.toLowerCase();
+    return (
+      each.name === given.model_name ||
+      (wanted.every((word) => about.includes(word)) &&
+        (given.task === undefined || each.tasks.includes(given.task)) &&
+        (!fitting || fitOf(each, strategy)?.fits !== false))
+    );
+  });
+
   return (
     <div className={classes.fields}>
+      <div className={classes.filter}>
+        <TextInput
+          type="search"
+          aria-label={words.search}
+          placeholder={words.search}
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
+        />
+        <Checkbox
+          label={words.fitting}
+          checked={fitting}
+          onChange={(event) => setFitting(event.target.checked)}
+        />
+      </div>
+      {shown.length === 0 && <p className={classes.small}>{words.nothing}</p>}
       <Choices
         label={words.label}
         layout="list"
         value={given.model_name}
         error={listed ? problem : undefined}
         onChange={(model_name) => set({ model_name })}
-        choices={models.map((each) => ({ value: each.name, title: each.name, about: each.about }))}
+        choices={shown.map((each) => ({
+          value: each.name,
+          title: each.name,
+          about: (
+            <>
+              {each.about} <span className={classes.facts}>{facts(each)}</span>
+            </>
+          ),
+          tag: <Fit model={each} strategy={strategy} />,
+        }))}
       />
       <TextInput
         label={words.own}
@@ -43,4 +81,27 @@ export function Model({ given, models, problem, set }: Props) {
       />
     </div>
   );
+}
+
+function fitOf(model: BaseModelChoice, strategy: string) {
+  return model.fits.find((each) => each.strategy === strategy);
+}
+
+function Fit({ model, strategy }: { model: BaseModelChoice; strategy: string }) {
+  const fit = fitOf(model, strategy);
+  if (fit === undefined) return null;
+  if (!fit.fits) return <Tag kind="bad">{words.fitsNot(bytes(fit.least_mb * MB))}</Tag>;
+  return <Tag kind="good">{words.fits(bytes(fit.least_mb * MB), bytes(fit.needs_mb * MB))}</Tag>;
+}
+
+function facts({ parameters, context, licence, gated, source }: BaseModelChoice): string {
+  return [
+    words.sources[source],
+    parameters === null ? "" : words.parameters(short(parameters)),
+    context === null ? "" : words.context(count(context)),
+    licence ?? "",
+    gated ? words.gated : "",
+  ]
+    .filter(Boolean)
+    .join(" · ");
 }

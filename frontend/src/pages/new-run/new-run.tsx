@@ -4,20 +4,21 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import type { FormEvent, ReactNode } from "react";
 import { Refusal } from "../../api/client";
-import { datasets, models } from "../../api/queries";
+import { datasets } from "../../api/queries";
 import type { Preflight } from "../../api/schema";
 import { text } from "../../text";
+import { Tag } from "../../ui/card";
 import { Choices } from "../../ui/choices";
 import { Loading } from "../../ui/loading";
 import { Page } from "../../ui/page";
 import { Refused } from "../../ui/refused";
 import { Data } from "./data";
-import { changed, type Given } from "./fields";
+import { changed, type Given, has, takenBy } from "./fields";
 import { useGiven } from "./given";
 import { Model } from "./model";
 import classes from "./new-run.module.css";
 import { problemsOf } from "./problems";
-import { isWhole, options, preflight } from "./queries";
+import { catalogue, isWhole, options, preflight } from "./queries";
 import { AsText } from "./request";
 import { Settings } from "./settings";
 import { useStart } from "./start";
@@ -33,7 +34,7 @@ export function NewRun() {
   const [given, setGiven] = useGiven();
   const { data: fields } = useSuspenseQuery(options);
   const uploaded = useSuspenseQuery(datasets).data.datasets;
-  const known = useSuspenseQuery(models).data.models;
+  const { tasks, strategies, models, presets } = useSuspenseQuery(catalogue).data;
   const [asked] = useDebouncedValue(given, CHECK_MS);
   const check = useQuery(preflight(asked));
   const start = useStart();
@@ -45,7 +46,7 @@ export function NewRun() {
       ? problemsOf(check.data.detail ?? "", names, check.data.field)
       : new Map<string, string>();
   const set = (changes: Record<string, unknown>) => setGiven(changed(given, changes));
-  const choices = (name: string) => fields.find((field) => field.name === name)?.choices ?? [];
+  const chosen = { ...given, strategy: given.strategy ?? "sft" };
   const behind = asked !== given || check.isFetching;
 
   function submit(event: FormEvent): void {
@@ -63,40 +64,56 @@ export function NewRun() {
               value={given.task}
               error={problems.get("task")}
               onChange={(task) => set({ task })}
-              choices={choices("task").map((value) => ({ value, title: words.tasks[value] ?? value }))}
+              choices={tasks.map(({ name, about }) => ({
+                value: name,
+                title: words.tasks[name] ?? name,
+                about,
+              }))}
             />
           </Step>
           <Step number={2} title={words.data}>
             <Data given={given} datasets={uploaded} problems={problems} set={set} />
           </Step>
           <Step number={3} title={words.model}>
-            <Model
-              given={given}
-              models={known.map((each) => ({ name: each.name, about: each.base_model }))}
-              problem={problems.get("model_name")}
-              set={set}
-            />
+            <Model given={given} models={models} problem={problems.get("model_name")} set={set} />
           </Step>
           <Step number={4} title={words.method}>
             <Choices
               label={words.strategy}
-              value={given.strategy ?? "sft"}
+              value={chosen.strategy}
               error={problems.get("strategy")}
               onChange={(strategy) => set({ strategy })}
-              choices={choices("strategy").map((value) => ({
-                value,
-                title: words.strategies[value] ?? value,
+              choices={strategies.map(({ name, about, available, obstacle }) => ({
+                value: name,
+                title: words.strategies[name] ?? name,
+                about: obstacle === null ? about : words.because(about, obstacle),
+                tag: available ? null : <Tag kind="warn">{words.unavailable}</Tag>,
               }))}
             />
           </Step>
           <Step number={5} title={words.settings}>
-            <Settings
-              given={given}
-              fields={fields.filter((field) => !GUIDED.has(field.name))}
-              filled={check.data?.config ?? {}}
-              problems={problems}
-              set={set}
-            />
+            <div className={classes.fields}>
+              {" "}
+              <Choices
+                label={words.preset}
+                value={presets.find((each) => has(given, each.changes, fields))?.name}
+                onChange={(name) => set(presets.find((each) => each.name === name)?.changes ?? {})}
+                choices={presets.map(({ name, about }) => ({
+                  value: name,
+                  title: words.presets[name] ?? name,
+                  about,
+                }))}
+              />
+              <Settings
+                given={given}
+                fields={takenBy(fields, chosen, [...tasks, ...strategies]).filter(
+                  (field) => !GUIDED.has(field.name),
+                )}
+                filled={check.data?.config ?? {}}
+                problems={problems}
+                set={set}
+              />
+            </div>{" "}
           </Step>
         </div>
         <aside className={classes.aside} aria-label={words.verdict.title}>

@@ -16,6 +16,12 @@ export const options = queryOptions({
   staleTime: Infinity,
 });
 
+/** What can be chosen on this machine, each with a sentence. */
+export const catalogue = queryOptions({
+  queryKey: ["catalogue"],
+  queryFn: () => body(api.GET("/api/catalogue")),
+});
+
 export function isWhole(given: Given): given is TrainingConfig {
   return Boolean(given.task && given.model_name && given.dataset);
 }
