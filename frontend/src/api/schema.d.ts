@@ -213,6 +213,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/jobs/{job_id}/checkpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A job's checkpoints
+         * @description What lies on its disk now. Each that is valid can be asked: `job_id` and `checkpoint` of the playground.
+         */
+        get: operations["checkpoints_api_jobs__job_id__checkpoints_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/jobs/{job_id}/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a job's model says
+         * @description A few held-out prompts, asked before the first step, at evaluations as far as they take little of the time, and
+         *     after the last step. The status's `seq` rises when there are new ones. Causal models alone are asked.
+         */
+        get: operations["samples_api_jobs__job_id__samples_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/jobs/{job_id}/log": {
         parameters: {
             query?: never;
@@ -833,11 +874,27 @@ export interface paths {
         get: operations["operation_api_operations__operation_id__get"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/operations/{operation_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
         /**
          * Cancel it
          * @description Answered when it has ended. One that ended before stays as it is.
          */
-        delete: operations["cancel_api_operations__operation_id__delete"];
+        post: operations["cancel_api_operations__operation_id__cancel_post"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -961,6 +1018,29 @@ export interface paths {
          * @description The prompt is put into the format that the model was trained in.
          */
         post: operations["generate_api_playground_generate_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/playground/stream": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask a model, and read along
+         * @description What `/api/playground/generate` answers, while it is written, as Server-Sent Events: `started` at each change
+         *     until the first token, `token` with more of the text, then `done` with the whole answer, or `error`. What is wrong
+         *     before the model is asked is refused as there, with its status. An extractive answer, and that of an
+         *     encoder-decoder model, come in one piece. Closing the connection ends the generation.
+         */
+        post: operations["stream_api_playground_stream_post"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1264,6 +1344,71 @@ export interface components {
             details: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Checkpoint
+         * @description What a training can go on from, and what can be asked before it is finished.
+         */
+        Checkpoint: {
+            /**
+             * Step
+             * @description Optimizer steps done, those of earlier stages included.
+             */
+            step: number;
+            /**
+             * Stage
+             * @description What was trained then, where a training has several stages: reward or policy. A reward model cannot be asked.
+             */
+            stage: string | null;
+            /**
+             * Created At
+             * Format: date-time
+             * @description When it was written.
+             * @example 2024-01-15T10:30:00Z
+             */
+            created_at: string;
+            /**
+             * Size Mb
+             * @description What it takes on the disk.
+             */
+            size_mb: number;
+            /**
+             * Valid
+             * @description Whether its manifest is there, and its files have the sizes that it names. What goes on from a checkpoint
+             *     compares their hashes, too.
+             */
+            valid: boolean;
+            /**
+             * Fault
+             * @description What is wrong with it, where it is not valid.
+             */
+            fault: string | null;
+            /**
+             * Path
+             * @description Where it lies.
+             */
+            path: string;
+        };
+        /**
+         * CheckpointList
+         * @description A job's checkpoints, by step. Older ones make way for newer ones.
+         */
+        CheckpointList: {
+            /**
+             * Job Id
+             * @description The job that wrote them.
+             */
+            job_id: string;
+            /**
+             * Checkpoints
+             * @description Each as it lies on the disk now.
+             */
+            checkpoints: components["schemas"]["Checkpoint"][];
+            /**
+             * Total
+             * @description How many there are.
+             */
+            total: number;
         };
         /**
          * CleanRequest
@@ -2309,6 +2454,22 @@ export interface components {
              */
             model_name?: string | null;
             /**
+             * Job Id
+             * @description Instead of model_id: a training, however far it came. One of its checkpoints answers, also while it runs.
+             */
+            job_id?: string | null;
+            /**
+             * Checkpoint
+             * @description With job_id: the step of the checkpoint; the newest when left out.
+             */
+            checkpoint?: number | null;
+            /**
+             * Base
+             * @description Ask what the model, or the training of job_id, was trained from, in the format of that training.
+             * @default false
+             */
+            base?: boolean;
+            /**
              * Prompt
              * @description The text to answer, or to summarise, or the question about ``context``. Put into the format that the model was
              *     trained in.
@@ -2878,6 +3039,71 @@ export interface components {
              * @description What is worth knowing and did not keep it out of the queue, such as rows that are left out.
              */
             warnings: string[];
+        };
+        /**
+         * JobSample
+         * @description What a model said at a step of its training.
+         */
+        JobSample: {
+            /**
+             * Step
+             * @description Optimizer steps done, those of earlier stages included; the first is said before any of its stage.
+             */
+            step: number;
+            /**
+             * Attempt
+             * @description Which start or resume of the job it belongs to, from 1. A later one's answer to a prompt at a step stands.
+             */
+            attempt: number;
+            /**
+             * At
+             * Format: date-time
+             * @description When it was said.
+             * @example 2024-01-15T10:30:00Z
+             */
+            at: string;
+            /**
+             * Prompt
+             * @description What the model was asked: the same few rows every time; of rlhf also prompts that it learns from.
+             */
+            prompt: string;
+            /**
+             * Completion
+             * @description What it said: the likeliest answer, cut after 32 tokens; where there is a reward, one that was drawn to learn
+             *     from.
+             */
+            completion: string;
+            /**
+             * Expected
+             * @description The answer in the row; null where the prompt is one that it learns from.
+             */
+            expected: string | null;
+            /**
+             * Reward
+             * @description What the reward model says to a drawn answer; null for the others.
+             */
+            reward: number | null;
+        };
+        /**
+         * JobSamples
+         * @description What a model said while it was trained, by step.
+         */
+        JobSamples: {
+            /**
+             * Job Id
+             * @description The job that trains it.
+             */
+            job_id: string;
+            /**
+             * Samples
+             * @description Some prompts for each step at which it was asked.
+             */
+            samples: components["schemas"]["JobSample"][];
+            /**
+             * Total
+             * @description How many there are in all.
+             */
+            total: number;
         };
         /**
          * JobState
@@ -5374,6 +5600,55 @@ export interface components {
             validation: components["schemas"]["Validation"];
         };
         /**
+         * GenerationEvent
+         * @description One event of a streamed answer, sent as Server-Sent Events are: the name after ``event:``, the data after
+         *     ``data:``. ``done`` or ``error`` is the last. A line that begins with a colon only shows that the server is there.
+         */
+        GenerationEvent: {
+            /**
+             * Event
+             * @description The name.
+             * @enum {string}
+             */
+            event: "started" | "token" | "done" | "error";
+            /**
+             * Data
+             * @description For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
+             *     that an error has everywhere.
+             */
+            data: components["schemas"]["GenerationStarted"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerateReply"] | components["schemas"]["ErrorReply"];
+        };
+        /**
+         * GenerationStarted
+         * @description How far an answer is that has not begun.
+         */
+        GenerationStarted: {
+            /**
+             * Phase
+             * @description It waits for others to be answered; its turn came, and the model is loaded if need be; the model reads the
+             *     prompt.
+             * @enum {string}
+             */
+            phase: "waiting" | "loading" | "answering";
+            /**
+             * Position
+             * @description Its place among those that wait, from 1; null when its turn has come.
+             * @default null
+             */
+            position: number | null;
+        };
+        /**
+         * GenerationToken
+         * @description More of an answer.
+         */
+        GenerationToken: {
+            /**
+             * Text
+             * @description Goes on where the one before ended. All of them together are the answer's ``generated_text``.
+             */
+            text: string;
+        };
+        /**
          * RowChange
          * @description A row before and after.
          */
@@ -5452,6 +5727,8 @@ export type Bin = components['schemas']['Bin'];
 export type Catalogue = components['schemas']['Catalogue'];
 export type Cause = components['schemas']['Cause'];
 export type Change = components['schemas']['Change'];
+export type Checkpoint = components['schemas']['Checkpoint'];
+export type CheckpointList = components['schemas']['CheckpointList'];
 export type CleanRequest = components['schemas']['CleanRequest'];
 export type Cleaned = components['schemas']['Cleaned'];
 export type Column = components['schemas']['Column'];
@@ -5494,6 +5771,8 @@ export type JobEvent = components['schemas']['JobEvent'];
 export type JobList = components['schemas']['JobList'];
 export type JobLog = components['schemas']['JobLog'];
 export type JobQueued = components['schemas']['JobQueued'];
+export type JobSample = components['schemas']['JobSample'];
+export type JobSamples = components['schemas']['JobSamples'];
 export type JobState = components['schemas']['JobState'];
 export type JobSummary = components['schemas']['JobSummary'];
 export type MappingRequest = components['schemas']['MappingRequest'];
@@ -5550,6 +5829,9 @@ export type UploadList = components['schemas']['UploadList'];
 export type Use = components['schemas']['Use'];
 export type Validation = components['schemas']['Validation'];
 export type DatasetRevised = components['schemas']['DatasetRevised'];
+export type GenerationEvent = components['schemas']['GenerationEvent'];
+export type GenerationStarted = components['schemas']['GenerationStarted'];
+export type GenerationToken = components['schemas']['GenerationToken'];
 export type RowChange = components['schemas']['RowChange'];
 export type StepDone = components['schemas']['StepDone'];
 export type $defs = Record<string, never>;
@@ -6258,6 +6540,10 @@ export interface operations {
                 limit?: number | null;
                 /** @description Leave out so many of the oldest. */
                 offset?: number;
+                /** @description Only what was measured at later steps than this. */
+                after?: number | null;
+                /** @description At most so many of each value, to draw them: of each stretch of steps the lowest and the highest, and always the first and the last. A point has those of its values that are left. Goes without limit and offset. */
+                max_points?: number | null;
             };
             header?: never;
             path: {
@@ -6275,6 +6561,147 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["MetricList"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    checkpoints_api_jobs__job_id__checkpoints_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CheckpointList"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    samples_api_jobs__job_id__samples_get: {
+        parameters: {
+            query?: {
+                /** @description At most so many; all when not given. */
+                limit?: number | null;
+                /** @description Leave out so many of the oldest. */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                /** @description The job's id. */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobSamples"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
@@ -9257,7 +9684,7 @@ export interface operations {
             };
         };
     };
-    cancel_api_operations__operation_id__delete: {
+    cancel_api_operations__operation_id__cancel_post: {
         parameters: {
             query?: never;
             header?: never;
@@ -9307,6 +9734,15 @@ export interface operations {
             };
             /** @description No such model, dataset, job or path */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -9719,6 +10155,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["GenerateReply"];
+                };
+            };
+            /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A key is needed, or the one that came is not known */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description A foreign origin or host, or a gated model */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description No such model, dataset, job or path */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Too large */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+            /** @description Internal error */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorReply"];
+                };
+            };
+        };
+    };
+    stream_api_playground_stream_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GenerateRequest"];
+            };
+        };
+        responses: {
+            /** @description Events */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["GenerationEvent"];
                 };
             };
             /** @description Invalid parameters, an invalid dataset, or a combination that cannot work */
