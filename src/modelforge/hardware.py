@@ -19,6 +19,7 @@ from pydantic import Field
 from modelforge.computing import threads
 from modelforge.contracts.base import Contract
 from modelforge.contracts.training import ComputeSpecs
+from modelforge.contracts.use import GpuUse, Use
 from modelforge.files import read_text_or_none
 
 T = TypeVar("T")
@@ -55,40 +56,6 @@ class Hardware(Contract):
     """Whether bf16 arithmetic is fast on that device."""
     compute_specs: ComputeSpecs
     """The class that sets the defaults which a request leaves out."""
-
-
-class GpuUse(Contract):
-    """How busy an accelerator is."""
-
-    name: str
-    """What its maker calls it."""
-    busy_percent: float | None
-    """Of the time just past, how much it computed in; null where it does not say."""
-    memory_used_gb: float
-    """In units of 1 000 000 000 bytes, by all processes."""
-    memory_gb: float
-    """All that it has."""
-    temperature_c: float | None
-    """Degrees Celsius; null where it does not say."""
-    power_w: float | None
-    """Watts; null where it does not say."""
-
-
-class Use(Contract):
-    """How busy the machine is now, with all that runs on it."""
-
-    cpu_percent: float
-    """Of all processors, over a tenth of a second."""
-    memory_used_gb: float
-    """Main memory that is not available to another program, in units of 1 000 000 000 bytes."""
-    memory_gb: float
-    """All that there is."""
-    disk_free_gb: float
-    """On the disk of the home folder."""
-    disk_gb: float
-    """All that it holds."""
-    gpus: list[GpuUse]
-    """NVIDIA's; others do not say."""
 
 
 def use(disk: Path) -> Use:
