@@ -161,7 +161,7 @@ def run_of(server: LiveServer, model: Path, **config: Any) -> dict[str, Any]:
     body = {"task": "text-generation", "model_name": str(model), "dataset": "ideas.jsonl", "learning_rate": 0.003,
             "per_device_train_batch_size": 4, "gradient_accumulation_steps": 1, "save_steps": 20, "save_total_limit": 9,
             "lora_dropout": 0.0, **config}  # fmt: skip
-    job: dict[str, Any] = server.wait(server.post("/api/start_training", body)["job_id"])
+    job: dict[str, Any] = server.wait(server.post("/api/start_training", body)["job_id"], seconds=300)
     return job
 
 

@@ -18,7 +18,7 @@ def test_a_training_shows_what_it_says(
     server.upload(f"{strategy}.jsonl", jsonl(data))
     body = {"task": "text-generation", "model_name": str(taught_model), "dataset": f"{strategy}.jsonl",
             "strategy": strategy, "max_steps": 30, "eval_steps": 10, "learning_rate": 0.002, "bf16": False}  # fmt: skip
-    job = server.wait(server.post("/api/start_training", body)["job_id"])
+    job = server.wait(server.post("/api/start_training", body)["job_id"], seconds=300)
     assert job["status"] == "completed", job["error"]
     found = server.get(f"/api/jobs/{job['id']}/samples")
     shown = found["samples"]
@@ -39,7 +39,7 @@ def test_a_training_shows_what_it_says(
 def test_a_curve_is_thinned_to_be_drawn(server: LiveServer, taught_model: Path) -> None:
     body = {"task": "text-generation", "model_name": str(taught_model), "dataset": "rows.jsonl", "max_steps": 30,
             "logging_steps": 1}  # fmt: skip
-    job = server.wait(server.post("/api/start_training", body)["job_id"])
+    job = server.wait(server.post("/api/start_training", body)["job_id"], seconds=300)
     path = f"/api/jobs/{job['id']}/metrics"
     whole = {point["step"]: point["loss"] for point in server.get(path)["metrics"] if "loss" in point}
     found = server.get(path, max_points=8)
