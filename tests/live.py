@@ -37,7 +37,7 @@ class LiveServer:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        until(lambda: (self.home / "server.json").exists() or self.process.poll() is not None, 30)
+        until(lambda: (self.home / "server.json").exists() or self.process.poll() is not None, 60)
         record = read_json_or_none(self.home / "server.json")
         assert record, self.process.stdout.read().decode() if self.process.stdout else ""
         self.url = record["url"]
