@@ -14,7 +14,7 @@ from tests.studio.test_every_page import AXE, PICTURES, SIZES
 from tests.studio.test_models import named
 
 CONTEXT = "🙂 Grüße: the red box holds 21 coins, the blue box 👩‍🚀 holds none."
-LATER = 60_000  # a model is loaded
+LATER = 180_000  # a model is loaded, and what it computes with may be compiled first
 
 
 def answers(page: Page) -> Locator:

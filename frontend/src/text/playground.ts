@@ -6,12 +6,12 @@ export const playground = {
   none: {
     title: "No model of yours yet",
     detail:
-      "A completed run makes one, and the demo on Home takes minutes. Until then you can ask any model by its name.",
+      "A completed run makes one, and the demo on Home takes minutes. Until then you can ask the small model that came along, or any other by its name.",
   },
   choose: {
     label: "Model",
     yours: "Trained here",
-    bases: "What they were trained from",
+    bases: "Not trained here",
     other: "Another model…",
     none: "Choose a model",
     run: (id: string) => `Run ${id}`,

@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import type { ModelSummary } from "../../api/schema";
 import { text } from "../../text";
+import { STARTER } from "../../ui/model-input";
 import classes from "./playground.module.css";
 import { type Search, TASKS, taskOf } from "./sides";
 
@@ -14,7 +15,9 @@ export function Choice({ models, search }: { models: readonly ModelSummary[]; se
   const [other, setOther] = useState(false);
   const words = text.playground.choose;
   const names = new Set(models.map(({ name }) => name));
-  const bases = [...new Set(models.map(({ base_model }) => base_model))].filter((base) => !names.has(base));
+  const bases = [...new Set([STARTER, ...models.map(({ base_model }) => base_model)])].filter(
+    (base) => !names.has(base),
+  );
   const strange = typeof search.model === "string" && !bases.includes(search.model) ? [search.model] : [];
 
   function choose(value: string): void {
@@ -43,15 +46,13 @@ export function Choice({ models, search }: { models: readonly ModelSummary[]; se
             ))}
           </optgroup>
         )}
-        {bases.length + strange.length > 0 && (
-          <optgroup label={words.bases}>
-            {[...bases, ...strange].map((name) => (
-              <option key={name} value={optionOf(name)}>
-                {name}
-              </option>
-            ))}
-          </optgroup>
-        )}
+        <optgroup label={words.bases}>
+          {[...bases, ...strange].map((name) => (
+            <option key={name} value={optionOf(name)}>
+              {name}
+            </option>
+          ))}
+        </optgroup>
         <option value={OTHER}>{words.other}</option>
       </NativeSelect>
       {other && <Other open={(to) => navigate({ search: to }).then(() => setOther(false))} />}

@@ -47,7 +47,7 @@ export function Talk({ name, task, sides }: { name: string; task: Task; sides: r
             last &&
             (() => {
               forget(last);
-              void ask(last, sides, sampling);
+              void ask({ prompt: last.prompt, context: last.context }, sides, sampling);
             })
           }
           clear={turns.length > 0 ? clear : undefined}
