@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import FileChooser, Locator, Page, expect
 
-from tests.live import LiveServer, jsonl, rows
+from tests.live import LiveServer, jsonl, rows, until
 from tests.studio.conftest import Open
 
 LAMPS = "input,output\n" + "".join(
@@ -208,6 +208,9 @@ def test_a_dataset_is_deleted_when_that_was_meant(server: LiveServer, visit: Ope
 
 def test_all_of_it_goes_by_the_keyboard(server: LiveServer, visit: Open, lamps: Path) -> None:
     page = visit(server)
+    # Told from the start: a key is pressed sooner than the browser hears that its dialog is to be caught.
+    choosers: list[FileChooser] = []
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
     expect(page.get_by_role("heading", level=1)).to_be_visible()
 
     def reach(target: Locator) -> None:
@@ -221,9 +224,9 @@ def test_all_of_it_goes_by_the_keyboard(server: LiveServer, visit: Open, lamps: 
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Datasets")
     reach(page.get_by_role("button", name="Choose files"))
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(lamps)
+    page.keyboard.press("Enter")
+    until(lambda: page.wait_for_timeout(50) or choosers != [], 30)
+    choosers[0].set_files(lamps)
     report = page.get_by_role("link", name="See the report")
     expect(report).to_be_visible()
     reach(report)

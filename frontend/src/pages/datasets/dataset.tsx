@@ -1,7 +1,7 @@
 import { Button, Modal } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
+import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
 import { api, body } from "../../api/client";
 import { datasets } from "../../api/queries";
 import { say, tell } from "../../shell/notices";
@@ -30,6 +30,17 @@ export function Dataset() {
   const found = useQuery(detail(filename, version));
   const newest = useQuery(versions(filename)).data?.versions.at(-1)?.version;
 
+  const tabs = useRef<HTMLElement>(null);
+  const path = useLocation({ select: (location) => location.pathname });
+
+  // On a phone the row of tabs is wider than the page.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another path is another tab
+  useEffect(() => {
+    tabs.current
+      ?.querySelector("[aria-current=page]")
+      ?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [path]);
+
   return (
     <Page
       title={filename}
@@ -45,7 +56,7 @@ export function Dataset() {
           </Link>
         </p>
       )}
-      <nav className={classes.tabs} aria-label={words.tabs.label}>
+      <nav ref={tabs} className={classes.tabs} aria-label={words.tabs.label}>
         {TABS.map(([to, label]) => (
           <Link
             key={to}
