@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from pathlib import Path
 from urllib.parse import urlencode
 
 from playwright.sync_api import Locator, Page, expect
 
 from modelforge.catalogue import STARTER
-from tests.live import LiveServer, jsonl
+from tests.live import LiveServer
 from tests.studio.conftest import Open
 
 PHONE = {"width": 390, "height": 844}
@@ -34,11 +36,11 @@ def test_from_a_spreadsheet_to_a_run(server: LiveServer, tmp_path: Path, visit: 
     page = visit(server, "/datasets")
     page.locator("input[type=file]").set_input_files(tmp_path / "fragen.csv")
     page.get_by_role("link", name="See the report").click()
-    page.get_by_role("link", name="Columns", exact=True).click()
-    page.get_by_label("input").fill("{Frage}")
-    page.get_by_label("output").fill("{Antwort}")
+    page.get_by_role("link", name="Map columns").click()
+    page.get_by_role("textbox", name="Question or instruction").fill("{Frage}")
+    page.get_by_role("textbox", name="Answer").fill("{Antwort}")
     page.get_by_role("button", name="Map in a new version").click()
-    expect(page.get_by_text("Usable examples")).to_be_visible()
+    expect(page.get_by_text("Usable examples", exact=True)).to_be_visible()
 
     page.get_by_role("link", name="New run").click()
     start = page.get_by_role("button", name="Start")
@@ -94,18 +96,25 @@ def test_what_is_chosen_survives_reload_and_back(server: LiveServer, visit: Open
     expect(page.get_by_role("heading", level=1)).to_have_text("Home")
     page.go_back()
     expect(option(page, "lora_r")).to_have_value("8")
-    page.get_by_role("button", name="Back to the default of LoRA r").click()
+    page.get_by_role("button", name="LoRA r: 8, back to the default").click()
     expect(option(page, "lora_r")).to_have_value("")
     expect(page).not_to_have_url(re.compile("lora_r"))
 
 
 def test_every_option_of_the_schema_is_there_and_found(server: LiveServer, visit: Open) -> None:
-    page = visit(server, READY)
+    page = visit(server, f"{READY}&strategy=dpo", expected=("Failed to load resource",))
     page.get_by_text("Advanced: every option").click()
     options = server.get("/openapi.json")["components"]["schemas"]["TrainingConfig"]["properties"]
+    known = server.get("/api/catalogue")
+    choices = [*known["tasks"], *known["strategies"]]
+    others = {each for choice in choices if choice["name"] not in ("dpo", BODY["task"]) for each in choice["options"]}
+    own = {each for choice in choices if choice["name"] in ("dpo", BODY["task"]) for each in choice["options"]}
+    assert "loss_type" in own and "num_generations" in others
     guided = {"task", "dataset", "mix", "model_name", "strategy"}
-    for name in options.keys() - guided:
+    for name in options.keys() - guided - (others - own):
         expect(option(page, name)).to_be_visible()
+    for name in others - own:
+        expect(option(page, name)).not_to_be_visible()
     page.get_by_label("Search options").fill("LORA+ matrices")
     expect(option(page, "loraplus_lr_ratio")).to_be_visible()
     expect(option(page, "warmup_ratio")).not_to_be_visible()
@@ -121,17 +130,23 @@ def test_a_run_begins_with_the_settings_of_another(server: LiveServer, visit: Op
     expect(panel(page).get_by_text("Can start")).to_be_visible()
 
 
-def test_what_would_fit_is_a_button(server: LiveServer, visit: Open) -> None:
-    server.upload("long.jsonl", jsonl([{"input": f"what is {n}?", "output": "so and so " * 300} for n in range(5000)]))
-    large = {**BODY, "dataset": "long.jsonl", "per_device_train_batch_size": 4096, "gradient_checkpointing": False}
-    memory = server.post("/api/jobs/preflight", large)["memory"]
-    assert not memory["fits_now"], memory
-    page = visit(server, f"/new?{urlencode({**large, 'gradient_checkpointing': 'false'})}")
-    change = memory["changes"][0]
+def test_what_would_fit_is_a_button(server: LiveServer, tiny_model: Path, tmp_path: Path, visit: Open) -> None:
+    folder = shutil.copytree(tiny_model, tmp_path / "large")
+    config = json.loads((folder / "config.json").read_text())
+    large = {"hidden_size": 4096, "intermediate_size": 11_008, "num_attention_heads": 32, "num_key_value_heads": 32}
+    # Layers of 200 million weights, until this machine has too little memory for the model as it is.
+    for layers in range(10, 1000, 10):
+        told = {**config, **large, "head_dim": 128, "num_hidden_layers": layers}
+        (folder / "config.json").write_text(json.dumps(told))
+        request = {**BODY, "model_name": str(folder)}
+        memory = server.post("/api/jobs/preflight", request)["memory"]
+        if not memory["fits_now"]:
+            break
+    (change, *_) = memory["changes"]
+    page = visit(server, f"/new?{urlencode(request)}")
     panel(page).get_by_role("button", name=change["about"]).click()
-    page.get_by_text("Advanced: every option").click()
     for name, value in change["changes"].items():
-        expect(option(page, name)).to_have_value(str(value).lower())
+        expect(page).to_have_url(re.compile(f"{name}={json.dumps(value).strip(chr(34))}"))
     expect(panel(page).get_by_text("Fits: takes about")).to_be_visible()
 
 
@@ -156,6 +171,7 @@ def test_a_preset_sets_what_it_says(server: LiveServer, visit: Open) -> None:
     option(page, "num_train_epochs").fill("9")
     expect(page.get_by_role("radio", name=re.compile("^Best"))).not_to_be_checked()
     page.get_by_role("radio", name=re.compile("^Balanced")).check()
+    expect(page).to_have_url(re.compile("lora_r=16"))
     page.reload()
     expect(page.get_by_role("radio", name=re.compile("^Balanced"))).to_be_checked()
 

@@ -64,7 +64,7 @@ export const newRun = {
   searchNothing: "No option is like that.",
   otherOptions: "Options",
   differing: "Set by you",
-  reset: (label: string) => `Back to the default of ${label}`,
+  reset: (label: string, value: string) => `${label}: ${value}, back to the default`,
   resetAll: "Back to all defaults",
   usual: (value: string) => `${value} (default)`,
   automatic: "chosen by the server",

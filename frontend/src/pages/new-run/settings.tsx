@@ -49,7 +49,7 @@ export function Settings({ given, fields, filled, problems, set }: Props) {
                   variant="light"
                   radius="xl"
                   rightSection={<IconX size={13} aria-hidden />}
-                  aria-label={words.reset(field.label)}
+                  aria-label={words.reset(field.label, shown(given[field.name as keyof Given], field.kind))}
                   onClick={() => set({ [field.name]: undefined })}
                 >
                   {field.label}: {shown(given[field.name as keyof Given], field.kind)}
