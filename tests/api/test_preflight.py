@@ -43,7 +43,7 @@ def told(client: TestClient, **fields: Any) -> dict[str, Any]:
 
 
 def left(settings: Settings) -> list[Path]:
-    return [*settings.runs.iterdir(), *settings.models.iterdir(), *settings.scratch.iterdir()]
+    return [*settings.runs.iterdir(), *settings.models.glob("[!.]*"), *settings.scratch.iterdir()]
 
 
 def test_what_can_run_is_told_of(client: TestClient, settings: Settings) -> None:

@@ -37,7 +37,7 @@ def test_a_run_says_how_long_the_next_one_takes(server: LiveServer, tiny_model: 
     assert time["low"] <= job["metrics"]["train_seconds"] <= time["high"]
     assert time["tokens"] == pytest.approx(job["metrics"]["train_tokens"], rel=0.2)
     twice = server.post("/api/jobs/preflight", asked(tiny_model, num_train_epochs=8))
-    assert twice["time"]["seconds"] == pytest.approx(2 * time["seconds"], rel=0.01)
+    assert twice["time"]["seconds"] == pytest.approx(2 * time["seconds"], abs=0.2)  # each is rounded to tenths
     other = server.post("/api/jobs/preflight", asked(tiny_model, use_lora=False))
     assert other["time"]["based_on"] == "arithmetic"
     large = server.post("/api/jobs/preflight", asked(Path("modelforge-starter")))

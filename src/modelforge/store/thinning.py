@@ -33,8 +33,8 @@ def thinned_metrics(session: Session, chosen: ColumnElement[bool], most: int) ->
 
 
 def _measured(session: Session, chosen: ColumnElement[bool]) -> tuple[list[int], list[dict[str, float]]]:
-    """Steps, and what was measured at each. As one text, read at once: row by row 100 000 of them take three times as
-    long (measured)."""
+    """Steps, and what was measured at each. As one text, read at once: rows of their own take longer to make than to
+    read."""
     pair = cast(MetricRow.step, Text) + "," + cast(MetricRow.values, Text)
     text = session.scalar(select(func.aggregate_strings(pair, ",")).where(chosen))
     found = from_json(f"[{text or ''}]")
