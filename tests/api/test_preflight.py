@@ -36,7 +36,7 @@ def client(settings: Settings) -> Iterator[TestClient]:
 
 
 def told(client: TestClient, **fields: Any) -> dict[str, Any]:
-    reply = client.post("/api/jobs/preflight", json={**STARTER, **fields})
+    reply = client.post("/api/preflight", json={**STARTER, **fields})
     assert reply.status_code == 200, reply.text
     found: dict[str, Any] = reply.json()
     return found
@@ -110,7 +110,7 @@ def test_what_is_known_beside_a_refusal_is_told(client: TestClient) -> None:
 
 @pytest.mark.parametrize("body", [{}, {**STARTER, "lora_r": 0}, {**STARTER, "lorar": 1}])
 def test_what_is_no_configuration_is_refused_as_everywhere(client: TestClient, body: dict[str, Any]) -> None:
-    reply = client.post("/api/jobs/preflight", json=body)
+    reply = client.post("/api/preflight", json=body)
     assert reply.status_code == 400 and reply.json() == client.post("/api/jobs", json=body).json()
 
 
@@ -150,7 +150,7 @@ def test_what_does_not_fit_says_what_does(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_the_request_can_be_copied(client: TestClient, settings: Settings, tmp_path: Path) -> None:
     asked = {**STARTER, "learning_rate": 1e-5, "name": "1e5", "mix": [{"dataset": "it's.jsonl", "weight": 0.5}]}
-    reply = client.post("/api/jobs/preflight", json=asked, headers={"Host": "trainer:8000"})
+    reply = client.post("/api/preflight", json=asked, headers={"Host": "trainer:8000"})
     text = reply.json()["request"]
     assert json.loads(text["json_body"]) == yaml12.load(text["yaml"]) == asked
     words = shlex.split(text["curl"])
@@ -162,7 +162,7 @@ def test_no_key_is_told(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path / "home")
     with TestClient(create_app(settings, supervise=False), base_url="http://localhost") as client:
         key = make_key(settings)
-        reply = client.post("/api/jobs/preflight", json=STARTER, headers=bearer(key))
+        reply = client.post("/api/preflight", json=STARTER, headers=bearer(key))
     assert key not in reply.text
     assert '-H "Authorization: Bearer $MODELFORGE_API_KEY"' in reply.json()["request"]["curl"]
 

@@ -182,7 +182,7 @@ def test_the_trash_is_emptied_in_its_order(client: TestClient, database: Databas
     size = stored(client)["trash"]
     assert size[0] == size[1] > 0
     assert clean(client, "trash")["trash"] == pytest.approx(size[0])
-    assert client.get("/api/models/trash").json()["total"] == 0
+    assert client.get("/api/trash").json()["total"] == 0
     assert [row["name"] for row in client.get("/api/models").json()["models"]] == ["kept"]
 
 

@@ -93,13 +93,13 @@ def test_a_model_comes_back_as_it_was(client: TestClient, database: Database, se
     assert not folder.exists() and client.get("/api/models").json()["total"] == 0
     assert client.delete("/api/models/1").status_code == 404 and client.get("/api/models/1").status_code == 404
 
-    (deleted,) = client.get("/api/models/trash").json()["models"]
+    (deleted,) = client.get("/api/trash").json()["models"]
     assert (deleted["id"], deleted["name"], deleted["size_mb"]) == (1, "mine", 1.5)
     assert deleted["restorable_until"] == reply.json()["restorable_until"] > deleted["deleted_at"]
 
-    assert client.post("/api/models/trash/1/restore").json() == before == client.get("/api/models/1").json()
-    assert files(folder) == held and client.get("/api/models/trash").json()["total"] == 0
-    assert client.post("/api/models/trash/1/restore").status_code == 404
+    assert client.post("/api/trash/1/restore").json() == before == client.get("/api/models/1").json()
+    assert files(folder) == held and client.get("/api/trash").json()["total"] == 0
+    assert client.post("/api/trash/1/restore").status_code == 404
 
 
 def test_one_whose_name_is_taken_comes_back_when_that_is_free(
@@ -111,11 +111,11 @@ def test_one_whose_name_is_taken_comes_back_when_that_is_free(
         assert folder_for(session, settings.models, "mine", "train_2") == settings.models / "mine.train_2"
         assert folder_for(session, settings.models, "other", "train_2") == settings.models / "other"
     add_model(database, settings, "mine")  # case does not count
-    reply = client.post("/api/models/trash/1/restore")
+    reply = client.post("/api/trash/1/restore")
     assert reply.status_code == 409 and "'Mine' exists already" in reply.json()["detail"]
-    assert client.get("/api/models/trash").json()["total"] == 1
+    assert client.get("/api/trash").json()["total"] == 1
     assert rename(client, 2, "new")[0] == 200
-    assert client.post("/api/models/trash/1/restore").status_code == 200
+    assert client.post("/api/trash/1/restore").status_code == 200
     assert [model["name"] for model in client.get("/api/models").json()["models"]] == ["Mine", "new"]
 
 
@@ -128,18 +128,18 @@ def test_none_comes_back_where_a_job_is_to_put_another(
     folder = add_model(database, settings, "mine")
     client.delete("/api/models/1")
     add_job(database, settings, name, JobState.TRAINING, output_dir=output_dir.format(folder=folder))
-    reply = client.post("/api/models/trash/1/restore")
+    reply = client.post("/api/trash/1/restore")
     assert reply.status_code == 409 and said in reply.json()["detail"], reply.text
-    assert client.get("/api/models/trash").json()["total"] == 1 and not folder.exists()
+    assert client.get("/api/trash").json()["total"] == 1 and not folder.exists()
 
 
 def test_none_comes_back_over_another_ones_folder(client: TestClient, database: Database, settings: Settings) -> None:
     folder = add_model(database, settings, "mine")
     client.delete("/api/models/1")
     folder.mkdir()
-    reply = client.post("/api/models/trash/1/restore")
+    reply = client.post("/api/trash/1/restore")
     assert reply.status_code == 409 and "another model's by now" in reply.json()["detail"]
-    assert files(folder) == {} and client.get("/api/models/trash").json()["total"] == 1
+    assert files(folder) == {} and client.get("/api/trash").json()["total"] == 1
 
 
 def test_adapter_and_base_go_and_come_in_order(client: TestClient, database: Database, settings: Settings) -> None:
@@ -148,23 +148,23 @@ def test_adapter_and_base_go_and_come_in_order(client: TestClient, database: Dat
     assert client.delete("/api/models/1").status_code == 409  # tuned needs it
     assert client.delete("/api/models/2").status_code == 200
     assert client.delete("/api/models/1").status_code == 200
-    early = client.post("/api/models/trash/2/restore")
+    early = client.post("/api/trash/2/restore")
     assert early.status_code == 409 and "trash/1/restore" in early.json()["detail"]
-    needed = client.delete("/api/models/trash/1")
+    needed = client.delete("/api/trash/1")
     assert needed.status_code == 409 and "'tuned'" in needed.json()["detail"]
-    assert client.post("/api/models/trash/1/restore").status_code == 200
-    assert client.post("/api/models/trash/2/restore").status_code == 200
+    assert client.post("/api/trash/1/restore").status_code == 200
+    assert client.post("/api/trash/2/restore").status_code == 200
 
 
 def test_for_good(client: TestClient, database: Database, settings: Settings) -> None:
     add_model(database, settings, "mine")
     client.delete("/api/models/1")
-    reply = client.delete("/api/models/trash/1")
+    reply = client.delete("/api/trash/1")
     assert reply.json() == {
         "status": "deleted", "message": "Model deleted successfully", "restorable_until": None,
     }  # fmt: skip
-    assert list(settings.trash.iterdir()) == [] and client.get("/api/models/trash").json()["total"] == 0
-    assert client.delete("/api/models/trash/1").status_code == 404
+    assert list(settings.trash.iterdir()) == [] and client.get("/api/trash").json()["total"] == 0
+    assert client.delete("/api/trash/1").status_code == 404
     add_model(database, settings, "mine")
     assert client.get("/api/models").json()["models"][0]["id"] == 2  # ids are never used again
 
@@ -172,7 +172,7 @@ def test_for_good(client: TestClient, database: Database, settings: Settings) ->
 def test_a_model_without_a_folder_is_not_kept(client: TestClient, database: Database, settings: Settings) -> None:
     shutil.rmtree(add_model(database, settings, "mine"))
     assert client.delete("/api/models/1").json()["restorable_until"] is None
-    assert client.get("/api/models/trash").json()["total"] == 0
+    assert client.get("/api/trash").json()["total"] == 0
 
 
 def test_zero_days_delete_at_once(settings: Settings) -> None:
@@ -181,7 +181,7 @@ def test_zero_days_delete_at_once(settings: Settings) -> None:
         database = Database(settings.database)
         add_model(database, settings, "mine")
         assert client.delete("/api/models/1").json()["restorable_until"] is None
-        assert client.get("/api/models/trash").json()["total"] == 0
+        assert client.get("/api/trash").json()["total"] == 0
         assert list(settings.models.iterdir()) == [settings.trash] and list(settings.trash.iterdir()) == []
         database.close()
 
@@ -196,7 +196,7 @@ def test_what_has_lain_for_its_days_goes(client: TestClient, database: Database,
         for row in session.query(DeletedModelRow).where(DeletedModelRow.id < 3):
             row.deleted_at -= timedelta(days=settings.trash_days, seconds=1)
     Trash(settings, database).expire()
-    assert [row["name"] for row in client.get("/api/models/trash").json()["models"]] == ["young"]
+    assert [row["name"] for row in client.get("/api/trash").json()["models"]] == ["young"]
     assert [path.name for path in settings.trash.iterdir()] == ["3.train_young"]
 
 
@@ -373,7 +373,7 @@ def test_the_trash_is_swept_each_hour(settings: Settings, monkeypatch: pytest.Mo
         add_model(database, settings, "mine")
         assert server.delete("/api/models/1").json()["restorable_until"] is not None
         for _ in range(100):
-            if not server.get("/api/models/trash").json()["total"]:
+            if not server.get("/api/trash").json()["total"]:
                 break
             time.sleep(0.05)
         assert list(settings.trash.iterdir()) == []

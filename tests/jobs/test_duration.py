@@ -26,21 +26,21 @@ def asked(model: Path, **fields: Any) -> dict[str, Any]:
 
 
 def test_a_run_says_how_long_the_next_one_takes(server: LiveServer, tiny_model: Path) -> None:
-    before = server.post("/api/jobs/preflight", asked(tiny_model))
+    before = server.post("/api/preflight", asked(tiny_model))
     assert before["time"]["based_on"] == "arithmetic"
     job = server.wait(server.post("/api/start_training", asked(tiny_model))["job_id"])
     assert job["status"] == "completed"
     assert abs(job["total_steps"] - before["length"]["optimizer_steps"]) <= 4  # which rows are held out is drawn
-    after = server.post("/api/jobs/preflight", asked(tiny_model))
+    after = server.post("/api/preflight", asked(tiny_model))
     time = after["time"]
     assert (time["based_on"], time["runs"]) == ("earlier_runs", 1)
     assert time["low"] <= job["metrics"]["train_seconds"] <= time["high"]
     assert time["tokens"] == pytest.approx(job["metrics"]["train_tokens"], rel=0.2)
-    twice = server.post("/api/jobs/preflight", asked(tiny_model, num_train_epochs=8))
+    twice = server.post("/api/preflight", asked(tiny_model, num_train_epochs=8))
     assert twice["time"]["seconds"] == pytest.approx(2 * time["seconds"], abs=0.2)  # each is rounded to tenths
-    other = server.post("/api/jobs/preflight", asked(tiny_model, use_lora=False))
+    other = server.post("/api/preflight", asked(tiny_model, use_lora=False))
     assert other["time"]["based_on"] == "arithmetic"
-    large = server.post("/api/jobs/preflight", asked(Path("modelforge-starter")))
+    large = server.post("/api/preflight", asked(Path("modelforge-starter")))
     assert large["time"]["based_on"] == "arithmetic"
 
 

@@ -96,7 +96,7 @@ def test_the_trash_gives_back_and_asks_before_it_takes(trained: LiveServer, visi
     page.get_by_role("button", name="Delete short for good").click()
     asked = page.get_by_role("alertdialog", name="Delete “short” for good?")
     asked.get_by_role("button", name="Cancel").click()
-    assert [each["name"] for each in trained.get("/api/models/trash")["models"]] == ["short"]
+    assert [each["name"] for each in trained.get("/api/trash")["models"]] == ["short"]
     page.get_by_role("button", name="Restore short").click()
     expect(row(page, "short")).to_be_visible()
     expect(page.get_by_role("region", name="Deleted models")).not_to_be_visible()

@@ -61,7 +61,7 @@ def test_from_a_spreadsheet_to_a_run(server: LiveServer, tmp_path: Path, visit: 
 
 def test_what_cannot_work_is_explained_at_its_field(server: LiveServer, visit: Open) -> None:
     page = visit(server, f"{READY}&strategy=dpo", expected=("Failed to load resource",))
-    told = server.post("/api/jobs/preflight", {**BODY, "strategy": "dpo"})["detail"]
+    told = server.post("/api/preflight", {**BODY, "strategy": "dpo"})["detail"]
     expect(panel(page).get_by_text(told)).to_be_visible()
     expect(page.get_by_role("button", name="Start")).to_be_disabled()
 
@@ -139,7 +139,7 @@ def test_what_would_fit_is_a_button(server: LiveServer, tiny_model: Path, tmp_pa
         told = {**config, **large, "head_dim": 128, "num_hidden_layers": layers}
         (folder / "config.json").write_text(json.dumps(told))
         request = {**BODY, "model_name": str(folder)}
-        memory = server.post("/api/jobs/preflight", request)["memory"]
+        memory = server.post("/api/preflight", request)["memory"]
         if not memory["fits_now"]:
             break
     (change, *_) = memory["changes"]
@@ -153,7 +153,7 @@ def test_what_would_fit_is_a_button(server: LiveServer, tiny_model: Path, tmp_pa
 def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
     page = visit(server, f"{READY}&lora_r=8", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_text("The request", exact=True).click()
-    told = server.post("/api/jobs/preflight", {**BODY, "lora_r": 8})["request"]
+    told = server.post("/api/preflight", {**BODY, "lora_r": 8})["request"]
     for form, words in (("JSON", told["json_body"]), ("YAML", told["yaml"]), ("curl", told["curl"])):
         page.get_by_role("tab", name=form).click()
         page.get_by_role("tabpanel").get_by_role("button", name="Copy").click()

@@ -38,10 +38,12 @@ from modelforge.api.routes import (
     models,
     operations,
     playground,
+    preflight,
     preview,
     samples,
     system,
     training,
+    trash,
     uploads,
     versions,
 )
@@ -60,8 +62,8 @@ from modelforge.store.database import Database
 from modelforge.store.keys import valid_digests
 
 ROUTERS = (
-    *(info, catalogue, training, jobs, models, datasets, versions, examination, preview, imports, samples, uploads),
-    *(operations, keys, system, playground, stream, docs),
+    *(info, catalogue, training, preflight, jobs, models, trash, datasets, versions, examination, preview),
+    *(imports, samples, uploads, operations, keys, system, playground, stream, docs),
 )
 
 

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 BODIES: dict[str, type[BaseModel]] = {
     "/api/start_training": TrainingConfig,
     "/api/jobs": TrainingConfig,
-    "/api/jobs/preflight": TrainingConfig,
+    "/api/preflight": TrainingConfig,
     "/api/playground/generate": GenerateRequest,
     "/api/playground/stream": GenerateRequest,
     "/api/datasets/{filename}/preview": PreviewRequest,

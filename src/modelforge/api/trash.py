@@ -108,7 +108,7 @@ class Trash:
                     if other.id != model_id and _stands_on(self._place(other), deleted.path):
                         raise Conflict(
                             f"model '{other.name}', which is in the trash, is an adapter of '{deleted.name}' and needs "
-                            f"it: delete that one for good first (DELETE /api/models/trash/{other.id})"
+                            f"it: delete that one for good first (DELETE /api/trash/{other.id})"
                         )
                 session.delete(deleted)
                 session.flush()
@@ -189,7 +189,7 @@ class Trash:
         if isinstance(base, DeletedModelRow) and base.id != deleted.id:
             raise Conflict(
                 f"model '{deleted.name}' is an adapter of '{base.name}', which is in the trash, too: restore that one "
-                f"first (POST /api/models/trash/{base.id}/restore)"
+                f"first (POST /api/trash/{base.id}/restore)"
             )
 
     def _check_place(self, session: Session, row: ModelRow) -> None:

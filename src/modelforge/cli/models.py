@@ -152,7 +152,7 @@ def rm(
         found = find(client, model)
         deleted = client.delete(f"/api/models/{found.id}", ModelDeleted)
         if for_good and deleted.restorable_until is not None:
-            deleted = client.delete(f"/api/models/trash/{found.id}", ModelDeleted)
+            deleted = client.delete(f"/api/trash/{found.id}", ModelDeleted)
     if json:
         print_json(deleted)
         return
@@ -168,7 +168,7 @@ def rm(
 def trash(ctx: typer.Context, json: Json = False) -> None:
     """List the deleted models that can be restored."""
     with client_of(ctx) as client:
-        found = client.get("/api/models/trash", Trash)
+        found = client.get("/api/trash", Trash)
     if json:
         print_json(found)
     elif not found.models:
@@ -185,14 +185,14 @@ def trash(ctx: typer.Context, json: Json = False) -> None:
 def restore(ctx: typer.Context, model: Model, json: Json = False) -> None:
     """Bring a deleted model back from the trash."""
     with client_of(ctx) as client:
-        deleted = client.get("/api/models/trash", Trash).models
+        deleted = client.get("/api/trash", Trash).models
         # Of several that had the name, the one that was deleted last.
         known = {**{each.name: each for each in deleted}, **{str(each.id): each for each in deleted}}
         if model not in known:
             raise NotFound(
                 f"there is no model '{model}' in the trash; see 'modelforge models trash'.{did_you_mean(model, known)}"
             )
-        restored = client.post(f"/api/models/trash/{known[model].id}/restore", ModelDetail)
+        restored = client.post(f"/api/trash/{known[model].id}/restore", ModelDetail)
     if json:
         print_json(restored)
     else:

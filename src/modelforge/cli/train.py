@@ -59,7 +59,7 @@ def train(
     """
     if check:
         with client_of(ctx) as client:
-            found = client.post("/api/jobs/preflight", Preflight, config_of(client, config_file, flags))
+            found = client.post("/api/preflight", Preflight, config_of(client, config_file, flags))
         show_preflight(found, as_json=json)
         return
     with client_of(ctx, supervise=True) as client:

@@ -63,7 +63,7 @@ def get_deleted(session: Session, model_id: int) -> DeletedModelRow:
     """The model in the trash; raises NotFound."""
     row = session.get(DeletedModelRow, model_id)
     if row is None:
-        raise NotFound(f"there is no model {model_id} in the trash; GET /api/models/trash lists those there are")
+        raise NotFound(f"there is no model {model_id} in the trash; GET /api/trash lists those there are")
     return row
 
 

@@ -29,7 +29,7 @@ export function useDelete() {
 export function useRestore() {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ id }: Named) => body(api.POST("/api/models/trash/{model_id}/restore", at(id))),
+    mutationFn: ({ id }: Named) => body(api.POST("/api/trash/{model_id}/restore", at(id))),
     onSuccess: (_, { name }) => say(text.models.trash.restored(name)),
     onError: tell,
     onSettled: () => queries.invalidateQueries(models),
@@ -39,7 +39,7 @@ export function useRestore() {
 export function usePurge() {
   const queries = useQueryClient();
   return useMutation({
-    mutationFn: ({ id }: Named) => body(api.DELETE("/api/models/trash/{model_id}", at(id))),
+    mutationFn: ({ id }: Named) => body(api.DELETE("/api/trash/{model_id}", at(id))),
     onSuccess: (_, { name }) => say(text.models.trash.purged(name)),
     onError: tell,
     onSettled: () => queries.invalidateQueries(models),

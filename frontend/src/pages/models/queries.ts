@@ -15,5 +15,5 @@ export const usage = (id: number) =>
 
 export const trash = queryOptions({
   queryKey: ["models", "trash"],
-  queryFn: () => body(api.GET("/api/models/trash")),
+  queryFn: () => body(api.GET("/api/trash")),
 });

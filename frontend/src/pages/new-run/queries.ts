@@ -30,7 +30,7 @@ export function isWhole(given: Given): given is TrainingConfig {
 export const preflight = (given: Given) =>
   queryOptions({
     queryKey: ["preflight", given],
-    queryFn: ({ signal }) => body(api.POST("/api/jobs/preflight", { body: given as TrainingConfig, signal })),
+    queryFn: ({ signal }) => body(api.POST("/api/preflight", { body: given as TrainingConfig, signal })),
     enabled: isWhole(given),
     placeholderData: keepPreviousData,
     retry: false,

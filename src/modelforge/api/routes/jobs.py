@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request
 from fastapi import Path as PathParameter
 
-from modelforge.api.copying import text_of
 from modelforge.api.deps import Force, Here, IdempotencyKey, Limit, Offset, Roots, ticket_of
 from modelforge.api.errors import replies
 from modelforge.contracts.job import (
@@ -21,13 +20,10 @@ from modelforge.contracts.job import (
     TrainingStarted,
     TrainingStopped,
 )
-from modelforge.contracts.preflight import Preflight
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
 from modelforge.files import read_lines
-from modelforge.jobs.data import conversions
 from modelforge.jobs.kept import checkpoints_of
-from modelforge.jobs.preflight import Inquiry, tell
 from modelforge.jobs.said import samples_of
 from modelforge.specfile import spec_of
 from modelforge.store.jobs import get_job, list_jobs, list_metrics, newest_events, positions, summary_of
@@ -53,16 +49,6 @@ async def enqueue(
 ) -> JobQueued:
     """Checked as a start is, before it waits. It starts by itself when all before it have ended, however they ended."""
     return await here.training.enqueue(config, roots, ticket_of(http, key, config))
-
-
-@router.post("/preflight", summary="What a training would come to", responses=replies(413, 415))
-async def preflight(here: Here, http: Request, roots: Roots, config: Annotated[TrainingConfig, Body()]) -> Preflight:
-    """Checked as a start is, by the same code, and neither queued nor kept. A training that would be refused is
-    answered with 200, too: with `ok` false, the error that a start would get, and all that is known beside it."""
-    # A file that is named by its path is read through by a process for each request.
-    async with here.looks, conversions(here.settings) as scratch:
-        asked = (config, here.settings, here.database, here.hardware, here.probe, roots, scratch)
-        return await tell(Inquiry(*asked), text_of(http, config))
 
 
 @router.get("/{job_id}", summary="A job", responses=replies(404))

@@ -14,7 +14,7 @@ from modelforge.api.deps import Here, Limit, Offset, State
 from modelforge.api.errors import replies
 from modelforge.api.usage import usage_of
 from modelforge.archive import zipped
-from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList, ModelRename, ModelUsage, Trash
+from modelforge.contracts.model import ModelDeleted, ModelDetail, ModelList, ModelRename, ModelUsage
 from modelforge.errors import NotFound
 from modelforge.store.models import detail_of, get_model, list_models, rename_model, summary_of
 from modelforge.store.tables import ModelRow
@@ -30,27 +30,6 @@ def models(here: Here, limit: Limit = None, offset: Offset = 0) -> ModelList:
     with here.database.session() as session:
         rows, total = list_models(session, limit, offset)
         return ModelList(models=[summary_of(row) for row in rows], total=total)
-
-
-# Before the routes of a model: its path fits theirs.
-@router.get("/trash", summary="Deleted models", responses=replies())
-def trash(here: Here) -> Trash:
-    """What can be restored, in the order in which it was deleted."""
-    found = here.trash.all()
-    return Trash(models=found, total=len(found))
-
-
-@router.post("/trash/{model_id}/restore", summary="Restore a deleted model", responses=replies(404, 409, 413))
-def restore(here: Here, model_id: ModelId) -> ModelDetail:
-    """As it was, under its id and its name. Refused where another model has the name by now: rename that one first."""
-    return detail_of(here.trash.restore(model_id))
-
-
-@router.delete("/trash/{model_id}", summary="Delete a model for good", responses=replies(404, 409))
-def remove(here: Here, model_id: ModelId) -> ModelDeleted:
-    """One that is in the trash. Refused while another model there is an adapter of it."""
-    here.trash.remove(model_id)
-    return ModelDeleted()
 
 
 @router.get("/{model_id}", summary="A trained model", responses=replies(404))
