@@ -80,7 +80,7 @@ def test_an_upload_in_pieces_by_curl(server: LiveServer, tmp_path: Path) -> None
     begin, send, make = script.replace("http://localhost:8000", server.url).split("\n\n")
     content = jsonl(rows(300))
     (tmp_path / "faq.jsonl").write_bytes(content)
-    part = send.replace("faq.jsonl |", "faq.jsonl | head -c 1000 |")
+    part = send.replace('tail -c "+$((offset + 1))" faq.jsonl', "head -c 1000 faq.jsonl")
     assert part != send
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", "\n".join([begin, part, send, make])],

@@ -5613,10 +5613,10 @@ export interface components {
             event: "started" | "token" | "done" | "error";
             /**
              * Data
-             * @description For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
+             * @description JSON: for started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
              *     that an error has everywhere.
              */
-            data: components["schemas"]["GenerationStarted"] | components["schemas"]["GenerationToken"] | components["schemas"]["GenerateReply"] | components["schemas"]["ErrorReply"];
+            data: string;
         };
         /**
          * GenerationStarted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, Json, StringConstraints, model_validator
 
 from modelforge.contracts.base import Contract, Request, example
 from modelforge.contracts.info import ErrorReply
@@ -128,10 +128,10 @@ class GenerationEvent(Contract):
     ``data:``. ``done`` or ``error`` is the last. A line that begins with a colon only shows that the server is there.
     """
 
-    model_config = example(event="token", data={"text": " learning"})
+    model_config = example(event="token", data='{"text":" learning"}')
 
     event: Literal["started", "token", "done", "error"]
     """The name."""
-    data: GenerationStarted | GenerationToken | GenerateReply | ErrorReply
-    """For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
-    that an error has everywhere."""
+    data: Json[GenerationStarted | GenerationToken | GenerateReply | ErrorReply]
+    """JSON. For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the
+    body that an error has everywhere."""

@@ -104,7 +104,6 @@ BITSANDBYTES_OPTIMIZERS = ("adamw_8bit", "paged_adamw_8bit", "paged_adamw_32bit"
 Steps = Annotated[int, Field(ge=1, le=10_000_000)]
 
 MAX_LOSSES = 16
-Layers = Annotated[str, StringConstraints(max_length=4096)]
 Dataset = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 MAX_VERSION = 2**53
 VersionNumber = Annotated[int, Field(ge=1, le=MAX_VERSION)]
@@ -188,7 +187,10 @@ class TrainingConfig(Request):
     """Scale of the adapter; its output is multiplied by lora_alpha / lora_r."""
     lora_dropout: float | None = Field(None, ge=0, le=1)
     """Share of the adapter's inputs dropped while training. 0.1; 0 for unsloth, dpo and rlhf."""
-    target_modules: Layers | Annotated[list[Layers], Field(max_length=4096)] = "all-linear"
+    target_modules: (
+        Annotated[str, StringConstraints(max_length=4096)]
+        | Annotated[list[Annotated[str, StringConstraints(max_length=256)]], Field(max_length=1024)]
+    ) = "all-linear"
     """The layers that get an adapter: all-linear, a regular expression, or a list of names."""
     use_lora: bool = True
     """Train a small adapter; false tunes every weight of the model."""
