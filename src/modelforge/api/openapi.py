@@ -59,8 +59,10 @@ def build(app: FastAPI) -> dict[str, Any]:
 
 def _tell_types(schemas: dict[str, Any]) -> None:
     # What is sent as events has its data as text that holds JSON, which only the schema of what is read says.
-    kinds = [*((kind, "serialization") for kind in _RESULTS), *((kind, "validation") for kind in SENT)]
-    _, made = models_json_schema(kinds, ref_template=_REFERENCE)
+    _, made = models_json_schema(
+        [*((kind, "serialization") for kind in _RESULTS), *((kind, "validation") for kind in SENT)],
+        ref_template=_REFERENCE,
+    )
     for name, each in made["$defs"].items():
         schemas.setdefault(name, each)
     result = schemas["Operation"]["properties"]["result"]
