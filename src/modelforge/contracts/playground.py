@@ -133,5 +133,5 @@ class GenerationEvent(Contract):
     event: Literal["started", "token", "done", "error"]
     """The name."""
     data: Json[GenerationStarted | GenerationToken | GenerateReply | ErrorReply]
-    """JSON. For started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the
+    """JSON: for started, token, done and error in this order GenerationStarted, GenerationToken, GenerateReply, and the
     body that an error has everywhere."""
