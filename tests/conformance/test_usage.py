@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -17,15 +18,20 @@ from tests.live import LiveServer
 LONGEST = re.compile(r"max_new_tokens=(\d+)")
 
 
+CASES = [
+    ("tiny", GENERATE, True),
+    ("llama", GENERATE, False),
+    ("t5", SUM_UP, True),
+    ("bert", POINT, True),
+    ("llama", POINT, True),
+]
+if os.environ.get("CONFORMANCE") == "short":
+    CASES = CASES[:1]
+
+
 @pytest.mark.parametrize(
     ("family", "task", "use_lora"),
-    [
-        ("tiny", GENERATE, True),
-        ("llama", GENERATE, False),
-        ("t5", SUM_UP, True),
-        ("bert", POINT, True),
-        ("llama", POINT, True),
-    ],
+    CASES,
     ids=lambda value: {True: "adapter", False: "whole"}.get(value, value),
 )
 def test_code_answers_as_the_playground_does(

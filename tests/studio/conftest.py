@@ -15,6 +15,9 @@ from modelforge.api.studio import BUILT
 from tests.live import LiveServer
 from tests.studio.trained import train
 
+SHORT = os.environ.get("STUDIO") == "short"
+"""Each page once, and the ways that most people go."""
+in_full = pytest.mark.skipif(SHORT, reason="STUDIO=short")
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 expect.set_options(timeout=60_000)  # probes load a tokenizer, on a machine that tests share

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from modelforge.api.studio import BUILT
 from tests.live import LiveServer
-from tests.studio.conftest import Open
+from tests.studio.conftest import SHORT, Open, in_full
 from tests.studio.pages import PAGES, address, furnish
 
 AXE = Path(__file__).parents[2] / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -41,9 +41,16 @@ def settled(page: Page) -> None:
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", list(SIZES))
-@pytest.mark.parametrize("name", list(PAGES))
+WAYS = [(size, scheme) for size in SIZES for scheme in ("light", "dark")]
+SEEN = [
+    (name, *way)
+    for page, name in enumerate(PAGES)
+    for number, way in enumerate(WAYS)
+    if not SHORT or number == page % len(WAYS)
+]
+
+
+@pytest.mark.parametrize(("name", "size", "scheme"), SEEN)
 def test_everybody_can_use_it(
     furnished: LiveServer, visit: Open, tmp_path: Path, name: str, size: str, scheme: str
 ) -> None:
@@ -61,6 +68,7 @@ def test_everybody_can_use_it(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than its window"
 
 
+@in_full
 @pytest.mark.parametrize("name", list(PAGES))
 def test_it_loads_little(furnished: LiveServer, visit: Open, name: str) -> None:
     page = visit(furnished, address(furnished, name))

@@ -10,7 +10,9 @@ from typing import Any
 from playwright.sync_api import Locator, Page, expect
 
 from tests.live import LiveServer
-from tests.studio.conftest import Open
+from tests.studio.conftest import Open, in_full
+
+pytestmark = in_full
 
 
 def named(live: LiveServer, name: str) -> dict[str, Any]:

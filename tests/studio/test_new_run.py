@@ -31,7 +31,7 @@ def option(page: Page, name: str) -> Locator:
     return page.locator(f"#option-{name}")
 
 
-def test_from_a_spreadsheet_to_a_run(server: LiveServer, tmp_path: Path, visit: Open) -> None:
+def test_from_a_spreadsheet_to_a_chat(server: LiveServer, tmp_path: Path, visit: Open) -> None:
     (tmp_path / "fragen.csv").write_text(TABLE, encoding="utf-8")
     page = visit(server, "/datasets")
     page.locator("input[type=file]").set_input_files(tmp_path / "fragen.csv")
@@ -57,6 +57,18 @@ def test_from_a_spreadsheet_to_a_run(server: LiveServer, tmp_path: Path, visit: 
     job = server.wait(page.url.rpartition("/")[2])
     assert job["status"] == "completed", job
     assert (job["config"]["dataset"], job["config"]["model_name"]) == ("fragen.csv", STARTER)
+
+    page.get_by_role("link", name="Talk to it").click()
+    question = page.get_by_label("Your question", exact=True)
+    question.fill("Was ist 3?")
+    with page.expect_response("**/api/playground/stream") as response:
+        question.press("Enter")
+    answer = page.get_by_role("article")
+    # In a home of its own the first question makes the decoder.
+    expect(answer).to_contain_text("a second", timeout=180_000)
+    told = [json.loads(line[6:]) for line in response.value.text().splitlines() if line.startswith("data: ")]
+    assert told[-1]["generated_text"] == "".join(each["text"] for each in told if "text" in each) != ""
+    expect(answer.locator("> p").first).to_have_text(told[-1]["generated_text"])
 
 
 def test_what_cannot_work_is_explained_at_its_field(server: LiveServer, visit: Open) -> None:

@@ -9,9 +9,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.live import LiveServer
-from tests.studio.conftest import Open
+from tests.studio.conftest import Open, in_full
 from tests.studio.test_every_page import AXE, PICTURES, SIZES
 from tests.studio.test_models import named
+
+pytestmark = in_full
 
 CONTEXT = "🙂 Grüße: the red box holds 21 coins, the blue box 👩‍🚀 holds none."
 LATER = 180_000  # a model is loaded, and what it computes with may be compiled first
@@ -69,8 +71,10 @@ def test_an_answer_is_shown_as_it_is_written_and_stays(trained: LiveServer, visi
     expected = said(trained, "what is 7?\nsay it", model_id=model)
     assert len(expected) > 3
     expect(answers(page).locator("> p").first).to_have_text(expected)
+    # Pieces that come within one frame are drawn together.
+    assert response.value.text().count("event: token") >= 3
     lengths = page.evaluate("window.lengths")
-    assert len(lengths) >= 3 and lengths[-1] == len(expected), lengths
+    assert lengths == sorted(lengths) and lengths[-1] == len(expected), lengths
     expect(question).to_have_value("")
     expect(answers(page).get_by_text(" a second")).to_be_visible()
 
@@ -150,7 +154,7 @@ def test_an_answer_is_marked_in_its_text(trained: LiveServer, visit: Open) -> No
     assert before == CONTEXT[: reply["answer_start"]]
     expect(found).to_contain_text("How sure it is:")
     page.reload()
-    expect(page.get_by_label("Text that holds the answer")).to_have_value(CONTEXT)
+    expect(page.get_by_role("textbox", name="Text that holds the answer")).to_have_value(CONTEXT)
 
 
 def test_a_text_is_summarised(trained: LiveServer, visit: Open) -> None:

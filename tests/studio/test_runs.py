@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Locator, Page, WebSocketRoute, expect
 
 from tests.live import LiveServer, jsonl, rows, until
-from tests.studio.conftest import Open
+from tests.studio.conftest import Open, in_full
 
 STEPS = 40
 BODY = {
@@ -140,6 +140,7 @@ def test_a_killed_worker_is_explained_and_resumed_by_a_button(own: LiveServer, v
     assert_whole(page, own, job_id)
 
 
+@in_full
 def test_a_lost_websocket_catches_up_by_its_number(server: LiveServer, visit: Open) -> None:
     job_id = start(server, "cut")
     page = visit(server, f"/runs/{job_id}", expected=BROKEN)
@@ -164,6 +165,7 @@ def test_a_lost_websocket_catches_up_by_its_number(server: LiveServer, visit: Op
     assert not [path for path in asked if path.endswith("/metrics")]
 
 
+@in_full
 def test_it_is_stopped_and_started_again_with_other_settings(server: LiveServer, visit: Open) -> None:
     job_id = start(server, "stopped", max_steps=100_000)
     page = visit(server, f"/runs/{job_id}")
@@ -177,6 +179,7 @@ def test_it_is_stopped_and_started_again_with_other_settings(server: LiveServer,
     expect(page.get_by_role("region", name="curl")).to_contain_text(f"curl {server.url}/api/jobs")
 
 
+@in_full
 def test_the_queue_is_moved_and_left(server: LiveServer, visit: Open) -> None:
     first = start(server, "runs-first", max_steps=100_000)
     for name in ("second", "third"):
@@ -194,6 +197,7 @@ def test_the_queue_is_moved_and_left(server: LiveServer, visit: Open) -> None:
     expect(page.get_by_role("row", name="runs-first").get_by_text("Stopped")).to_be_visible(timeout=SLOW)
 
 
+@in_full
 def test_runs_are_found_and_compared_by_the_keyboard_alone(server: LiveServer, tiny_model: Path, visit: Open) -> None:
     config = {"model_name": str(tiny_model), "max_steps": 12}
     for name, r in (("rank-4", 4), ("rank-8", 8)):
@@ -235,6 +239,7 @@ def tab_to(page: Page, target: Locator) -> None:
     raise AssertionError(f"the keyboard does not reach {target}")
 
 
+@in_full
 def test_a_hundred_thousand_points_stay_smooth_while_more_come(own: LiveServer, visit: Open) -> None:
     job_id = start(own, "long", max_steps=100_000, save_steps=100_000, eval_steps=100_000)
     own.wait(job_id, ("training",), seconds=120)

@@ -20,7 +20,7 @@ export const models = {
     "extractive-question-answering": "Extractive question answering",
   } as Record<string, string>,
   talk: "Talk to it",
-  talkTo: (name: string) => `Talk to ${name}`,
+  talkTo: (name: string) => `Talk to it: ${name}`,
   rename: {
     action: "Rename",
     label: "New name",

@@ -1,3 +1,4 @@
+import { Link } from "@tanstack/react-router";
 import type { ModelDetail } from "../../api/schema";
 import { text } from "../../text";
 import { Tag } from "../../ui/card";
@@ -17,7 +18,13 @@ export function Lineage({ model }: { model: ModelDetail }) {
               <Tag>{text.models.lineage.start}</Tag>
             )}
             <strong>{each.name}</strong>
-            {each.job_id && <small>{text.models.lineage.run(each.job_id)}</small>}
+            {each.job_id && (
+              <small>
+                <Link to="/runs/$jobId" params={{ jobId: each.job_id }}>
+                  {text.models.lineage.run(each.job_id)}
+                </Link>
+              </small>
+            )}
           </li>
         ),
       )}

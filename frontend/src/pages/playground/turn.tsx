@@ -25,7 +25,7 @@ export const TurnView = memo(function TurnView({ turn }: { turn: Turn }) {
             aria-label={answer.label}
             aria-busy={isOpen(answer)}
           >
-            <h3 className={classes.who}>{answer.label}</h3>
+            <h2 className={classes.who}>{answer.label}</h2>
             <Said answer={answer} context={turn.context} />
           </article>
         ))}

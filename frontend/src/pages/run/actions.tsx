@@ -1,5 +1,5 @@
 import { Button, Popover } from "@mantine/core";
-import { Link, useRouter } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 import { useResume, useStop } from "../../api/jobs";
 import { key } from "../../api/key";
 import { root } from "../../api/root";
@@ -49,6 +49,13 @@ export function Actions({ job }: { job: JobDetail }) {
           {text.run.resume}
         </Button>
       )}
+      {job.model_id !== null && (
+        <Button
+          renderRoot={(props) => <Link to="/playground" search={{ model: job.model_id ?? 0 }} {...props} />}
+        >
+          {text.models.talk}
+        </Button>
+      )}
       <Clone job={job} />
       {stop.isPending && job.status !== "queued" && (
         <span role="status" className={classes.note}>
@@ -60,7 +67,6 @@ export function Actions({ job }: { job: JobDetail }) {
 }
 
 function Clone({ job }: { job: JobDetail }) {
-  const router = useRouter();
   const request = requestOf(job);
   return (
     <Popover width={Math.min(560, window.innerWidth - 32)} position="bottom-end" trapFocus withinPortal>
@@ -68,13 +74,11 @@ function Clone({ job }: { job: JobDetail }) {
         <Button variant="default">{text.run.clone}</Button>
       </Popover.Target>
       <Popover.Dropdown aria-label={text.run.copies}>
-        {"/new" in router.routesByPath && (
-          <p>
-            <Link to={"/new" as string} search={{ from: job.id } as never}>
-              {text.run.change}
-            </Link>
-          </p>
-        )}
+        <p>
+          <Link to="/new" search={{ from: job.id }}>
+            {text.run.change}
+          </Link>
+        </p>
         <CopiedText label="JSON" content={json(request)} />
         <CopiedText label="curl" content={curl(request, location.origin + root, key() !== null)} />
       </Popover.Dropdown>
