@@ -144,7 +144,7 @@ def test_a_model_that_has_no_room_is_none(disk: Path, tmp_path: Path, tiny_model
         fill(disk)
         job = server.wait(job_id)
         assert (job["status"], job["cause"]) == ("failed", "disk_full"), (job["error"], job["log_tail"])
-        assert [path.name for path in disk.iterdir()] == [FILLER]
+        assert [path.name for path in disk.glob("[!.]*")] == [FILLER]
         assert server.get("/api/models")["models"] == []
         make_room(disk)
         server.post(f"/api/jobs/{job_id}/resume")

@@ -22,6 +22,8 @@ TORCH_SAVE = RuntimeError("[enforce fail at inline_container.cc:672] . unexpecte
         (RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."), "oom_gpu", "GPU's memory ran out"),
         (MemoryError(), "oom_host", "machine's memory ran out"),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "oom_host", "Lower per_device_train"),
+        (RuntimeError("could not create a primitive"), "oom_host", "Lower per_device_train"),
+        (RuntimeError("could not create a primitive descriptor for a matmul"), "error", "descriptor"),
         (OSError(errno.ENOMEM, "Cannot allocate memory"), "oom_host", "machine's memory ran out"),
         (OSError(errno.ENOSPC, "No space left on device"), "disk_full", "Make room and resume"),
         (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk_full", "Make room and resume"),

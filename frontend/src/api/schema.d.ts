@@ -5613,8 +5613,8 @@ export interface components {
             event: "started" | "token" | "done" | "error";
             /**
              * Data
-             * @description JSON: for started, token, done and error in this order: GenerationStarted, GenerationToken, GenerateReply, and the body
-             *     that an error has everywhere.
+             * @description JSON: for started, token, done and error in this order GenerationStarted, GenerationToken, GenerateReply, and the
+             *     body that an error has everywhere.
              */
             data: string;
         };

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,9 @@ _HOST_MEMORY = (
     "std::bad_alloc",
     "memoryerror",
 )
+_ONEDNN = re.compile(r"could not create a primitive(?! descriptor)")
+"""What oneDNN, which computes in bfloat16 on a CPU, says where memory ran out; of one that it cannot make it says
+"primitive descriptor"."""
 _TORCH_SAVE = "inline_container.cc"
 FULL_BYTES = 2 * reserve.BYTES
 """A disk with less free space than this counts as full: also when a run has given its reserve back."""
@@ -39,7 +43,7 @@ def memory_cause(text: str) -> Cause | None:
     low = text.lower()
     if any(words in low for words in _GPU_MEMORY):
         return Cause.OOM_GPU
-    return Cause.OOM_HOST if any(words in low for words in _HOST_MEMORY) else None
+    return Cause.OOM_HOST if any(words in low for words in _HOST_MEMORY) or _ONEDNN.search(low) else None
 
 
 class NanLoss(Exception):
