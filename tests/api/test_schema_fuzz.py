@@ -40,7 +40,7 @@ def run(url: str, report: Path, seed: int) -> int:
     )  # fmt: skip
     said = json.loads(report.read_text())
     assert done.returncode == 0 and not said["errors"] and not said["failures"], done.stdout[-20_000:]
-    assert said["operations"]["tested"] == said["operations"]["total"]
+    assert said["operations"]["tested"] == said["operations"]["total"] - 1  # but for what schemathesis.toml says
     cases: int = said["test_cases"]["generated"]
     return cases
 
