@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import FileChooser, Locator, Page, expect
 
 from tests.live import LiveServer, jsonl, rows, until
-from tests.studio.conftest import Open
+from tests.studio.conftest import Open, in_full
 
 LAMPS = "input,output\n" + "".join(
     f"How much is lamp {i}?,Lamp {i} of the cafÃ© costs {3 * i} pounds.\n" for i in range(60)
@@ -70,6 +70,7 @@ def test_a_file_is_dropped_reported_and_mended(server: LiveServer, visit: Open) 
     expect(figure(page, "Rows not usable")).to_have_text("3")
 
 
+@in_full
 def test_a_file_that_is_no_data_is_refused_in_words(server: LiveServer, visit: Open, tmp_path: Path) -> None:
     path = tmp_path / "few.jsonl"
     path.write_bytes(jsonl(rows(3)))
@@ -104,6 +105,7 @@ class Network:
         )
 
 
+@in_full
 def test_a_large_file_goes_on_after_a_broken_connection(server: LiveServer, visit: Open, tmp_path: Path) -> None:
     page = visit(server, "/datasets", expected=("Failed to load resource", "WebSocket connection"))
     network = Network(page)
@@ -119,6 +121,7 @@ def test_a_large_file_goes_on_after_a_broken_connection(server: LiveServer, visi
     assert server.get("/api/uploads")["uploads"] == []
 
 
+@in_full
 def test_an_upload_is_cancelled_and_leaves_nothing(server: LiveServer, visit: Open, tmp_path: Path) -> None:
     page = visit(server, "/datasets")
     Network(page).be(upload=3_000_000)
@@ -132,6 +135,7 @@ def test_an_upload_is_cancelled_and_leaves_nothing(server: LiveServer, visit: Op
     assert "cancelled.jsonl" not in [each["filename"] for each in server.get("/api/datasets")["datasets"]]
 
 
+@in_full
 def test_columns_are_mapped_once(server: LiveServer, visit: Open) -> None:
     server.upload("shops.csv", SHOPS.encode())
     page = visit(server, "/datasets/shops.csv")
@@ -147,6 +151,7 @@ def test_columns_are_mapped_once(server: LiveServer, visit: Open) -> None:
     assert row["value"] == {"input": "Wann öffnet Laden 0?", "output": "Um 0 Uhr. 0"}
 
 
+@in_full
 def test_rows_are_paged_and_searched_by_the_address(server: LiveServer, visit: Open) -> None:
     server.upload("many.jsonl", jsonl(rows(120)))
     page = visit(server, "/datasets/many.jsonl/rows")
@@ -165,6 +170,7 @@ def test_rows_are_paged_and_searched_by_the_address(server: LiveServer, visit: O
     expect(page.get_by_text("No row has that")).to_be_visible()
 
 
+@in_full
 def test_what_the_model_learns_is_marked(server: LiveServer, visit: Open) -> None:
     page = visit(server, "/datasets/rows.jsonl/preview?line=2")
     row = page.get_by_role("region", name="Line 2")
@@ -179,6 +185,7 @@ def test_what_the_model_learns_is_marked(server: LiveServer, visit: Open) -> Non
     expect(row).to_contain_text(f"{sequence['num_tokens']} tokens, {sequence['num_trained']} learnt")
 
 
+@in_full
 def test_a_closer_look_counts_what_would_be_cut(server: LiveServer, visit: Open) -> None:
     server.upload("twice.jsonl", jsonl([*rows(30), *rows(5)]))
     page = visit(server, "/datasets/twice.jsonl/closer")
@@ -193,6 +200,7 @@ def test_a_closer_look_counts_what_would_be_cut(server: LiveServer, visit: Open)
     expect(figure(page, "Exact duplicates")).to_have_text("5")
 
 
+@in_full
 def test_a_dataset_is_deleted_when_that_was_meant(server: LiveServer, visit: Open) -> None:
     server.upload("gone.jsonl", jsonl(rows(20)))
     page = visit(server, "/datasets/gone.jsonl")

@@ -40,6 +40,7 @@ def test_the_demo_is_trained_stopped_and_continued(alone: LiveServer, visit: Ope
     alone.post("/api/stop_training?force=true")
 
 
+@in_full
 def test_what_runs_is_told_by_the_websocket(server: LiveServer, tiny_model: Path, visit: Open) -> None:
     page = visit(server)
     expect(page.get_by_text("Nothing runs")).to_be_visible()

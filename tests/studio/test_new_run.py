@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from modelforge.catalogue import STARTER
 from tests.live import LiveServer
-from tests.studio.conftest import Open
+from tests.studio.conftest import Open, in_full
 
 PHONE = {"width": 390, "height": 844}
 TABLE = "Frage;Antwort\n" + "".join(f"Was ist {n}?;Das ist {n}.\n" for n in range(40))
@@ -70,6 +70,7 @@ def test_from_a_spreadsheet_to_a_chat(server: LiveServer, tmp_path: Path, visit:
     expect(answer.locator("> p").first).to_have_text(re.compile(r"\w"))
 
 
+@in_full
 def test_what_cannot_work_is_explained_at_its_field(server: LiveServer, visit: Open) -> None:
     page = visit(server, f"{READY}&strategy=dpo", expected=("Failed to load resource",))
     told = server.post("/api/preflight", {**BODY, "strategy": "dpo"})["detail"]
@@ -91,6 +92,7 @@ def test_what_cannot_work_is_explained_at_its_field(server: LiveServer, visit: O
     expect(panel(page).get_by_text("Can start")).to_be_visible()
 
 
+@in_full
 def test_what_is_chosen_survives_reload_and_back(server: LiveServer, visit: Open) -> None:
     page = visit(server, READY)
     option(page, "lora_r").fill("8")
@@ -112,6 +114,7 @@ def test_what_is_chosen_survives_reload_and_back(server: LiveServer, visit: Open
     expect(page).not_to_have_url(re.compile("lora_r"))
 
 
+@in_full
 def test_every_option_of_the_schema_is_there_and_found(server: LiveServer, visit: Open) -> None:
     page = visit(server, f"{READY}&strategy=dpo", expected=("Failed to load resource",))
     page.get_by_text("Advanced: every option").click()
@@ -131,6 +134,7 @@ def test_every_option_of_the_schema_is_there_and_found(server: LiveServer, visit
     expect(option(page, "warmup_ratio")).not_to_be_visible()
 
 
+@in_full
 def test_a_run_begins_with_the_settings_of_another(server: LiveServer, visit: Open) -> None:
     job = server.post("/api/jobs", {**BODY, "name": "first", "lora_r": 4, "max_steps": 1})["job_id"]
     server.wait(job)
@@ -141,6 +145,7 @@ def test_a_run_begins_with_the_settings_of_another(server: LiveServer, visit: Op
     expect(panel(page).get_by_text("Can start")).to_be_visible()
 
 
+@in_full
 def test_what_would_fit_is_a_button(server: LiveServer, tiny_model: Path, tmp_path: Path, visit: Open) -> None:
     folder = shutil.copytree(tiny_model, tmp_path / "large")
     config = json.loads((folder / "config.json").read_text())
@@ -161,6 +166,7 @@ def test_what_would_fit_is_a_button(server: LiveServer, tiny_model: Path, tmp_pa
     expect(panel(page).get_by_text("Fits: takes about")).to_be_visible()
 
 
+@in_full
 def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
     page = visit(server, f"{READY}&lora_r=8", permissions=["clipboard-read", "clipboard-write"])
     page.get_by_text("The request", exact=True).click()
@@ -172,6 +178,7 @@ def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
         assert page.evaluate("navigator.clipboard.readText()") == words
 
 
+@in_full
 def test_a_preset_sets_what_it_says(server: LiveServer, visit: Open) -> None:
     page = visit(server, READY)
     (best,) = (each for each in server.get("/api/catalogue")["presets"] if each["name"] == "best")
@@ -187,6 +194,7 @@ def test_a_preset_sets_what_it_says(server: LiveServer, visit: Open) -> None:
     expect(page.get_by_role("radio", name=re.compile("^Balanced"))).to_be_checked()
 
 
+@in_full
 def test_models_are_those_for_the_goal_that_fit(server: LiveServer, visit: Open) -> None:
     known = server.get("/api/catalogue")["models"]
     small = {each["name"] for each in known if all(fit["fits"] for fit in each["fits"] if fit["strategy"] == "sft")}
@@ -199,6 +207,7 @@ def test_models_are_those_for_the_goal_that_fit(server: LiveServer, visit: Open)
     expect(listed).to_have_count(1)
 
 
+@in_full
 def test_by_keyboard_alone(server: LiveServer, visit: Open) -> None:
     page = visit(server, f"{READY}&max_steps=1&name=typed")
     expect(panel(page).get_by_text("Can start")).to_be_visible()
@@ -230,6 +239,7 @@ def tab_to(page: Page, place: Locator) -> None:
     raise AssertionError(f"the keyboard does not reach {place}")
 
 
+@in_full
 def test_on_a_phone_nothing_is_wider_than_the_page(server: LiveServer, visit: Open) -> None:
     page = visit(server, READY, viewport=PHONE, has_touch=True)
     page.get_by_text("Advanced: every option").tap()

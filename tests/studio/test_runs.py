@@ -83,6 +83,7 @@ def assert_whole(page: Page, live: LiveServer, job_id: str) -> None:
         assert read[point["step"]] == pytest.approx([point["loss"], held_out], rel=1e-3, nan_ok=True), point
 
 
+@in_full
 def test_a_run_is_seen_from_its_start_to_its_end_without_asking(server: LiveServer, visit: Open) -> None:
     job_id = start(server, "whole")
     page = visit(server, f"/runs/{job_id}")
@@ -125,6 +126,7 @@ def test_a_server_that_is_killed_and_comes_back_leaves_no_gap(own: LiveServer, v
     assert_whole(page, own, job_id)
 
 
+@in_full
 def test_a_killed_worker_is_explained_and_resumed_by_a_button(own: LiveServer, visit: Open) -> None:
     job_id = start(own, "killed")
     page = visit(own, f"/runs/{job_id}")

@@ -7,9 +7,10 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from tests.live import LiveServer
-from tests.studio.conftest import Open
+from tests.studio.conftest import Open, in_full
 
 
+@in_full
 def test_the_machine_is_told_as_it_is(server: LiveServer, visit: Open) -> None:
     told = server.get("/api/system")
     page = visit(server, "/system")
@@ -27,6 +28,7 @@ def test_the_machine_is_told_as_it_is(server: LiveServer, visit: Open) -> None:
         expect(versions.get_by_role("row", name=package["name"])).to_contain_text(package["version"] or "not installed")
 
 
+@in_full
 def test_cleaning_asks_and_says_what_goes(server: LiveServer, visit: Open) -> None:
     body = {"task": "text-generation", "model_name": "modelforge-starter", "dataset": "rows.jsonl", "max_steps": 1}
     assert server.wait(server.post("/api/jobs", body)["job_id"])["status"] == "completed"
@@ -48,6 +50,7 @@ def test_cleaning_asks_and_says_what_goes(server: LiveServer, visit: Open) -> No
     assert after["freeable_mb"] == 0
 
 
+@in_full
 def test_a_key_is_shown_once_and_does_not_lock_its_maker_out(tmp_path: Path, visit: Open) -> None:
     live = LiveServer(tmp_path / "home").start()
     try:
