@@ -12,7 +12,7 @@ from tests.conformance.data import FILES, TEXTS
 from tests.conformance.families import FAMILIES, write
 from tests.live import LiveServer, jsonl
 
-# What the short form leaves out whole; of it, resumes and smaller batches are among the faults, commands among the tests.
+# What the short form leaves out whole: resumes and smaller batches are among the faults, too, commands among the tests.
 if os.environ.get("CONFORMANCE") == "short":
     collect_ignore = ["test_best.py", "test_commands.py", "test_life.py", "test_resume.py", "test_smaller.py"]
 
