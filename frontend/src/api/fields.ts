@@ -7,18 +7,27 @@ export interface NumberField {
   about: string;
 }
 
-interface Schema {
+export type Value = string | number | boolean | readonly unknown[];
+
+/** A type of the OpenAPI document, or a field of one. */
+export interface Property {
   type?: string;
-  anyOf?: Schema[];
-  minimum?: number;
-  exclusiveMinimum?: number;
-  maximum?: number;
-  default?: unknown;
+  enum?: readonly string[];
+  anyOf?: readonly Property[];
+  items?: Property;
+  $ref?: string;
   description?: string;
-  properties?: Record<string, Schema>;
+  default?: Value | null;
+  minimum?: number;
+  maximum?: number;
+  exclusiveMinimum?: number;
+  exclusiveMaximum?: number;
+  properties?: Record<string, Property>;
+  "x-group"?: string;
+  "x-advanced"?: boolean;
 }
 
-export type ApiDocument = { components: { schemas: Record<string, Schema> } };
+export type ApiDocument = { components: { schemas: Record<string, Property> } };
 
 /** The bounds, default and hint of a number. What must be above a bound begins at `step` above it. */
 export function numberField(document: ApiDocument, type: string, name: string, step: number): NumberField {

@@ -1,9 +1,10 @@
 import { createFileRoute, redirect } from "@tanstack/react-router";
 import { api, body } from "../api/client";
+import { contract } from "../api/contract";
 import { datasets } from "../api/queries";
-import { changed, type Given, settingsOf } from "../pages/new-run/fields";
+import { changed, fieldsOf, type Given, settingsOf } from "../pages/new-run/fields";
 import { NewRun } from "../pages/new-run/new-run";
-import { catalogue, options } from "../pages/new-run/queries";
+import { catalogue } from "../pages/new-run/queries";
 
 /** The request, or the job whose settings it begins with. */
 type Search = Given & { from?: string };
@@ -12,7 +13,7 @@ export const Route = createFileRoute("/new")({
   validateSearch: (raw: Record<string, unknown>): Search => changed({}, raw),
   beforeLoad: async ({ search, context }) => {
     if (search.from === undefined) return;
-    const fields = await context.queries.ensureQueryData(options);
+    const fields = fieldsOf(await context.queries.ensureQueryData(contract));
     const job = await body(
       api.GET("/api/jobs/{job_id}", { params: { path: { job_id: String(search.from) } } }),
     );
@@ -20,7 +21,7 @@ export const Route = createFileRoute("/new")({
   },
   loader: ({ context: { queries } }) =>
     Promise.all([
-      queries.ensureQueryData(options),
+      queries.ensureQueryData(contract),
       queries.ensureQueryData(catalogue),
       queries.ensureQueryData(datasets),
     ]),

@@ -1,7 +1,6 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { useCallback } from "react";
-import { newestJobs, OF_JOBS, status } from "../../api/queries";
-import { type StreamMessage, useStream } from "../../api/stream";
+import { useQuery } from "@tanstack/react-query";
+import { useLiveJobs } from "../../api/live";
+import { newestJobs, status } from "../../api/queries";
 import { text } from "../../text";
 import { Loading } from "../../ui/loading";
 import { Page, Section } from "../../ui/page";
@@ -13,22 +12,10 @@ import { Results } from "./results";
 const SHOWN = 20;
 
 export function Home() {
-  const queries = useQueryClient();
   const now = useQuery({ ...status, staleTime: Infinity });
   const jobs = useQuery(newestJobs(SHOWN));
 
-  useStream(
-    useCallback(
-      (message: StreamMessage) => {
-        const before = queries.getQueryData(status.queryKey);
-        queries.setQueryData(status.queryKey, message);
-        if (before?.status !== message.status || before.job_id !== message.job_id) {
-          for (const queryKey of OF_JOBS) void queries.invalidateQueries({ queryKey });
-        }
-      },
-      [queries],
-    ),
-  );
+  useLiveJobs();
 
   return (
     <Page title={text.home.title}>

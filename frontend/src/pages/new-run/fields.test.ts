@@ -55,7 +55,7 @@ const SCHEMA = {
     name: { anyOf: [{ type: "string" }, { type: "null" }] },
   },
 };
-const FIELDS = fieldsOf(SCHEMA);
+const FIELDS = fieldsOf({ components: { schemas: { TrainingConfig: SCHEMA } } });
 const field = (name: string) => FIELDS.find((each) => each.name === name) as Field;
 
 describe("fields of the schema", () => {

@@ -1,31 +1,9 @@
+import type { ApiDocument, Property, Value } from "../../api/fields";
 import type { TrainingConfig } from "../../api/schema";
 import { text } from "../../text";
 
-export type Value = string | number | boolean | readonly unknown[];
-
 /** What a request says; fields that it leaves out are the server's to fill in. */
 export type Given = Partial<TrainingConfig>;
-
-/** One property of TrainingConfig in the OpenAPI document. */
-export interface Property {
-  type?: string;
-  enum?: readonly string[];
-  anyOf?: readonly Property[];
-  items?: Property;
-  $ref?: string;
-  description?: string;
-  default?: Value | null;
-  minimum?: number;
-  maximum?: number;
-  exclusiveMinimum?: number;
-  exclusiveMaximum?: number;
-  "x-group"?: string;
-  "x-advanced"?: boolean;
-}
-
-export interface TrainingSchema {
-  properties: Record<string, Property>;
-}
 
 /** How a value is asked for. `lines` is one text, or a list with one entry a line. */
 type Kind = "choice" | "flag" | "whole" | "number" | "text" | "lines" | "numbers" | "other";
@@ -47,21 +25,23 @@ export interface Field {
 }
 
 /** Every option, in the schema's order. */
-export function fieldsOf(schema: TrainingSchema): Field[] {
-  return Object.entries(schema.properties).map(([name, property]) => {
-    const kinds = (property.anyOf ?? [property]).filter((each) => each.type !== "null");
-    return {
-      name,
-      label: labelOf(name),
-      about: (property.description ?? "").replaceAll("``", ""),
-      group: property["x-group"] ?? "",
-      advanced: property["x-advanced"] ?? true,
-      kind: kindOf(kinds),
-      choices: kinds.find((each) => each.enum)?.enum ?? [],
-      preset: property.default ?? null,
-      bounds: boundsOf(kinds),
-    };
-  });
+export function fieldsOf(document: ApiDocument): Field[] {
+  return Object.entries(document.components.schemas.TrainingConfig?.properties ?? {}).map(
+    ([name, property]) => {
+      const kinds = (property.anyOf ?? [property]).filter((each) => each.type !== "null");
+      return {
+        name,
+        label: labelOf(name),
+        about: (property.description ?? "").replaceAll("``", ""),
+        group: property["x-group"] ?? "",
+        advanced: property["x-advanced"] ?? true,
+        kind: kindOf(kinds),
+        choices: kinds.find((each) => each.enum)?.enum ?? [],
+        preset: property.default ?? null,
+        bounds: boundsOf(kinds),
+      };
+    },
+  );
 }
 
 function labelOf(name: string): string {

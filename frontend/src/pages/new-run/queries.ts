@@ -1,20 +1,11 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import { api, authorization, body, refusalOf } from "../../api/client";
-import { root } from "../../api/root";
+import { api, body } from "../../api/client";
+import { contract } from "../../api/contract";
 import type { TrainingConfig } from "../../api/schema";
 import { fieldsOf, type Given } from "./fields";
 
 /** Every option of a training, as this server's OpenAPI document tells it. */
-export const options = queryOptions({
-  queryKey: ["openapi", "TrainingConfig"],
-  queryFn: async ({ signal }) => {
-    const answer = await fetch(`${root}/openapi.json`, { headers: authorization(), signal });
-    if (!answer.ok) throw refusalOf(answer.status, await answer.text());
-    const document = await answer.json();
-    return fieldsOf(document.components.schemas.TrainingConfig);
-  },
-  staleTime: Infinity,
-});
+export const options = queryOptions({ ...contract, select: fieldsOf });
 
 /** What can be chosen on this machine, each with a sentence. */
 export const catalogue = queryOptions({
