@@ -1,7 +1,7 @@
 /** Every word that the studio says, a file a page. */
 import { datasets } from "./datasets";
 import { home } from "./home";
-import { copying, models } from "./models";
+import { models } from "./models";
 import { newRun } from "./new-run";
 import { playground } from "./playground";
 import { run } from "./run";
@@ -9,4 +9,4 @@ import { runs } from "./runs";
 import { shell } from "./shell";
 import { system } from "./system";
 
-export const text = { shell, home, datasets, newRun, run, runs, models, copying, playground, system };
+export const text = { shell, home, datasets, newRun, run, runs, models, playground, system };

@@ -115,5 +115,3 @@ export const models = {
   },
   back: "All models",
 };
-
-export const copying = { copy: "Copy", copied: "Copied", selected: "Selected: press Ctrl+C" };

@@ -107,8 +107,6 @@ export const run = {
     earlier: (lines: number) => `Show ${count(lines)} earlier lines`,
     follow: "Follow the end",
   },
-  copy: "Copy",
-  copied: "Copied",
   where: "Its files lie in",
 };
 

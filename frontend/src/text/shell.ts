@@ -39,8 +39,7 @@ export const shell = {
   dismiss: "Dismiss",
   cancel: "Cancel",
   back: "Back",
-  copy: "Copy",
-  copied: "Copied",
+  copying: { copy: "Copy", copied: "Copied", selected: "Selected: press Ctrl+C" },
   key: {
     title: "This server asks for a key",
     about: "Who runs it makes one with",

@@ -2,6 +2,7 @@ import { Button } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { text } from "../text";
 import classes from "./code.module.css";
+import { Scrolled } from "./scrolled";
 
 const SHOWN_MS = 2000;
 
@@ -31,14 +32,11 @@ export function Code({ label, children }: { label: string; children: string }) {
 
   return (
     <div className={classes.block}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-      <section className={classes.scroll} tabIndex={0} aria-label={label}>
-        <pre className={classes.code}>
-          <code ref={shown}>{children}</code>
-        </pre>
-      </section>
+      <Scrolled place={shown} className={classes.code} label={label}>
+        {children}
+      </Scrolled>
       <Button className={classes.copy} size="compact-xs" variant="default" onClick={copy} aria-live="polite">
-        {text.copying[state]}
+        {text.shell.copying[state]}
       </Button>
     </div>
   );

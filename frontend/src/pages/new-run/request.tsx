@@ -1,7 +1,7 @@
 import { Tabs } from "@mantine/core";
 import type { RequestText } from "../../api/schema";
 import { text } from "../../text";
-import { Copy } from "../../ui/copy";
+import { Code } from "../../ui/code";
 
 const FORMS = ["json_body", "yaml", "curl"] as const;
 
@@ -18,7 +18,7 @@ export function AsText({ request }: { request: RequestText }) {
       </Tabs.List>
       {FORMS.map((form) => (
         <Tabs.Panel key={form} value={form}>
-          <Copy label={text.newRun.request[form]}>{request[form]}</Copy>
+          <Code label={text.newRun.request[form]}>{request[form]}</Code>
         </Tabs.Panel>
       ))}
     </Tabs>

@@ -6,7 +6,7 @@ import { root } from "../../api/root";
 import type { JobDetail } from "../../api/schema";
 import { isResumable, isRunning } from "../../api/states";
 import { text } from "../../text";
-import { CopiedText } from "../../ui/copied-text";
+import { Code } from "../../ui/code";
 import { curl, json, requestOf } from "./request";
 import classes from "./run.module.css";
 
@@ -79,8 +79,10 @@ function Clone({ job }: { job: JobDetail }) {
             {text.run.change}
           </Link>
         </p>
-        <CopiedText label="JSON" content={json(request)} />
-        <CopiedText label="curl" content={curl(request, location.origin + root, key() !== null)} />
+        <strong>JSON</strong>
+        <Code label="JSON">{json(request)}</Code>
+        <strong>curl</strong>
+        <Code label="curl">{curl(request, location.origin + root, key() !== null)}</Code>
       </Popover.Dropdown>
     </Popover>
   );

@@ -8,7 +8,7 @@ import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Ask } from "../../ui/ask";
 import { Empty, Tag } from "../../ui/card";
-import { Copy } from "../../ui/copy";
+import { Code } from "../../ui/code";
 import { moment } from "../../ui/format";
 import { Loading } from "../../ui/loading";
 import { Refused } from "../../ui/refused";
@@ -129,7 +129,7 @@ export function Keys() {
         {made && (
           <>
             <p>{made.message}</p>
-            <Copy label={words.made}>{made.key}</Copy>
+            <Code label={words.made}>{made.key}</Code>
             <Button mt="md" onClick={() => setMade(null)}>
               {words.kept}
             </Button>
