@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 from modelforge.api.app import create_app
 from modelforge.catalogue import ASSETS, BUNDLED_MODELS
 from modelforge.contracts.training import TrainingConfig
+from modelforge.datasets.formats import SHAPES
 from modelforge.hardware import Gpu, Hardware, detect
 from modelforge.memory import Shape
 from modelforge.presets import PRESETS
@@ -42,6 +43,15 @@ def test_it_has_all_that_is_registered(client: TestClient) -> None:
     assert named(found["strategies"], "sft")["fields"] is None
     assert "beta" in named(found["strategies"], "dpo")["options"]
     assert named(found["providers"], "unsloth")["tasks"] == ["text-generation", "summarization"]
+
+
+def test_shapes_of_data_say_what_can_be_learnt_from_them(client: TestClient) -> None:
+    shapes = client.get("/api/catalogue").json()["shapes"]
+    assert [each["name"] for each in shapes] == [shape.name for shape in SHAPES]
+    messages, pairs = named(shapes, "messages"), named(shapes, "prompt_chosen_rejected")
+    assert (messages["fields"], messages["optional"]) == (["user", "assistant"], ["system"])
+    assert pairs["uses"] == [{"task": "text-generation", "strategies": ["rlhf", "dpo"]}]
+    assert [use["task"] for use in named(shapes, "input_output")["uses"]] == ["text-generation", "summarization"]
 
 
 def test_what_this_machine_cannot_do_says_why(

@@ -15,6 +15,13 @@ export const jobWith = (id: string) =>
     queryFn: () => body(api.GET("/api/jobs/{job_id}", { params: { path: { job_id: id } } })),
   });
 
+/** What lies of a job on its disk now. */
+export const checkpointsOf = (id: string) =>
+  queryOptions({
+    queryKey: ["jobs", "one", id, "checkpoints"],
+    queryFn: () => body(api.GET("/api/jobs/{job_id}/checkpoints", { params: { path: { job_id: id } } })),
+  });
+
 function useChange<Given>(change: (given: Given) => Promise<unknown>, done: (given: Given) => string) {
   const queries = useQueryClient();
   return useMutation({

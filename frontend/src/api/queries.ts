@@ -20,6 +20,12 @@ export const datasets = queryOptions({
   queryFn: () => body(api.GET("/api/datasets")),
 });
 
+/** What can be chosen on this machine, each with a sentence. */
+export const catalogue = queryOptions({
+  queryKey: ["catalogue"],
+  queryFn: () => body(api.GET("/api/catalogue")),
+});
+
 /** The newest jobs, newest first. Lists begin with the oldest. */
 export const newestJobs = (count: number) =>
   queryOptions({

@@ -1310,6 +1310,11 @@ export interface components {
              */
             models: components["schemas"]["BaseModelChoice"][];
             /**
+             * Shapes
+             * @description Shapes of datasets, and what can be learnt from each.
+             */
+            shapes: components["schemas"]["ShapeChoice"][];
+            /**
              * Presets
              * @description Settings that go together, from the quickest to the best.
              */
@@ -4489,6 +4494,49 @@ export interface components {
             total: number;
         };
         /**
+         * ShapeChoice
+         * @description A shape of dataset.
+         */
+        ShapeChoice: {
+            /**
+             * Name
+             * @description Its name in a dataset's details and in a mapping.
+             */
+            name: string;
+            /**
+             * Fields
+             * @description What columns are mapped onto; of messages one turn each.
+             */
+            fields: string[];
+            /**
+             * Optional
+             * @description What they may be mapped onto besides.
+             */
+            optional: string[];
+            /**
+             * Uses
+             * @description What can be learnt from it, the usual task first.
+             */
+            uses: components["schemas"]["ShapeUse"][];
+        };
+        /**
+         * ShapeUse
+         * @description What can be learnt from a dataset of some shape.
+         */
+        ShapeUse: {
+            /**
+             * Task
+             * @description What is taught.
+             * @enum {string}
+             */
+            task: "text-generation" | "summarization" | "extractive-question-answering";
+            /**
+             * Strategies
+             * @description The methods that teach it from such rows.
+             */
+            strategies: ("sft" | "qlora" | "rlhf" | "dpo")[];
+        };
+        /**
          * Source
          * @description What a dataset's file was read from, and how.
          */
@@ -5809,6 +5857,8 @@ export type RowEdit = components['schemas']['RowEdit'];
 export type RunLength = components['schemas']['RunLength'];
 export type Sample = components['schemas']['Sample'];
 export type SampleList = components['schemas']['SampleList'];
+export type ShapeChoice = components['schemas']['ShapeChoice'];
+export type ShapeUse = components['schemas']['ShapeUse'];
 export type Source = components['schemas']['Source'];
 export type Stored = components['schemas']['Stored'];
 export type StrategyChoice = components['schemas']['StrategyChoice'];

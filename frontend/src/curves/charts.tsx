@@ -1,8 +1,11 @@
 import { Button, SegmentedControl } from "@mantine/core";
-import { lazy, type ReactNode, Suspense } from "react";
+import { lazy, type ReactNode, Suspense, useMemo, useState } from "react";
 import { text } from "../text";
 import { Loading } from "../ui/loading";
+import { Refused } from "../ui/refused";
 import classes from "./charts.module.css";
+import type { Live } from "./live";
+import type { ChartLook } from "./look";
 import type { LineOf, Range, View } from "./plot";
 
 const Chart = lazy(() => import("./chart"));
@@ -17,41 +20,53 @@ export interface ChartOf {
 }
 
 interface Props {
+  live: Live;
   charts: readonly ChartOf[];
-  view: View;
-  onRange: (range: Range) => void;
+  look: ChartLook;
+  change: (changes: ChartLook) => void;
+  /** Choices that stand before those of how they are drawn. */
+  children?: ReactNode;
 }
 
-/** The first is large, the others stand beside each other below it. */
-export function Charts({ charts, view, onRange }: Props) {
+/** The first is large, the others stand beside each other below it; above all, how they are drawn. */
+export function Charts({ live, charts, look, change, children }: Props) {
+  const [range, setRange] = useState<Range>(null);
+  const view = useMemo(
+    () => ({ log: look.log ?? false, smoothing: look.smooth ?? 0, range }),
+    [look.log, look.smooth, range],
+  );
   return (
-    <Suspense fallback={<Loading lines={6} />}>
-      <div className={classes.charts}>
-        {charts.map(({ title, lines }, at) => (
-          <Chart
-            key={title}
-            title={title}
-            lines={lines}
-            view={view}
-            onRange={onRange}
-            height={at === 0 ? 280 : 170}
-          />
-        ))}
-      </div>
-    </Suspense>
+    <>
+      <Choices view={view} change={change} onRange={setRange}>
+        {children}
+      </Choices>
+      {live.error && <Refused error={live.error} retry={live.again} />}
+      <Suspense fallback={<Loading lines={6} />}>
+        <div className={classes.charts}>
+          {charts.map(({ title, lines }, at) => (
+            <Chart
+              key={title}
+              title={title}
+              lines={lines}
+              view={view}
+              onRange={setRange}
+              height={at === 0 ? 280 : 170}
+            />
+          ))}
+        </div>
+      </Suspense>
+    </>
   );
 }
 
 interface ChoicesProps {
   view: View;
-  onLog: (log: boolean) => void;
-  onSmoothing: (weight: number) => void;
+  change: (changes: ChartLook) => void;
   onRange: (range: Range) => void;
-  children?: ReactNode;
+  children: ReactNode;
 }
 
-/** How curves are drawn. */
-export function ChartChoices({ view, onLog, onSmoothing, onRange, children }: ChoicesProps) {
+function Choices({ view, change, onRange, children }: ChoicesProps) {
   const words = text.run.chart;
   const smoothing = (Object.keys(SMOOTHINGS) as Smoothing[]).find(
     (each) => SMOOTHINGS[each] === view.smoothing,
@@ -64,7 +79,7 @@ export function ChartChoices({ view, onLog, onSmoothing, onRange, children }: Ch
           size="xs"
           aria-label={words.scale}
           value={view.log ? "log" : "linear"}
-          onChange={(value) => onLog(value === "log")}
+          onChange={(value) => change({ log: value === "log" || undefined })}
           data={[
             { value: "linear", label: words.linear },
             { value: "log", label: words.log },
@@ -76,7 +91,7 @@ export function ChartChoices({ view, onLog, onSmoothing, onRange, children }: Ch
           size="xs"
           aria-label={words.smoothing}
           value={smoothing ?? "none"}
-          onChange={(value) => onSmoothing(SMOOTHINGS[value as Smoothing])}
+          onChange={(value) => change({ smooth: SMOOTHINGS[value as Smoothing] || undefined })}
           data={Object.entries(words.smoothings).map(([value, label]) => ({ value, label }))}
         />
       </Choice>

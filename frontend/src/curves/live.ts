@@ -5,8 +5,10 @@ import { Curves } from "./curves";
 
 /** Points of one request: an answer of some megabytes. */
 const PAGE = 10_000;
+/** Of each measure, for a first look: more than a chart has pixels for. */
+const FIRST_LOOK = 2000;
 
-interface Live {
+export interface Live {
   curves: ReadonlyMap<string, Curves>;
   loading: boolean;
   error: Error | null;
@@ -57,11 +59,13 @@ export function useCurves(ids: readonly string[]): Live {
   return { curves, loading, error, again: () => setTries(tries + 1) };
 }
 
+/** The whole curve in outline, then all of its points. */
 async function load(id: string, curves: Curves, signal: AbortSignal): Promise<void> {
-  for (let offset = 0; ; offset += PAGE) {
-    const params = { path: { job_id: id }, query: { limit: PAGE, offset } };
-    const { metrics, total } = await body(api.GET("/api/jobs/{job_id}/metrics", { params, signal }));
-    curves.add(metrics);
-    if (metrics.length === 0 || offset + metrics.length >= total) return;
-  }
+  const get = (query: { limit?: number; offset?: number; max_points?: number }) =>
+    body(api.GET("/api/jobs/{job_id}/metrics", { params: { path: { job_id: id }, query }, signal }));
+  const { metrics, total } = await get({ max_points: FIRST_LOOK });
+  curves.add(metrics);
+  if (total <= FIRST_LOOK) return;
+  for (let offset = 0; offset < total; offset += PAGE)
+    curves.add((await get({ limit: PAGE, offset })).metrics);
 }

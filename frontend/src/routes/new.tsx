@@ -1,10 +1,9 @@
 import { createFileRoute, redirect } from "@tanstack/react-router";
 import { api, body } from "../api/client";
 import { contract } from "../api/contract";
-import { datasets } from "../api/queries";
+import { catalogue, datasets } from "../api/queries";
 import { changed, fieldsOf, type Given, settingsOf } from "../pages/new-run/fields";
 import { NewRun } from "../pages/new-run/new-run";
-import { catalogue } from "../pages/new-run/queries";
 
 /** The request, or the job whose settings it begins with. */
 type Search = Given & { from?: string };

@@ -67,6 +67,7 @@ export const datasets = {
     columns: "Columns",
     versions: "Versions",
   },
+  train: "Train on it",
   remove: {
     action: "Delete",
     title: (name: string) => `Delete ${name}?`,
@@ -177,11 +178,6 @@ export const datasets = {
     about: "Token by token, as training will have it. What is marked is learnt; what is grey is only read.",
     model: "Model",
     task: "Task",
-    tasks: {
-      "text-generation": "Text generation",
-      summarization: "Summarization",
-      "extractive-question-answering": "Questions about a text",
-    },
     show: "Show",
     line: "From line",
     trained: "learnt",
@@ -230,6 +226,8 @@ export const datasets = {
       user: "What the person says",
       assistant: "What the model answers",
       text: "Text",
+      answer_start: "Where in the text the answer begins",
+      is_impossible: "Whether the text has no answer",
     } as Record<string, string>,
     optional: "may be empty",
   },

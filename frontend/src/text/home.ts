@@ -8,25 +8,12 @@ export const home = {
     detail:
       "A run teaches a model what stands in your data. It appears here as soon as it starts, and goes on when you close this page.",
   },
-  states: {
-    idle: "Idle",
-    queued: "Waiting",
-    starting: "Starting",
-    training: "Training",
-    saving: "Saving",
-    completed: "Completed",
-    failed: "Failed",
-    stopped: "Stopped",
-    interrupted: "Interrupted",
-  },
   step: (step: number, of: number) => `Step ${count(step)} of ${count(of)}`,
   left: (time: string) => `about ${time} left`,
   loss: "Loss",
   evalLoss: "Loss on held-out rows",
   rate: "Learning rate",
   stop: "Stop",
-  stopping: "Stopping…",
-  stopped: "The run was stopped. Its last checkpoint is kept, and it can be continued.",
   stalled: "The worker has been silent for longer than it should.",
   waiting: (jobs: number) =>
     jobs === 1 ? "1 more run waits in the queue." : `${count(jobs)} more runs wait in the queue.`,
@@ -36,7 +23,6 @@ export const home = {
     detail:
       "Teach the small model that came along 199 questions to a maker of bicycle lamps. It takes minutes on any machine, and no network.",
     action: "Start the demo",
-    busy: "Starting…",
     started: "The demo has started. The small model is learning now.",
   },
   upload: {
@@ -50,8 +36,6 @@ export const home = {
     detail: (name: string) => `“${name}” ended before it was done. It goes on from its last checkpoint.`,
     none: "A run that was stopped, or that failed, can be taken up again here from its last checkpoint.",
     action: "Continue",
-    busy: "Continuing…",
-    started: (name: string) => `“${name}” goes on.`,
   },
   results: "Last results",
   noResults: {

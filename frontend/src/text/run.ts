@@ -18,9 +18,8 @@ export const run = {
   cancel: "Cancel",
   force: "Stop at once",
   stopping: "Stopping: the worker finishes its step and saves a checkpoint.",
-  stopped: "The run was stopped. It can be resumed from its last checkpoint.",
-  resume: "Resume",
-  resumed: "The run goes on from its last checkpoint.",
+  stopped: "The run was stopped. It can be resumed.",
+  resumed: "The run goes on.",
   clone: "Clone",
   change: "Clone with changes",
   copies: "Its request, as JSON and curl",
@@ -38,7 +37,7 @@ export const run = {
     nan_loss: "Its numbers grew beyond all bounds: it learnt in steps that were too large.",
     killed: "Something ended its worker from outside.",
     server_restart: "The server ended while it ran.",
-    user: "Somebody asked for it. What it had learnt is in its last checkpoint.",
+    user: "You, or somebody else who uses this server, asked for it.",
     error: "Something went wrong that ModelForge has no advice for.",
   },
   details: "Details",
@@ -47,7 +46,7 @@ export const run = {
   tail: "Last lines of the log",
   fixes: {
     label: "What can be done",
-    resume: "Resume from the last checkpoint",
+    resume: (step: number) => (step === 0 ? "Resume from the beginning" : `Resume from step ${count(step)}`),
     data: "Look at the data",
     batch: (size: number) => `Start again with a batch of ${count(size)}`,
     checkpointing: "Start again with gradient checkpointing",
@@ -85,14 +84,18 @@ export const run = {
       detail:
         "When the training has ended, the model and what it was trained from are measured on the same rows.",
     },
-    measure: "Measure",
-    before: "Before",
-    after: "After",
   },
   samples: {
+    before: "Before",
+    expected: "Your data says",
+    nothing: "(nothing)",
+    earlier: (answers: number) =>
+      answers === 1 ? "Show 1 earlier answer" : `Show ${count(answers)} earlier answers`,
+    reward: (reward: string) => `Reward ${reward}`,
     none: {
-      title: "No samples",
-      detail: "Runs that learn from rewards show here what they say as they learn.",
+      title: "No samples yet",
+      detail:
+        "Models that write are asked a few held-out prompts before the first step and as they learn; what they say stands here.",
     },
   },
   history: { when: "When", attempt: "Attempt", what: "What happened" },
@@ -109,25 +112,3 @@ export const run = {
   },
   where: "Its files lie in",
 };
-
-const MEASURES: Record<string, string> = {
-  loss: "Training loss",
-  eval_loss: "Loss on held-out rows",
-  final_loss: "Final loss",
-  train_loss: "Training loss",
-  learning_rate: "Learning rate",
-  grad_norm: "Gradient norm",
-  tokens_per_second: "Tokens per second",
-  memory_mb: "Memory (MB)",
-  peak_memory_mb: "Peak memory (MB)",
-  estimated_memory_mb: "Estimated memory (MB)",
-  time_to_first_step_s: "Time to the first step (s)",
-  train_seconds: "Training time (s)",
-  kl: "KL divergence",
-};
-
-/** A measure's name for people: `Eval token accuracy` for `eval_token_accuracy`. */
-export function measureName(name: string): string {
-  const words = name.replaceAll("_", " ");
-  return MEASURES[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
-}

@@ -52,7 +52,6 @@ export const runs = {
       title: "Nothing to compare",
       detail: "Choose two runs or more in the table of runs, then compare them.",
     },
-    measure: "Measure",
     curves: "Curves",
     differ: "Settings that differ",
     same: "All settings are the same.",

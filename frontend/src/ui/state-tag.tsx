@@ -16,5 +16,5 @@ const KINDS = {
 
 /** A run's state as a coloured word. */
 export function StateTag({ state }: { state: TrainingStatus["status"] }) {
-  return <Tag kind={KINDS[state]}>{text.home.states[state]}</Tag>;
+  return <Tag kind={KINDS[state]}>{text.names.states[state]}</Tag>;
 }

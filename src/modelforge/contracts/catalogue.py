@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from modelforge.contracts.base import Contract, example
+from modelforge.contracts.training import Strategy, Task
 
 
 class Choice(Contract):
@@ -42,6 +43,28 @@ class StrategyChoice(Choice):
     """Whether this machine can do it."""
     obstacle: str | None
     """Why not, and what to do."""
+
+
+class ShapeUse(Contract):
+    """What can be learnt from a dataset of some shape."""
+
+    task: Task
+    """What is taught."""
+    strategies: list[Strategy]
+    """The methods that teach it from such rows."""
+
+
+class ShapeChoice(Contract):
+    """A shape of dataset."""
+
+    name: str
+    """Its name in a dataset's details and in a mapping."""
+    fields: list[str]
+    """What columns are mapped onto; of messages one turn each."""
+    optional: list[str]
+    """What they may be mapped onto besides."""
+    uses: list[ShapeUse]
+    """What can be learnt from it, the usual task first."""
 
 
 class ProviderChoice(Choice):
@@ -143,6 +166,14 @@ class Catalogue(Contract):
                 "fits": [{"strategy": "sft", "fits": True, "needs_mb": 4120.5, "least_mb": 2210.8}],
             }
         ],
+        shapes=[
+            {
+                "name": "prompt_chosen_rejected",
+                "fields": ["prompt", "chosen", "rejected"],
+                "optional": [],
+                "uses": [{"task": "text-generation", "strategies": ["dpo", "rlhf"]}],
+            }
+        ],
         presets=[
             {
                 "name": "quick",
@@ -161,5 +192,7 @@ class Catalogue(Contract):
     models: list[BaseModelChoice]
     """Models worth starting from: bundled ones, those that were trained here, newest first, and some of the hub by
     size. Any other model of the hub, or a folder, can be named, too."""
+    shapes: list[ShapeChoice]
+    """Shapes of datasets, and what can be learnt from each."""
     presets: list[Preset]
     """Settings that go together, from the quickest to the best."""

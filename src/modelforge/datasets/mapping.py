@@ -113,16 +113,20 @@ class Mapper:
         return {"messages": [turn for turn in turns if turn["role"] != "system" or turn["content"].strip()]}
 
 
+def usual_fields(shape: Shape) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What columns are mapped onto for a shape, and what they may be mapped onto besides."""
+    return (("user", "assistant"), ("system",)) if shape.name == "messages" else (shape.fields, shape.forms[0].optional)
+
+
 def check_fields(shape: Shape, given: Collection[str]) -> None:
     """Raises InvalidRequest where these are not the fields of one of its forms."""
     given = set(given)
-    forms = [(set(form.fields), set(form.optional)) for form in shape.forms]
-    if shape.name == "messages":
-        forms.append(({"user", "assistant"}, {"system"}))
+    ways = [*((form.fields, form.optional) for form in shape.forms), usual_fields(shape)]
+    forms = [(set(fields), set(optional)) for fields, optional in dict.fromkeys(ways)]
     known = set().union(*(fields | optional for fields, optional in forms))
     for name in sorted(given - known):
         hint = did_you_mean(name, known)
         raise InvalidRequest(f"the shape {shape.name} has no field '{name}'; it has {', '.join(sorted(known))}.{hint}")
     if not any(given >= fields and given <= fields | optional for fields, optional in forms):
-        ways = ", or ".join(" and ".join(sorted(fields)) for fields, _ in forms)
-        raise InvalidRequest(f"for the shape {shape.name}, map {ways}")
+        named = ", or ".join(" and ".join(sorted(fields)) for fields, _ in forms)
+        raise InvalidRequest(f"for the shape {shape.name}, map {named}")

@@ -16,12 +16,16 @@ from modelforge.contracts.catalogue import (
     Catalogue,
     ModelFit,
     ProviderChoice,
+    ShapeChoice,
+    ShapeUse,
     StrategyChoice,
     TaskChoice,
 )
 from modelforge.contracts.job import RunSpec
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.formats import SHAPES
+from modelforge.datasets.formats import Shape as DatasetShape
+from modelforge.datasets.mapping import usual_fields
 from modelforge.environments import obstacle_of
 from modelforge.errors import InvalidRequest
 from modelforge.files import read_json_or_none
@@ -56,6 +60,7 @@ def catalogue(settings: Settings, database: Database, hardware: Hardware) -> Cat
         strategies=[_strategy(strategy, hardware) for strategy in STRATEGIES],
         providers=[_provider(provider, settings, hardware) for provider in PROVIDERS],
         models=[*_bundled(hardware), *_trained(database, hardware), *_of_the_hub(hardware)],
+        shapes=[_shape(shape) for shape in SHAPES],
         presets=list(PRESETS),
     )
 
@@ -86,6 +91,24 @@ def _strategy(strategy: Strategy, hardware: Hardware) -> StrategyChoice:
         available=obstacle is None,
         obstacle=f"it {obstacle}" if obstacle is not None else None,
     )
+
+
+def _shape(shape: DatasetShape) -> ShapeChoice:
+    fields, optional = usual_fields(shape)
+    methods = {
+        task.name: [
+            strategy.name
+            for strategy in STRATEGIES
+            if _go_together(task, strategy) and shape.name in strategy.shapes(task)
+        ]
+        for task in TASKS
+    }
+    uses = [
+        ShapeUse.model_validate({"task": task, "strategies": strategies})
+        for task, strategies in methods.items()
+        if strategies
+    ]
+    return ShapeChoice(name=shape.name, fields=list(fields), optional=list(optional), uses=uses)
 
 
 def _provider(provider: Provider, settings: Settings, hardware: Hardware) -> ProviderChoice:

@@ -4,7 +4,14 @@ import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { api, body } from "../../api/client";
 import { finished } from "../../api/operations";
-import type { Column, DatasetRevised, SuggestedMapping, SuggestedMappings } from "../../api/schema";
+import { catalogue } from "../../api/queries";
+import type {
+  Column,
+  DatasetRevised,
+  ShapeChoice,
+  SuggestedMapping,
+  SuggestedMappings,
+} from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Card } from "../../ui/card";
@@ -16,7 +23,6 @@ import { Table } from "../../ui/table";
 import { useDatasetAddress } from "./address";
 import classes from "./columns.module.css";
 import { changed, mapping } from "./queries";
-import { SHAPES } from "./shapes";
 import { Value } from "./value";
 
 const words = text.datasets.columns;
@@ -25,10 +31,14 @@ const words = text.datasets.columns;
 export function Columns() {
   const { filename, version } = useDatasetAddress();
   const found = useQuery(mapping(filename, version));
-  if (found.isError) return <Refused error={found.error} retry={found.refetch} />;
-  if (!found.data) return <Loading lines={6} />;
+  const known = useQuery(catalogue);
+  const failed = [found, known].find((each) => each.isError);
+  if (failed?.error) return <Refused error={failed.error} retry={failed.refetch} />;
+  if (!found.data || !known.data) return <Loading lines={6} />;
   // Another version's columns are another form.
-  return <Mapping key={found.data.version} filename={filename} found={found.data} />;
+  return (
+    <Mapping key={found.data.version} filename={filename} found={found.data} shapes={known.data.shapes} />
+  );
 }
 
 interface Draft {
@@ -36,11 +46,17 @@ interface Draft {
   fields: Record<string, string>;
 }
 
-function Mapping({ filename, found }: { filename: string; found: SuggestedMappings }) {
+interface MappingProps {
+  filename: string;
+  found: SuggestedMappings;
+  shapes: readonly ShapeChoice[];
+}
+
+function Mapping({ filename, found, shapes }: MappingProps) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const [draft, setDraft] = useState<Draft>(
-    found.suggestions[0]?.mapping ?? { shape: "input_output", fields: {} },
+    found.suggestions[0]?.mapping ?? { shape: shapes[0]?.name ?? "", fields: {} },
   );
   const apply = useMutation({
     mutationFn: async () =>
@@ -65,7 +81,7 @@ function Mapping({ filename, found }: { filename: string; found: SuggestedMappin
     apply.mutate();
   }
 
-  const shape = SHAPES[draft.shape];
+  const shape = shapes.find((each) => each.name === draft.shape);
   // A suggestion may have other fields than the shape's usual ones.
   const fields = new Set([
     ...(shape?.optional ?? []),
@@ -82,9 +98,9 @@ function Mapping({ filename, found }: { filename: string; found: SuggestedMappin
               label={words.shape}
               value={draft.shape}
               onChange={(event) => setDraft({ shape: event.target.value, fields: {} })}
-              data={Object.keys(SHAPES).map((value) => ({
-                value,
-                label: text.datasets.shapes[value] ?? value,
+              data={shapes.map(({ name }) => ({
+                value: name,
+                label: text.datasets.shapes[name] ?? name,
               }))}
             />
             {[...fields].map((field) => (

@@ -3,7 +3,8 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { api, body } from "../../api/client";
-import { datasets } from "../../api/queries";
+import { catalogue, datasets } from "../../api/queries";
+import type { DatasetDetail, TrainingConfig } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Loading } from "../../ui/loading";
@@ -46,7 +47,12 @@ export function Dataset() {
       title={filename}
       above={<Link to="/datasets">← {words.title}</Link>}
       about={found.data && `${words.version(found.data.version)} · ${words.rows(found.data.num_examples)}`}
-      actions={<Remove filename={filename} />}
+      actions={
+        <>
+          <Train dataset={found.data} />
+          <Remove filename={filename} />
+        </>
+      }
     >
       {version !== undefined && newest !== undefined && version !== newest && (
         <p className={classes.old}>
@@ -78,6 +84,28 @@ export function Dataset() {
         <Loading lines={5} />
       )}
     </Page>
+  );
+}
+
+/** To a run that learns from it; of what its rows can teach, the usual. */
+function Train({ dataset }: { dataset: DatasetDetail | undefined }) {
+  const shapes = useQuery(catalogue).data?.shapes;
+  const use = shapes?.find((each) => each.name === dataset?.shape)?.uses[0];
+  if (dataset === undefined || use === undefined) return null;
+  const strategy = use.strategies.includes("sft") ? undefined : use.strategies.at(-1);
+  return (
+    <Button
+      size="xs"
+      renderRoot={(props) => (
+        <Link
+          to="/new"
+          search={{ task: use.task, dataset: dataset.filename, strategy } as TrainingConfig}
+          {...props}
+        />
+      )}
+    >
+      {words.train}
+    </Button>
   );
 }
 

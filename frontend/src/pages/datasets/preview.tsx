@@ -3,33 +3,21 @@ import { keepPreviousData, queryOptions, useQuery } from "@tanstack/react-query"
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { api, body } from "../../api/client";
-import type { DatasetPreview, PreviewRequest, PreviewRow, PreviewSequence } from "../../api/schema";
+import { catalogue } from "../../api/queries";
+import type { DatasetPreview, PreviewRequest, PreviewRow, PreviewSequence, ShapeUse } from "../../api/schema";
 import { text } from "../../text";
 import { Card, Tag } from "../../ui/card";
 import { Loading } from "../../ui/loading";
 import { ModelInput, STARTER } from "../../ui/model-input";
 import { Refused } from "../../ui/refused";
 import { useDatasetAddress } from "./address";
+import shared from "./dataset.module.css";
 import classes from "./preview.module.css";
 import { detail } from "./queries";
 
 const words = text.datasets.preview;
 const here = getRouteApi("/datasets/$filename/preview");
 const SHOWN = 5;
-
-type Learnt = Pick<PreviewRequest, "task" | "strategy">;
-
-/** As what rows of each shape can be learnt; the first is shown unless another is chosen. */
-const LEARNT: Record<string, readonly Learnt[]> = {
-  input_output: [
-    { task: "text-generation", strategy: "sft" },
-    { task: "summarization", strategy: "sft" },
-  ],
-  messages: [{ task: "text-generation", strategy: "sft" }],
-  text: [{ task: "text-generation", strategy: "sft" }],
-  context_question_answer: [{ task: "extractive-question-answering", strategy: "sft" }],
-  prompt_chosen_rejected: [{ task: "text-generation", strategy: "dpo" }],
-};
 
 const preview = (filename: string, request: PreviewRequest) =>
   queryOptions({
@@ -43,9 +31,11 @@ const preview = (filename: string, request: PreviewRequest) =>
 export function Preview() {
   const { filename, version } = useDatasetAddress();
   const { data: dataset } = useQuery(detail(filename, version));
-  if (!dataset) return null;
-  const learnt = dataset.shape === null ? undefined : LEARNT[dataset.shape];
-  if (learnt === undefined) {
+  const known = useQuery(catalogue);
+  if (known.isError) return <Refused error={known.error} retry={known.refetch} />;
+  if (!dataset || !known.data) return <Loading lines={6} />;
+  const uses = known.data.shapes.find((each) => each.name === dataset.shape)?.uses ?? [];
+  if (uses.length === 0) {
     return (
       <Card kind="warn">
         <strong>{words.unmapped.title}</strong>
@@ -53,26 +43,26 @@ export function Preview() {
       </Card>
     );
   }
-  return <Rendered filename={filename} version={dataset.version} learnt={learnt} />;
+  return <Rendered filename={filename} version={dataset.version} uses={uses} />;
 }
 
 function Rendered({
   filename,
   version,
-  learnt,
+  uses,
 }: {
   filename: string;
   version: number;
-  learnt: readonly Learnt[];
+  uses: readonly ShapeUse[];
 }) {
   const { model = STARTER, line = 1, task } = here.useSearch();
   const navigate = useNavigate({ from: "/datasets/$filename/preview" });
   const [typed, setTyped] = useState({ model, line });
-  const chosen = learnt.find((each) => each.task === task) ?? learnt[0];
+  const chosen = uses.find((each) => each.task === task) ?? (uses[0] as ShapeUse);
   const shown = useQuery({
     ...preview(filename, {
-      task: "text-generation",
-      ...chosen,
+      task: chosen.task,
+      strategy: chosen.strategies[0],
       version,
       model_name: model,
       offset: line - 1,
@@ -88,19 +78,19 @@ function Rendered({
 
   return (
     <>
-      <p className={classes.about}>{words.about}</p>
-      <form onSubmit={show} className={classes.form}>
+      <p className={shared.about}>{words.about}</p>
+      <form onSubmit={show} className={shared.form}>
         <ModelInput
           label={words.model}
           value={typed.model}
           onChange={(model) => setTyped({ ...typed, model })}
         />
-        {learnt.length > 1 && (
+        {uses.length > 1 && (
           <NativeSelect
             label={words.task}
-            value={chosen?.task}
+            value={chosen.task}
             onChange={(event) => navigate({ search: (before) => ({ ...before, task: event.target.value }) })}
-            data={learnt.map(({ task }) => ({ value: task, label: words.tasks[task] }))}
+            data={uses.map(({ task }) => ({ value: task, label: text.names.tasks[task] ?? task }))}
           />
         )}
         <NumberInput

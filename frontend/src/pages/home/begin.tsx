@@ -3,34 +3,27 @@ import { IconFlask, IconPlayerPlay, IconUpload, type TablerIcon } from "@tabler/
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { api, body } from "../../api/client";
+import { useResume } from "../../api/jobs";
 import { datasets } from "../../api/queries";
 import type { JobSummary } from "../../api/schema";
+import { isResumable } from "../../api/states";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { startDemo } from "./demo";
 import classes from "./home.module.css";
 
-const RESUMABLE: readonly JobSummary["status"][] = ["failed", "stopped", "interrupted"];
-
 /** Three ways to begin. */
 export function Begin({ jobs }: { jobs: readonly JobSummary[] }) {
   const queries = useQueryClient();
-  const refresh = () => queries.invalidateQueries({ queryKey: ["jobs"] });
   const demo = useMutation({
     mutationFn: startDemo,
     onSuccess: () => say(text.home.demo.started),
     onError: tell,
-    onSettled: () => Promise.all([refresh(), queries.invalidateQueries(datasets)]),
+    onSettled: () =>
+      Promise.all([queries.invalidateQueries({ queryKey: ["jobs"] }), queries.invalidateQueries(datasets)]),
   });
-  const resume = useMutation({
-    mutationFn: (job: JobSummary) =>
-      body(api.POST("/api/jobs/{job_id}/resume", { params: { path: { job_id: job.id } } })),
-    onSuccess: (_, job) => say(text.home.resume.started(job.name)),
-    onError: tell,
-    onSettled: refresh,
-  });
-  const ended = jobs.find((each) => RESUMABLE.includes(each.status));
+  const resume = useResume();
+  const ended = jobs.find((each) => isResumable(each.status));
 
   return (
     <div className={classes.ways}>
@@ -50,7 +43,7 @@ export function Begin({ jobs }: { jobs: readonly JobSummary[] }) {
         detail={ended ? text.home.resume.detail(ended.name) : text.home.resume.none}
       >
         {ended && (
-          <Button variant="default" loading={resume.isPending} onClick={() => resume.mutate(ended)}>
+          <Button variant="default" loading={resume.isPending} onClick={() => resume.mutate(ended.id)}>
             {text.home.resume.action}
           </Button>
         )}

@@ -1,43 +1,39 @@
 import { Button, Progress } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { api, body } from "../../api/client";
+import { useStop } from "../../api/jobs";
 import type { JobSummary, TrainingStatus } from "../../api/schema";
-import { say, tell } from "../../shell/notices";
+import { isOpen } from "../../api/states";
 import { text } from "../../text";
 import { Card, Empty } from "../../ui/card";
 import { duration, measured } from "../../ui/format";
 import { StateTag } from "../../ui/state-tag";
 import classes from "./home.module.css";
 
-const OPEN: readonly TrainingStatus["status"][] = ["queued", "starting", "training", "saving"];
-
 /** The run that is under way, as the WebSocket tells it. */
 export function Now({ status, jobs }: { status: TrainingStatus; jobs: readonly JobSummary[] }) {
-  const queries = useQueryClient();
-  const stop = useMutation({
-    mutationFn: () => body(api.POST("/api/stop_training")),
-    onSuccess: () => say(text.home.stopped),
-    onError: tell,
-    onSettled: () => queries.invalidateQueries({ queryKey: ["jobs"] }),
-  });
-
-  if (!OPEN.includes(status.status))
+  const stop = useStop();
+  const id = status.job_id;
+  if (id === null || !isOpen(status.status))
     return <Empty title={text.home.idle.title} detail={text.home.idle.detail} />;
 
-  const job = jobs.find((each) => each.id === status.job_id);
-  const waiting = jobs.filter((each) => each.status === "queued" && each.id !== status.job_id).length;
+  const job = jobs.find((each) => each.id === id);
+  const waiting = jobs.filter((each) => each.status === "queued" && each.id !== id).length;
   return (
     <Card>
       <div className={classes.runHead}>
         <strong className={classes.runName}>
-          <Link to="/runs/$jobId" params={{ jobId: status.job_id ?? "" }}>
-            {job?.name ?? status.job_id}
+          <Link to="/runs/$jobId" params={{ jobId: id }}>
+            {job?.name ?? id}
           </Link>
         </strong>
         <StateTag state={status.status} />
         <span className={classes.stretch} />
-        <Button size="xs" variant="default" loading={stop.isPending} onClick={() => stop.mutate()}>
+        <Button
+          size="xs"
+          variant="default"
+          loading={stop.isPending}
+          onClick={() => stop.mutate({ id, force: false })}
+        >
           {text.home.stop}
         </Button>
       </div>

@@ -3,6 +3,7 @@ import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import type { ModelDetail } from "../../api/schema";
+import { BeforeAfter } from "../../measures/before-after";
 import { text } from "../../text";
 import { Code } from "../../ui/code";
 import { bytes, moment } from "../../ui/format";
@@ -10,7 +11,6 @@ import { Page, Section } from "../../ui/page";
 import { useDelete, useRename } from "./changes";
 import { Download } from "./download";
 import { Lineage } from "./lineage";
-import { Metrics } from "./metrics";
 import classes from "./models.module.css";
 import { model } from "./queries";
 import { Settings } from "./settings";
@@ -46,8 +46,8 @@ export function Model({ id }: { id: number }) {
       <Section title={words.lineage.title}>
         <Lineage model={data} />
       </Section>
-      <Section title={words.metrics.title}>
-        <Metrics metrics={data.metrics} />
+      <Section title={words.metrics}>
+        <BeforeAfter metrics={data.metrics} />
       </Section>
       <Section title={words.use.title}>
         <Usage id={id} />

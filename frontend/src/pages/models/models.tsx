@@ -67,7 +67,7 @@ function All({ models }: { models: readonly ModelSummary[] }) {
                 {each.name}
               </Link>
             </th>
-            <td>{text.models.tasks[each.task] ?? each.task}</td>
+            <td>{text.names.tasks[each.task] ?? each.task}</td>
             <td className={classes.long}>{each.base_model}</td>
             <td data-number>{bytes(each.size_mb * 1e6)}</td>
             <td className={classes.short}>{moment(each.created_at)}</td>

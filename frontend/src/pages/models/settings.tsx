@@ -1,7 +1,7 @@
 import type { ModelDetail } from "../../api/schema";
 import { text } from "../../text";
 import { measured } from "../../ui/format";
-import classes from "./models.module.css";
+import { More, Pairs } from "../../ui/pairs";
 
 /** What decides most about a training; the rest is one step further. */
 const FIRST = [
@@ -16,29 +16,15 @@ const FIRST = [
 /** The settings that it was trained with, by the names that requests give them. */
 export function Settings({ params }: { params: ModelDetail["training_params"] }) {
   const names = Object.keys(params).sort();
+  const pairs = (chosen: readonly string[]) =>
+    chosen.map((name) => [name, <code key={name}>{name}</code>, shown(params[name])] as const);
   return (
     <>
-      <Pairs params={params} names={FIRST.filter((name) => name in params)} />
-      <details className={classes.details}>
-        <summary>{text.models.settings.all(names.length)}</summary>
-        <Pairs params={params} names={names} />
-      </details>
+      <Pairs of={pairs(FIRST.filter((name) => name in params))} />
+      <More title={text.models.settings.all(names.length)}>
+        <Pairs of={pairs(names)} />
+      </More>
     </>
-  );
-}
-
-function Pairs({ params, names }: { params: ModelDetail["training_params"]; names: readonly string[] }) {
-  return (
-    <dl className={classes.pairs}>
-      {names.map((name) => (
-        <div key={name}>
-          <dt>
-            <code>{name}</code>
-          </dt>
-          <dd>{shown(params[name])}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 

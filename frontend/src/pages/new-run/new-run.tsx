@@ -4,7 +4,7 @@ import type { UseQueryResult } from "@tanstack/react-query";
 import { useQuery, useSuspenseQuery } from "@tanstack/react-query";
 import type { FormEvent, ReactNode } from "react";
 import { Refusal } from "../../api/client";
-import { datasets } from "../../api/queries";
+import { catalogue, datasets } from "../../api/queries";
 import type { Preflight } from "../../api/schema";
 import { text } from "../../text";
 import { Tag } from "../../ui/card";
@@ -18,7 +18,7 @@ import { useGiven } from "./given";
 import { Model } from "./model";
 import classes from "./new-run.module.css";
 import { problemsOf } from "./problems";
-import { catalogue, isWhole, options, preflight } from "./queries";
+import { isWhole, options, preflight } from "./queries";
 import { AsText } from "./request";
 import { Settings } from "./settings";
 import { useStart } from "./start";
@@ -93,7 +93,6 @@ export function NewRun() {
           </Step>
           <Step number={5} title={words.settings}>
             <div className={classes.fields}>
-              {" "}
               <Choices
                 label={words.preset}
                 value={presets.find((each) => has(given, each.changes, fields))?.name}
@@ -113,7 +112,7 @@ export function NewRun() {
                 problems={problems}
                 set={set}
               />
-            </div>{" "}
+            </div>
           </Step>
         </div>
         <aside className={classes.aside} aria-label={words.verdict.title}>

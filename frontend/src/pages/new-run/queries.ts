@@ -7,12 +7,6 @@ import { fieldsOf, type Given } from "./fields";
 /** Every option of a training, as this server's OpenAPI document tells it. */
 export const options = queryOptions({ ...contract, select: fieldsOf });
 
-/** What can be chosen on this machine, each with a sentence. */
-export const catalogue = queryOptions({
-  queryKey: ["catalogue"],
-  queryFn: () => body(api.GET("/api/catalogue")),
-});
-
 export function isWhole(given: Given): given is TrainingConfig {
   return Boolean(given.task && given.model_name && given.dataset);
 }

@@ -1,16 +1,16 @@
 import { Checkbox } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
+import { checkpointsOf } from "../../api/jobs";
 import { text } from "../../text";
 import { Refused } from "../../ui/refused";
 import classes from "./playground.module.css";
-import { checkpoints } from "./queries";
 import { askable, type Search, type Trained } from "./sides";
 
 /** Who is asked the same beside a training's end: what it began with, and its checkpoints. */
 export function Beside({ trained, search }: { trained: Trained; search: Search }) {
   const navigate = useNavigate({ from: "/playground" });
-  const found = useQuery(checkpoints(trained.job));
+  const found = useQuery(checkpointsOf(trained.job));
   const words = text.playground.beside;
   const { steps = [] } = search;
   const change = (to: Pick<Search, "base" | "steps">) =>

@@ -61,7 +61,7 @@ export function Choice({ models, search }: { models: readonly ModelSummary[]; se
           label={text.playground.other.task}
           value={taskOf(search.task)}
           onChange={(event) => navigate({ search: { ...search, task: taskOf(event.target.value) } })}
-          data={TASKS.map((value) => ({ value, label: text.models.tasks[value] ?? value }))}
+          data={TASKS.map((value) => ({ value, label: text.names.tasks[value] ?? value }))}
         />
       )}
     </div>

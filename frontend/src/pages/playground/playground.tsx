@@ -1,4 +1,5 @@
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
+import { jobWith } from "../../api/jobs";
 import { models } from "../../api/queries";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
@@ -8,7 +9,6 @@ import { Refused } from "../../ui/refused";
 import { model } from "../models/queries";
 import { Beside } from "./beside";
 import { Choice } from "./choice";
-import { job } from "./queries";
 import { type Search, sideNamed, sidesOf, type Trained, taskOf, trainedBy, trainedModel } from "./sides";
 import { Talk } from "./talk";
 
@@ -46,7 +46,7 @@ function OfModel({ id, search }: { id: number; search: Search }) {
 }
 
 function OfJob({ id, search }: { id: string; search: Search }) {
-  return <Ask found={useQuery({ ...job(id), select: trainedBy })} search={search} />;
+  return <Ask found={useQuery({ ...jobWith(id), select: trainedBy })} search={search} />;
 }
 
 function Ask({

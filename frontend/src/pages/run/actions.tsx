@@ -1,10 +1,10 @@
 import { Button, Popover } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { useResume, useStop } from "../../api/jobs";
+import { useStop } from "../../api/jobs";
 import { key } from "../../api/key";
 import { root } from "../../api/root";
 import type { JobDetail } from "../../api/schema";
-import { isResumable, isRunning } from "../../api/states";
+import { isRunning } from "../../api/states";
 import { text } from "../../text";
 import { Code } from "../../ui/code";
 import { curl, json, requestOf } from "./request";
@@ -14,7 +14,6 @@ import classes from "./run.module.css";
 export function Actions({ job }: { job: JobDetail }) {
   const stop = useStop();
   const force = useStop();
-  const resume = useResume();
   return (
     <>
       {isRunning(job.status) && (
@@ -42,11 +41,6 @@ export function Actions({ job }: { job: JobDetail }) {
           onClick={() => stop.mutate({ id: job.id, force: false })}
         >
           {text.run.cancel}
-        </Button>
-      )}
-      {isResumable(job.status) && (
-        <Button loading={resume.isPending} onClick={() => resume.mutate(job.id)}>
-          {text.run.resume}
         </Button>
       )}
       {job.model_id !== null && (

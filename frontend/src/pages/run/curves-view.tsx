@@ -1,11 +1,9 @@
-import { useMemo, useState, useSyncExternalStore } from "react";
-import { ChartChoices, type ChartOf, Charts } from "../../curves/charts";
+import { useMemo, useSyncExternalStore } from "react";
+import { type ChartOf, Charts } from "../../curves/charts";
 import { Curves } from "../../curves/curves";
-import type { useCurves } from "../../curves/live";
-import type { Range } from "../../curves/plot";
+import type { Live } from "../../curves/live";
 import { text } from "../../text";
-import { measureName } from "../../text/run";
-import { Refused } from "../../ui/refused";
+import { measureName } from "../../text/measures";
 import type { Look } from "./run";
 import classes from "./run.module.css";
 
@@ -17,14 +15,13 @@ const NONE = new Curves();
 
 interface Props {
   id: string;
-  live: ReturnType<typeof useCurves>;
+  live: Live;
   look: Look;
   change: (changes: Look) => void;
 }
 
 /** All that is measured while it trains. */
 export function CurvesView({ id, live, look, change }: Props) {
-  const [range, setRange] = useState<Range>(null);
   const curves = live.curves.get(id) ?? NONE;
   const names = useSyncExternalStore(curves.watch, curves.names);
   const charts = useMemo((): ChartOf[] => {
@@ -36,20 +33,9 @@ export function CurvesView({ id, live, look, change }: Props) {
       ...[...first, ...others].map((name) => ({ title: measureName(name), lines: [line(name)] })),
     ];
   }, [curves, names]);
-  const view = useMemo(
-    () => ({ log: look.log ?? false, smoothing: look.smooth ?? 0, range }),
-    [look.log, look.smooth, range],
-  );
   return (
     <>
-      <ChartChoices
-        view={view}
-        onLog={(log) => change({ log: log || undefined })}
-        onSmoothing={(weight) => change({ smooth: weight || undefined })}
-        onRange={setRange}
-      />
-      {live.error && <Refused error={live.error} retry={live.again} />}
-      <Charts charts={charts} view={view} onRange={setRange} />
+      <Charts live={live} charts={charts} look={look} change={change} />
       <p className={classes.hint} role="status">
         {live.loading ? text.run.chart.loading : text.run.chart.hint}
       </p>

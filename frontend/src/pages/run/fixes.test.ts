@@ -17,7 +17,12 @@ const config = {
 };
 
 function ended(cause: JobDetail["cause"], changes: object = {}, status = "failed"): JobDetail {
-  return { status, cause, config: { ...config, ...changes } } as unknown as JobDetail;
+  return {
+    status,
+    cause,
+    dataset: config.dataset,
+    config: { ...config, ...changes },
+  } as unknown as JobDetail;
 }
 
 const kinds = (job: JobDetail) => fixesOf(job).map((fix) => fix.kind);

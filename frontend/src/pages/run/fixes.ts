@@ -21,7 +21,8 @@ export function fixesOf(job: JobDetail): Fix[] {
     case "nan_loss":
       return [...slower(job.config as Partial<TrainingConfig>), resume];
     case "bad_data":
-      return [{ kind: "data" }, resume];
+      // A file on the server's machine has no report here.
+      return /[/\\]/.test(job.dataset) ? [resume] : [{ kind: "data" }, resume];
     default:
       return [resume];
   }

@@ -2,7 +2,7 @@ import { Button, Checkbox } from "@mantine/core";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useRef, useState } from "react";
 import { api, body } from "../../api/client";
-import { stream } from "../../api/stream";
+import { useFollowing } from "../../api/following";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
 import { Loading } from "../../ui/loading";
@@ -11,8 +11,6 @@ import { Scrolled } from "../../ui/scrolled";
 import classes from "./run.module.css";
 
 const LINES = 1000;
-/** Between two looks at what was added while the worker is busy. */
-const LOOK_MS = 2000;
 
 /** What the worker wrote; its end is followed. */
 export function LogView({ id }: { id: string }) {
@@ -32,20 +30,7 @@ export function LogView({ id }: { id: string }) {
   });
   const refetch = log.refetch;
 
-  useEffect(() => {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const unlisten = stream.listen((message) => {
-      if (message.job_id !== id || timer !== undefined) return;
-      timer = setTimeout(() => {
-        timer = undefined;
-        void refetch();
-      }, LOOK_MS);
-    });
-    return () => {
-      clearTimeout(timer);
-      unlisten();
-    };
-  }, [id, refetch]);
+  useFollowing(id, refetch);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: new lines are followed
   useEffect(() => {

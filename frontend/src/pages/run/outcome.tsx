@@ -1,7 +1,7 @@
 import { Button } from "@mantine/core";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { enqueue, useResume } from "../../api/jobs";
+import { checkpointsOf, enqueue, useResume } from "../../api/jobs";
 import type { JobDetail, TrainingConfig } from "../../api/schema";
 import { isResumable } from "../../api/states";
 import { say, tell } from "../../shell/notices";
@@ -45,6 +45,8 @@ function Fixes({ job }: { job: JobDetail }) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const resume = useResume();
+  const checkpoints = useQuery(checkpointsOf(job.id));
+  const step = checkpoints.data?.checkpoints.findLast((each) => each.valid)?.step ?? 0;
   const again = useMutation({
     mutationFn: (changes: Partial<TrainingConfig>) => enqueue({ ...requestOf(job), ...changes }),
     onSuccess: ({ job_id }) => {
@@ -62,7 +64,9 @@ function Fixes({ job }: { job: JobDetail }) {
             key={fix.kind}
             size="xs"
             variant={at === 0 ? "filled" : "default"}
-            renderRoot={(props) => <Link to="/datasets" {...props} />}
+            renderRoot={(props) => (
+              <Link to="/datasets/$filename" params={{ filename: job.dataset }} {...props} />
+            )}
           >
             {text.run.fixes.data}
           </Button>
@@ -74,7 +78,7 @@ function Fixes({ job }: { job: JobDetail }) {
             loading={fix.kind === "resume" ? resume.isPending : again.isPending}
             onClick={() => (fix.kind === "resume" ? resume.mutate(job.id) : again.mutate(fix.changes))}
           >
-            {label(fix)}
+            {label(fix, step)}
           </Button>
         ),
       )}
@@ -82,11 +86,11 @@ function Fixes({ job }: { job: JobDetail }) {
   );
 }
 
-function label(fix: Fix): string {
+function label(fix: Fix, step: number): string {
   const words = text.run.fixes;
   switch (fix.kind) {
     case "resume":
-      return words.resume;
+      return words.resume(step);
     case "data":
       return words.data;
     case "batch":

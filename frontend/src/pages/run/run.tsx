@@ -1,11 +1,12 @@
 import { Tabs } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useMemo } from "react";
+import { useEffect, useMemo, useRef } from "react";
 import { jobWith } from "../../api/jobs";
 import { useLiveJobs } from "../../api/live";
 import type { JobDetail } from "../../api/schema";
 import { useCurves } from "../../curves/live";
+import type { ChartLook } from "../../curves/look";
 import { text } from "../../text";
 import { Loading } from "../../ui/loading";
 import { Page } from "../../ui/page";
@@ -25,10 +26,8 @@ import { SettingsView } from "./settings-view";
 export const VIEWS = ["curves", "results", "samples", "history", "settings", "log"] as const;
 
 /** What of a run is looked at, and how, as the page's address has it. */
-export interface Look {
+export interface Look extends ChartLook {
   view?: (typeof VIEWS)[number];
-  log?: boolean;
-  smooth?: number;
 }
 
 interface Props {
@@ -51,8 +50,12 @@ export function Run({ id, look, change }: Props) {
 
 function Known({ job, look, change }: { job: JobDetail } & Omit<Props, "id">) {
   const live = useCurves(useMemo(() => [job.id], [job.id]));
-  const has = { samples: job.events.some((event) => event.kind === "sample"), results: job.metrics !== null };
   const view = look.view ?? "curves";
+  const list = useRef<HTMLDivElement>(null);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: on a phone the chosen tab may lie outside the window
+  useEffect(() => {
+    list.current?.querySelector("[data-active]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [view]);
   return (
     <Page
       title={job.name}
@@ -73,8 +76,8 @@ function Known({ job, look, change }: { job: JobDetail } & Omit<Props, "id">) {
         keepMounted={false}
         className={classes.views}
       >
-        <Tabs.List aria-label={text.run.views.label} className={classes.tabs}>
-          {VIEWS.filter((each) => each === view || (has[each as keyof typeof has] ?? true)).map((each) => (
+        <Tabs.List ref={list} aria-label={text.run.views.label} className={classes.tabs}>
+          {VIEWS.map((each) => (
             <Tabs.Tab key={each} value={each}>
               {text.run.views[each]}
             </Tabs.Tab>
@@ -87,7 +90,7 @@ function Known({ job, look, change }: { job: JobDetail } & Omit<Props, "id">) {
           <ResultsView job={job} />
         </Tabs.Panel>
         <Tabs.Panel value="samples">
-          <SamplesView job={job} />
+          <SamplesView id={job.id} />
         </Tabs.Panel>
         <Tabs.Panel value="history">
           <HistoryView job={job} />

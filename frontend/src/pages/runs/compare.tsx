@@ -1,15 +1,16 @@
 import { NativeSelect } from "@mantine/core";
 import { useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { useMemo } from "react";
 import { jobWith } from "../../api/jobs";
 import { useLiveJobs } from "../../api/live";
 import type { JobDetail } from "../../api/schema";
-import { ChartChoices, Charts } from "../../curves/charts";
+import { Charts } from "../../curves/charts";
 import { useCurves } from "../../curves/live";
-import type { Range } from "../../curves/plot";
+import type { ChartLook } from "../../curves/look";
+import { measures } from "../../measures/measures";
 import { text } from "../../text";
-import { measureName } from "../../text/run";
+import { measureName } from "../../text/measures";
 import { Empty } from "../../ui/card";
 import { measured } from "../../ui/format";
 import { Loading } from "../../ui/loading";
@@ -17,7 +18,7 @@ import { Page, Section } from "../../ui/page";
 import { Refused } from "../../ui/refused";
 import { StateTag } from "../../ui/state-tag";
 import { Table } from "../../ui/table";
-import { differing, measures } from "./differences";
+import { differing } from "./differences";
 import classes from "./runs.module.css";
 import { setting } from "./setting";
 
@@ -25,11 +26,11 @@ const LOSS = "loss";
 /** It is the run's own. */
 const NAME = "name";
 
-interface Search {
+/** What is compared, and how, as the page's address has it. */
+export interface Search extends ChartLook {
+  /** Ids, with commas between them. */
   ids?: string;
   measure?: string;
-  log?: boolean;
-  smooth?: number;
 }
 
 interface Props {
@@ -83,7 +84,6 @@ function Overlaid({
   change,
 }: Props & { ids: readonly string[]; names: readonly string[] }) {
   const live = useCurves(ids);
-  const [range, setRange] = useState<Range>(null);
   const measure = search.measure ?? LOSS;
   const known = new Set([LOSS, measure, ...[...live.curves.values()].flatMap((curves) => curves.names())]);
   const labels = names.join("\n");
@@ -95,31 +95,18 @@ function Overlaid({
     }));
     return [{ title: measureName(measure), lines }];
   }, [live.curves, measure, labels]);
-  const view = useMemo(
-    () => ({ log: search.log ?? false, smoothing: search.smooth ?? 0, range }),
-    [search.log, search.smooth, range],
-  );
   return (
-    <>
-      <ChartChoices
-        view={view}
-        onLog={(log) => change({ log: log || undefined })}
-        onSmoothing={(weight) => change({ smooth: weight || undefined })}
-        onRange={setRange}
-      >
-        <NativeSelect
-          size="xs"
-          aria-label={text.runs.comparison.measure}
-          value={measure}
-          onChange={(event) =>
-            change({ measure: event.target.value === LOSS ? undefined : event.target.value })
-          }
-          data={[...known].map((value) => ({ value, label: measureName(value) }))}
-        />
-      </ChartChoices>
-      {live.error && <Refused error={live.error} retry={live.again} />}
-      <Charts charts={charts} view={view} onRange={setRange} />
-    </>
+    <Charts live={live} charts={charts} look={search} change={change}>
+      <NativeSelect
+        size="xs"
+        aria-label={text.measures.measure}
+        value={measure}
+        onChange={(event) =>
+          change({ measure: event.target.value === LOSS ? undefined : event.target.value })
+        }
+        data={[...known].map((value) => ({ value, label: measureName(value) }))}
+      />
+    </Charts>
   );
 }
 
@@ -173,7 +160,7 @@ function Measured({ jobs }: { jobs: readonly JobDetail[] }) {
   if (names.length === 0) return <Empty {...text.run.results.none} />;
   return (
     <Table label={words.measured}>
-      <Heads jobs={jobs} first={words.measure} />
+      <Heads jobs={jobs} first={text.measures.measure} />
       <tbody>
         {names.map((name) => (
           <tr key={name}>

@@ -11,18 +11,3 @@ export function differing(configs: readonly Readonly<Record<string, unknown>>[])
     .map((name) => ({ name, values: configs.map((config) => config[name] ?? null) }))
     .filter(({ values }) => new Set(values.map((value) => JSON.stringify(value))).size > 1);
 }
-
-/** A measure of the finished model, and the same of what it was trained from where that was measured. */
-export interface Measure {
-  name: string;
-  before: number | null;
-  after: number;
-}
-
-const BASE = "base_";
-
-export function measures(metrics: Readonly<Record<string, number>>): Measure[] {
-  return Object.entries(metrics)
-    .filter(([name]) => !name.startsWith(BASE))
-    .map(([name, after]) => ({ name, before: metrics[BASE + name] ?? null, after }));
-}

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { JobSummary } from "../../api/schema";
 import { type Choice, chosen } from "./choice";
-import { differing, measures } from "./differences";
+import { differing } from "./differences";
 
 const job = (id: string, more: object = {}): JobSummary =>
   ({
@@ -58,10 +58,4 @@ describe("comparison", () => {
       { name: "beta", values: [null, 0.1, null] },
     ]);
   });
-
-  it("sets each measure beside the same from before", () =>
-    expect(measures({ final_loss: 1, base_final_loss: 3, train_seconds: 60 })).toEqual([
-      { name: "final_loss", before: 3, after: 1 },
-      { name: "train_seconds", before: null, after: 60 },
-    ]));
 });

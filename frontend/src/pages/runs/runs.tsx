@@ -20,7 +20,7 @@ import classes from "./runs.module.css";
 
 /** So many rows are drawn at once. */
 const SHOWN = 200;
-const STATES = Object.entries(text.home.states).filter(([state]) => state !== "idle");
+const STATES = Object.entries(text.names.states).filter(([state]) => state !== "idle");
 const NUMBERS: readonly Column[] = ["loss", "duration"];
 
 interface Props {
@@ -102,7 +102,12 @@ function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] 
       </div>
       {found.length === 0 ? (
         <Empty {...words.noneLeft}>
-          <Button size="xs" mt="sm" variant="default" onClick={() => choose({})}>
+          <Button
+            size="xs"
+            mt="sm"
+            variant="default"
+            onClick={() => choose({ sort: choice.sort, up: choice.up })}
+          >
             {words.clear}
           </Button>
         </Empty>

@@ -1,11 +1,11 @@
 import { createFileRoute } from "@tanstack/react-router";
+import { chartLookOf } from "../../curves/look";
 import { type Look, Run, VIEWS } from "../../pages/run/run";
 
 export const Route = createFileRoute("/runs/$jobId")({
   validateSearch: (given: Record<string, unknown>): Look => ({
     view: VIEWS.find((each) => each === given.view),
-    log: given.log === true || undefined,
-    smooth: typeof given.smooth === "number" ? given.smooth : undefined,
+    ...chartLookOf(given),
   }),
   component: () => {
     const navigate = Route.useNavigate();

@@ -1,20 +1,12 @@
 import { createFileRoute } from "@tanstack/react-router";
-import { Compare } from "../../pages/runs/compare";
-
-interface Search {
-  /** Ids, with commas between them. */
-  ids?: string;
-  measure?: string;
-  log?: boolean;
-  smooth?: number;
-}
+import { chartLookOf } from "../../curves/look";
+import { Compare, type Search } from "../../pages/runs/compare";
 
 export const Route = createFileRoute("/runs/compare")({
   validateSearch: (given: Record<string, unknown>): Search => ({
     ids: typeof given.ids === "string" ? given.ids : undefined,
     measure: typeof given.measure === "string" ? given.measure : undefined,
-    log: given.log === true || undefined,
-    smooth: typeof given.smooth === "number" ? given.smooth : undefined,
+    ...chartLookOf(given),
   }),
   component: () => {
     const navigate = Route.useNavigate();

@@ -3,7 +3,7 @@ import { type Choice, COLUMNS } from "../../pages/runs/choice";
 import { Runs } from "../../pages/runs/runs";
 import { text } from "../../text";
 
-const STATES = Object.keys(text.home.states);
+const STATES = Object.keys(text.names.states);
 
 export const Route = createFileRoute("/runs/")({
   validateSearch: (given: Record<string, unknown>): Choice => ({

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { alone, compared } from "./measures";
+import { measures } from "./measures";
 
 const METRICS = {
   final_loss: 1.5,
@@ -12,15 +12,11 @@ const METRICS = {
   base_only: 1,
 };
 
-it("sets what a model was trained from beside what came of it", () =>
-  expect(compared(METRICS)).toEqual([
+it("sets what a model was trained from beside what came of it, and keeps what stands alone", () =>
+  expect(measures(METRICS)).toEqual([
     { name: "final_loss", before: 3, after: 1.5, better: true },
     { name: "rougeL", before: 0.3, after: 0.2, better: false },
     { name: "f1", before: 0.5, after: 0.5, better: null },
-  ]));
-
-it("keeps what stands alone", () =>
-  expect(alone(METRICS)).toEqual([
-    ["train_seconds", 12],
-    ["base_only", 1],
+    { name: "train_seconds", before: null, after: 12, better: null },
+    { name: "base_only", before: null, after: 1, better: null },
   ]));

@@ -1,0 +1,24 @@
+/** What is better the lower it is; everything else that is compared is better the higher it is. */
+const LOWER_IS_BETTER = /loss$|^perplexity$|^kl$/;
+const BASE = "base_";
+
+/** A measure of a finished model, and the same of what it was trained from where that was measured. */
+export interface Measure {
+  name: string;
+  before: number | null;
+  after: number;
+  /** Whether the change is for the better; null where there is none. */
+  better: boolean | null;
+}
+
+export function measures(metrics: Readonly<Record<string, number>>): Measure[] {
+  const ofBase = (name: string) => name.startsWith(BASE) && name.slice(BASE.length) in metrics;
+  return Object.entries(metrics)
+    .filter(([name]) => !ofBase(name))
+    .map(([name, after]) => {
+      const before = metrics[BASE + name] ?? null;
+      const better =
+        before === null || before === after ? null : after < before === LOWER_IS_BETTER.test(name);
+      return { name, before, after, better };
+    });
+}
