@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 
 from modelforge.api.app import create_app
 from modelforge.catalogue import ASSETS, BUNDLED_MODELS
+from modelforge.contracts.titles import TITLES
 from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.formats import SHAPES
 from modelforge.hardware import Gpu, Hardware, detect
@@ -43,6 +44,12 @@ def test_it_has_all_that_is_registered(client: TestClient) -> None:
     assert named(found["strategies"], "sft")["fields"] is None
     assert "beta" in named(found["strategies"], "dpo")["options"]
     assert named(found["providers"], "unsloth")["tasks"] == ["text-generation", "summarization"]
+
+
+def test_every_option_has_a_title_of_its_own(client: TestClient) -> None:
+    options = client.get("/openapi.json").json()["components"]["schemas"]["TrainingConfig"]["properties"]
+    assert {name: option["title"] for name, option in options.items()} == TITLES
+    assert len(set(TITLES.values())) == len(TITLES)
 
 
 def test_shapes_of_data_say_what_can_be_learnt_from_them(client: TestClient) -> None:

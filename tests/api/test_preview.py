@@ -151,12 +151,15 @@ def test_tools_that_a_template_leaves_out_are_refused_before_a_run(client: TestC
 
 
 def test_the_fields_are_those_of_a_training() -> None:
-    places = ("x-group", "x-advanced")  # on the form of a training
-    of_training = {
-        name: {key: value for key, value in field.items() if key not in places}
-        for name, field in TrainingConfig.model_json_schema()["properties"].items()
-    }
-    own = PreviewRequest.model_json_schema()["properties"]
+    places = ("title", "x-group", "x-advanced")  # on the form of a training
+
+    def fields(request: type[TrainingConfig | PreviewRequest]) -> dict[str, dict[str, object]]:
+        found = request.model_json_schema()["properties"]
+        return {
+            name: {key: value for key, value in field.items() if key not in places} for name, field in found.items()
+        }
+
+    of_training, own = fields(TrainingConfig), fields(PreviewRequest)
     shared = own.keys() & of_training.keys()
     assert shared >= {"task", "model_name", "strategy", "max_seq_length", "packing"}
     assert {name: own[name] for name in shared} == {name: of_training[name] for name in shared}

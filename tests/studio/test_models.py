@@ -96,7 +96,7 @@ def test_the_trash_gives_back_and_asks_before_it_takes(trained: LiveServer, visi
     page = visit(trained, "/models")
     page.get_by_role("button", name="Delete short").click()
     page.get_by_role("button", name="Delete short for good").click()
-    asked = page.get_by_role("alertdialog", name="Delete “short” for good?")
+    asked = page.get_by_role("dialog", name="Delete short for good")
     asked.get_by_role("button", name="Cancel").click()
     assert [each["name"] for each in trained.get("/api/trash")["models"]] == ["short"]
     page.get_by_role("button", name="Restore short").click()

@@ -109,7 +109,7 @@ def test_what_is_chosen_survives_reload_and_back(server: LiveServer, visit: Open
     expect(page.get_by_role("heading", level=1)).to_have_text("Home")
     page.go_back()
     expect(option(page, "lora_r")).to_have_value("8")
-    page.get_by_role("button", name="LoRA r: 8, back to the default").click()
+    page.get_by_role("button", name="Size of the adapter (rank): 8, back to the default").click()
     expect(option(page, "lora_r")).to_have_value("")
     expect(page).not_to_have_url(re.compile("lora_r"))
 

@@ -31,11 +31,12 @@ export function authorization(): Record<string, string> {
 export function refusalOf(status: number, body: string): Refusal {
   if (status === 401) askForKey();
   try {
-    const told = JSON.parse(body) as ErrorReply;
-    return new Refusal(told.error, told.detail, status);
+    const { error, detail } = JSON.parse(body) as Partial<ErrorReply>;
+    if (typeof error === "string" && typeof detail === "string") return new Refusal(error, detail, status);
   } catch {
-    return new Refusal(text.shell.strange.title, text.shell.strange.detail(status), status);
+    // No JSON.
   }
+  return new Refusal(text.shell.strange.title, text.shell.strange.detail(status), status);
 }
 
 const words: Middleware = {

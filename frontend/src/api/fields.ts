@@ -11,6 +11,7 @@ export type Value = string | number | boolean | readonly unknown[];
 
 /** A type of the OpenAPI document, or a field of one. */
 export interface Property {
+  title?: string;
   type?: string;
   enum?: readonly string[];
   anyOf?: readonly Property[];

@@ -14,10 +14,10 @@ export function useLiveJobs(): void {
 function take(queries: QueryClient, message: StreamMessage): void {
   const { points: _, ...now } = message;
   const before = queries.getQueryData(status.queryKey);
-  queries.setQueryData(status.queryKey, now);
+  // What was missed comes again from its beginning: what is known already may be newer.
+  if (before === undefined || before.seq <= now.seq) queries.setQueryData(status.queryKey, now);
   const id = now.job_id;
   if (id === null) return;
-  // What was missed comes again from its beginning: what is known already may be newer.
   const newer = <Job extends JobSummary>(job: Job): Job =>
     job.id === id && job.seq <= now.seq ? { ...job, ...now, status: now.status as Job["status"] } : job;
   queries.setQueryData(jobWith(id).queryKey, (job) => job && newer(job));

@@ -1,5 +1,5 @@
 import { text } from "../text";
-import { api, body, Refusal } from "./client";
+import { api, body, Refusal, Unreachable } from "./client";
 import type { Operation } from "./schema";
 
 const ASK_MS = 400;
@@ -22,9 +22,17 @@ export async function finished<Result>(
     }
     tell(operation);
     await new Promise((resolve) => setTimeout(resolve, ASK_MS));
-    operation = await body(api.GET("/api/operations/{operation_id}", { params }));
+    try {
+      operation = await body(api.GET("/api/operations/{operation_id}", { params }));
+    } catch (error) {
+      // The work goes on at the server.
+      if (!(error instanceof Unreachable)) throw error;
+    }
   }
-  if (operation.status === "cancelled") throw new DOMException(text.shell.cancel, "AbortError");
+  if (operation.status === "cancelled") {
+    if (signal?.aborted) throw new DOMException(text.shell.cancel, "AbortError");
+    throw new Refusal(text.datasets.operationFailed[operation.kind], text.datasets.cancelledElsewhere, 409);
+  }
   if (operation.status === "failed") {
     throw new Refusal(text.datasets.operationFailed[operation.kind], operation.error ?? "", 400);
   }

@@ -4882,96 +4882,96 @@ export interface components {
          */
         TrainingConfig: {
             /**
-             * Task
+             * Goal
              * @description What the model is to do.
              * @enum {string}
              */
             task: "text-generation" | "summarization" | "extractive-question-answering";
             /**
-             * Model Name
+             * Model
              * @description The model to start from: an id on the Hugging Face hub, a local folder, a bundled model, or the name of an
              *     earlier model of this registry.
              */
             model_name: string;
             /**
-             * Dataset
+             * Data
              * @description The data to learn from: the filename of an uploaded dataset, or a path to a file on this machine.
              */
             dataset: string;
             /**
-             * Dataset Version
+             * Version of the data
              * @description The version of an uploaded dataset; the newest when not given.
              */
             dataset_version?: number | null;
             /**
-             * Mix
+             * More data
              * @description More datasets to learn from, each with a weight. An epoch is all of ``dataset``, and of each other one as many
              *     examples as its weight says, others in each epoch until all have come.
              */
             mix?: components["schemas"]["MixPart"][] | null;
             /**
-             * Provider
+             * Library
              * @description The library that loads and trains the model.
              * @default huggingface
              * @enum {string}
              */
             provider?: "huggingface" | "unsloth";
             /**
-             * Strategy
+             * Method
              * @description The method of training; rlhf and dpo need the task text-generation.
              * @default sft
              * @enum {string}
              */
             strategy?: "sft" | "qlora" | "rlhf" | "dpo";
             /**
-             * Compute Specs
+             * Kind of machine
              * @description The class of this machine, which sets the defaults that a request leaves out. Detected when not given.
              */
             compute_specs?: ("low_end" | "mid_range" | "high_end") | null;
             /**
-             * Lora R
+             * Size of the adapter (rank)
              * @description Rank of the LoRA matrices: how much the adapter can learn.
              * @default 16
              */
             lora_r?: number;
             /**
-             * Lora Alpha
+             * LoRA alpha
              * @description Scale of the adapter; its output is multiplied by lora_alpha / lora_r.
              * @default 32
              */
             lora_alpha?: number;
             /**
-             * Lora Dropout
+             * LoRA dropout
              * @description Share of the adapter's inputs dropped while training. 0.1; 0 for unsloth, dpo and rlhf.
              */
             lora_dropout?: number | null;
             /**
-             * Target Modules
+             * Layers with an adapter
              * @description The layers that get an adapter: all-linear, a regular expression, or a list of names.
              * @default all-linear
              */
             target_modules?: string | string[];
             /**
-             * Use Lora
+             * Train an adapter only (LoRA)
              * @description Train a small adapter; false tunes every weight of the model.
              * @default true
              */
             use_lora?: boolean;
             /**
-             * Use Rslora
+             * Rank-stabilized LoRA
              * @description Scale the adapter by lora_alpha / sqrt(lora_r): better for high ranks (rsLoRA, arXiv 2312.03732).
              * @default false
              */
             use_rslora?: boolean;
             /**
-             * Use Dora
+             * DoRA
              * @description Learn the length and the direction of each weight apart: closer to full tuning, slower (DoRA, arXiv
              *     2402.09353).
              * @default false
              */
             use_dora?: boolean;
             /**
-             * Init Lora Weights
+             * How the adapter begins
              * @description How the adapter starts. default, gaussian and orthogonal change nothing at first; pissa and olora start from the
              *     main directions of the base weights, and cannot be used with dpo, rlhf or quantized weights.
              * @default default
@@ -4979,211 +4979,211 @@ export interface components {
              */
             init_lora_weights?: "default" | "gaussian" | "orthogonal" | "pissa" | "olora";
             /**
-             * Loraplus Lr Ratio
+             * LoRA+ ratio
              * @description Learn the adapter's B matrices so many times faster than its A matrices (LoRA+, arXiv 2402.12354); 16 is
              *     usual.
              */
             loraplus_lr_ratio?: number | null;
             /**
-             * Trust Remote Code
+             * Run the model's own code
              * @description Run Python code that comes with the model. It can do what you can do: only for a source that you trust.
              * @default false
              */
             trust_remote_code?: boolean;
             /**
-             * Use Safetensors
+             * Read safetensors only
              * @description Take weights from safetensors alone; false also reads pickled ones, which can run code.
              * @default true
              */
             use_safetensors?: boolean;
             /**
-             * Use 4Bit
+             * Hold the model in 4 bits
              * @description Load the base model in 4 bits (needs bitsandbytes). Set by strategy and hardware; qlora means 4-bit.
              */
             use_4bit?: boolean | null;
             /**
-             * Use 8Bit
+             * Hold the model in 8 bits
              * @description Load the base model in 8 bits (needs bitsandbytes). Not together with use_4bit.
              */
             use_8bit?: boolean | null;
             /**
-             * Bnb 4Bit Compute Dtype
+             * 4 bits: type to compute in
              * @description The type that 4-bit weights are multiplied in. Chosen by the hardware.
              */
             bnb_4bit_compute_dtype?: ("float16" | "bfloat16" | "float32") | null;
             /**
-             * Bnb 4Bit Quant Type
+             * 4 bits: kind
              * @description The 4-bit format.
              * @default nf4
              * @enum {string}
              */
             bnb_4bit_quant_type?: "nf4" | "fp4";
             /**
-             * Use Nested Quant
+             * 4 bits: quantize the constants, too
              * @description Quantize the constants of the 4-bit format too: a little less memory.
              * @default false
              */
             use_nested_quant?: boolean;
             /**
-             * Fp16
+             * Compute in float16
              * @description Compute in float16. Chosen by the hardware; not together with bf16.
              */
             fp16?: boolean | null;
             /**
-             * Bf16
+             * Compute in bfloat16
              * @description Compute in bfloat16. Chosen by the hardware; not together with fp16.
              */
             bf16?: boolean | null;
             /**
-             * Num Train Epochs
+             * Passes over the data (epochs)
              * @description How often the whole dataset is gone through.
              * @default 1
              */
             num_train_epochs?: number;
             /**
-             * Max Steps
+             * Steps at most
              * @description Optimizer steps after which to end; overrides the epochs. -1 means: by epochs.
              * @default -1
              */
             max_steps?: number;
             /**
-             * Per Device Train Batch Size
+             * Rows at once (batch size)
              * @description Examples in one forward pass. 1 unless compute_specs says otherwise.
              */
             per_device_train_batch_size?: number | null;
             /**
-             * Per Device Eval Batch Size
+             * Rows at once when measuring
              * @description Examples in one forward pass of an evaluation. 1 unless compute_specs says otherwise.
              */
             per_device_eval_batch_size?: number | null;
             /**
-             * Gradient Accumulation Steps
+             * Batches a step (gradient accumulation)
              * @description Forward passes for one optimizer step. 4 unless compute_specs says otherwise.
              */
             gradient_accumulation_steps?: number | null;
             /**
-             * Gradient Checkpointing
+             * Gradient checkpointing
              * @description Recompute activations in the backward pass: less memory, a third slower. Chosen by the memory estimate.
              */
             gradient_checkpointing?: boolean | null;
             /**
-             * Auto Batch
+             * Find a batch size that fits
              * @description Where memory runs out, go on from the last checkpoint with half the micro-batch and twice the accumulation: an
              *     optimizer step learns from the same examples.
              * @default true
              */
             auto_batch?: boolean;
             /**
-             * Max Grad Norm
+             * Gradient norm at most
              * @description Gradients are scaled down to this norm.
              * @default 0.3
              */
             max_grad_norm?: number;
             /**
-             * Learning Rate
+             * Learning rate
              * @description Peak learning rate. sft and qlora 2e-4; dpo and rlhf 1e-4 with an adapter; with all weights dpo 5e-7, rlhf
              *     1.41e-5.
              */
             learning_rate?: number | null;
             /**
-             * Weight Decay
+             * Weight decay
              * @description Pull of every trained weight towards zero.
              * @default 0.001
              */
             weight_decay?: number;
             /**
-             * Optim
+             * Optimizer
              * @description The optimizer; AdamW in one pass over the weights by default.
              */
             optim?: ("adamw_torch" | "adamw_torch_fused" | "adamw_8bit" | "paged_adamw_8bit" | "paged_adamw_32bit" | "lion_8bit" | "adafactor" | "rmsprop" | "sgd") | null;
             /**
-             * Lr Scheduler Type
+             * Learning rate schedule
              * @description How the learning rate falls after the warm-up.
              * @default cosine
              * @enum {string}
              */
             lr_scheduler_type?: "linear" | "cosine" | "cosine_with_restarts" | "polynomial" | "constant" | "constant_with_warmup" | "inverse_sqrt";
             /**
-             * Warmup Ratio
+             * Warmup, as a share of the steps
              * @description Share of the steps over which the learning rate rises.
              * @default 0.03
              */
             warmup_ratio?: number;
             /**
-             * Warmup Steps
+             * Warmup steps
              * @description Steps over which the learning rate rises; overrides warmup_ratio.
              */
             warmup_steps?: number | null;
             /**
-             * Group By Length
+             * Rows of like length together
              * @description Put examples of like length into one batch, so that less is padding; where packing pads nothing, the order is
              *     random.
              * @default true
              */
             group_by_length?: boolean;
             /**
-             * Packing
+             * Several rows in one sequence (packing)
              * @description Lay the examples of a step end to end instead of padding them, with our own engine; false pads them. By task and
              *     model.
              */
             packing?: boolean | null;
             /**
-             * Max Seq Length
+             * Longest row, in tokens
              * @description Longest example in tokens; what is longer is cut. The model's own limit, within memory; 2048 for unsloth.
              */
             max_seq_length?: number | null;
             /**
-             * Eval Split
+             * Share of the rows held out to measure
              * @description Share of the rows held out for evaluation; above 0 each side keeps at least one row. 0 with eval_dataset.
              * @default 0.2
              */
             eval_split?: number;
             /**
-             * Eval Dataset
+             * Data to measure on
              * @description A dataset or file whose rows are measured on and not learnt from; then nothing of ``dataset`` is held out.
              */
             eval_dataset?: string | null;
             /**
-             * Eval Dataset Version
+             * Version of the data to measure on
              * @description The version of an uploaded eval_dataset; the newest when not given.
              */
             eval_dataset_version?: number | null;
             /**
-             * Eval Steps
+             * Steps between measurements
              * @description Steps between evaluations. By the length of the run.
              */
             eval_steps?: number | null;
             /**
-             * Save Steps
+             * Steps between checkpoints
              * @description Steps between checkpoints. By the length of the run.
              */
             save_steps?: number | null;
             /**
-             * Save Total Limit
+             * Checkpoints kept
              * @description Newest checkpoints that are kept, beside the best one where that is looked for. An older one goes when the next
              *     is whole.
              * @default 2
              */
             save_total_limit?: number;
             /**
-             * Logging Steps
+             * Steps between points of the curves
              * @description Steps between points of the loss curve. By the length of the run.
              */
             logging_steps?: number | null;
             /**
-             * Max Eval Samples
+             * Rows measured at most
              * @description Held-out rows for which answers are generated to measure the model; the loss is on all of them.
              * @default 100
              */
             max_eval_samples?: number;
             /**
-             * Load Best Model At End
+             * Keep the best checkpoint
              * @description Keep the checkpoint with the lowest loss on the held-out rows instead of the last one.
              * @default false
              */
             load_best_model_at_end?: boolean;
             /**
-             * Early Stopping Patience
+             * Stop early: measurements without progress
              * @description End after so many evaluations in a row without a lower loss on the held-out rows.
              */
             early_stopping_patience?: number | null;
@@ -5194,85 +5194,85 @@ export interface components {
              */
             seed?: number;
             /**
-             * Name
+             * Name of the new model
              * @description The new model's name. Made from the base model's when not given.
              */
             name?: string | null;
             /**
-             * Doc Stride
+             * Tokens that parts of a text share
              * @description extractive-question-answering: tokens that two windows of a long context share. A quarter of the window.
              */
             doc_stride?: number | null;
             /**
-             * Max Answer Length
+             * Longest answer, in tokens
              * @description extractive-question-answering: tokens of the longest answer that is looked for. 30, or the data's longest.
              */
             max_answer_length?: number | null;
             /**
-             * Max Target Length
+             * Longest summary, in tokens
              * @description summarization: tokens of the longest summary. By the data and the model.
              */
             max_target_length?: number | null;
             /**
-             * Rouge Language
+             * Language of ROUGE
              * @description summarization: the language whose word endings ROUGE takes off; none compares whole words. english.
              */
             rouge_language?: ("none" | "arabic" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish") | null;
             /**
-             * Source Prefix
+             * Words before each text
              * @description summarization: what an encoder-decoder model finds before each text. What it was first taught with, such as
              *     'summarize: ' for T5.
              */
             source_prefix?: string | null;
             /**
-             * Beta
+             * Beta: how close it stays to its start
              * @description dpo: how closely the model is held to what it was; 0.1.
              */
             beta?: number | null;
             /**
-             * Loss Type
+             * Loss
              * @description dpo: one loss, or several that are added up. sigmoid and sft, which keeps sentences whole.
              */
             loss_type?: ("sigmoid" | "sigmoid_norm" | "ipo" | "hinge" | "robust" | "exo_pair" | "nca_pair" | "bco_pair" | "sppo_hard" | "aot" | "aot_unpaired" | "apo_zero" | "apo_down" | "discopop" | "sft") | ("sigmoid" | "sigmoid_norm" | "ipo" | "hinge" | "robust" | "exo_pair" | "nca_pair" | "bco_pair" | "sppo_hard" | "aot" | "aot_unpaired" | "apo_zero" | "apo_down" | "discopop" | "sft")[] | null;
             /**
-             * Loss Weights
+             * Weights of the losses
              * @description dpo: one weight for each loss_type. 1 for each; 1 and 3 for the default pair.
              */
             loss_weights?: number[] | null;
             /**
-             * Label Smoothing
+             * Label smoothing
              * @description dpo: share of the pairs that may be the wrong way round, for the losses robust, exo_pair and aot. 0; 0.1 for
              *     robust, 0.001 for exo_pair.
              */
             label_smoothing?: number | null;
             /**
-             * Num Generations
+             * Answers to each prompt
              * @description rlhf: answers that are drawn for each prompt and compared; 8.
              */
             num_generations?: number | null;
             /**
-             * Kl Beta
+             * KL beta: how close it stays to its start
              * @description rlhf: what a departure from the starting model costs, in units of reward per nat; 0.05.
              */
             kl_beta?: number | null;
             /**
-             * Max Completion Length
+             * Longest answer while it practises, in tokens
              * @description rlhf: tokens of the longest answer that is drawn. By the longest answer in the data.
              */
             max_completion_length?: number | null;
             /**
-             * Reward Model
+             * Reward model
              * @description rlhf: a reward model to use instead of training one: an earlier rlhf model of this registry, a local folder, or
              *     an id on the hub.
              */
             reward_model?: string | null;
             /**
-             * Reward Learning Rate
+             * Learning rate of the reward model
              * @description rlhf: peak learning rate of the reward model. 1e-3; 1e-4 where use_lora is false.
              */
             reward_learning_rate?: number | null;
             /**
-             * Reward Num Train Epochs
+             * Passes of the reward model over the pairs
              * @description rlhf: how often the reward model goes through the pairs. By their number.
              */
             reward_num_train_epochs?: number | null;

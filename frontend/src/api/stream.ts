@@ -69,6 +69,11 @@ class Stream {
     const socket = this.socket;
     this.socket = null;
     socket?.close();
+    // The next listener begins anew, with what it asks for.
+    this.seq = null;
+    this.newest = null;
+    this.wait = FIRST_WAIT;
+    this.say(false);
   }
 
   private say(lost: boolean): void {

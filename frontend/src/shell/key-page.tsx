@@ -1,5 +1,6 @@
 import { Button, PasswordInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
+import { useRouter } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { keepKey, key } from "../api/key";
 import { text } from "../text";
@@ -9,6 +10,7 @@ import classes from "./key-page.module.css";
 /** Asks for the server's key, in the place of whatever page was asked for. */
 export function KeyPage() {
   const queries = useQueryClient();
+  const router = useRouter();
   const [given, setGiven] = useState("");
   const refused = queries.getQueryCache().find({ queryKey: ["info"] })?.state.error;
 
@@ -16,6 +18,8 @@ export function KeyPage() {
     event.preventDefault();
     keepKey(given.trim());
     void queries.resetQueries();
+    // A page whose data was refused before it was shown.
+    void router.invalidate();
   }
 
   return (

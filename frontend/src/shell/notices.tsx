@@ -25,7 +25,10 @@ export function say(words: string): void {
 /** Say why something was not done, in the server's words. It stays until it is dismissed. */
 export function tell(error: unknown): void {
   if (error instanceof Refusal) add({ kind: "refused", title: error.title, words: error.detail });
-  else add({ kind: "refused", title: text.shell.fault.title, words: text.shell.fault.detail });
+  else {
+    console.error(error);
+    add({ kind: "refused", title: text.shell.fault.title, words: text.shell.fault.detail });
+  }
 }
 
 function add(notice: Omit<Notice, "id">): number {
@@ -52,7 +55,7 @@ function listen(listener: () => void): () => void {
 export function Notices() {
   const shown = useSyncExternalStore(listen, () => notices);
   return (
-    <div className={classes.notices} aria-live="polite">
+    <div className={classes.notices}>
       {shown.map((each) => (
         <Notification
           key={each.id}

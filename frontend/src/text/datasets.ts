@@ -12,6 +12,7 @@ export const datasets = {
     map: "The columns could not be mapped",
     check: "The closer look ended early",
   },
+  cancelledElsewhere: "It was cancelled elsewhere, by another page or a program. Nothing was changed.",
   rows,
   drop: {
     title: "Drop files here",

@@ -16,10 +16,11 @@ export function short(value: number): string {
   return shortened.format(value);
 }
 
-/** A measured number with four digits that count: 0.2341, 12.35, 0.0002. */
+/** A measured number with four digits that count: 0.2341, 12.35, 2.0e-4; large ones whole: 12,345. */
 export function measured(value: number | null | undefined): string {
   if (value === null || value === undefined) return "–";
   if (value !== 0 && Math.abs(value) < 0.001) return value.toExponential(1);
+  if (Math.abs(value) >= 1000) return count(Math.round(value));
   return Number(value.toPrecision(4)).toString();
 }
 
@@ -31,15 +32,20 @@ export function percent(share: number): string {
 
 /** 5.2 MB, in units of 1000. */
 export function bytes(value: number): string {
-  if (value < 1000) return `${value} B`;
+  if (value < 1000) return `${Math.round(value)} B`;
   const units = ["kB", "MB", "GB", "TB"];
   let size = value / 1000;
   let unit = 0;
-  while (size >= 1000 && unit < units.length - 1) {
+  while (size >= 999.5 && unit < units.length - 1) {
     size /= 1000;
     unit += 1;
   }
   return `${size < 10 ? size.toFixed(1) : Math.round(size)} ${units[unit]}`;
+}
+
+/** 5.2 MB, of as many millions of bytes. */
+export function megabytes(value: number): string {
+  return bytes(value * 1_000_000);
 }
 
 /** 45 s, 12 min, 3 h 5 min */

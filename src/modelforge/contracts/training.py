@@ -15,6 +15,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from modelforge.contracts.base import Request
+from modelforge.contracts.titles import TITLES
 
 Task = Literal["text-generation", "summarization", "extractive-question-answering"]
 Strategy = Literal["sft", "qlora", "rlhf", "dpo"]
@@ -327,12 +328,13 @@ class TrainingConfig(Request):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Each field says its group and whether it is advanced, as ``x-group`` and ``x-advanced``."""
+        """Each field says its title, its group and whether it is advanced, the last two as ``x-group`` and
+        ``x-advanced``."""
         schema = handler(core_schema)
         group = ""
         for name, field in handler.resolve_ref_schema(schema)["properties"].items():
             group = GROUPS.get(name, group)
-            field.update({"x-group": group, "x-advanced": name not in PLAIN})
+            field.update({"title": TITLES[name], "x-group": group, "x-advanced": name not in PLAIN})
         return schema
 
     @model_validator(mode="after")

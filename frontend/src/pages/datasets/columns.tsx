@@ -16,9 +16,8 @@ import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Card } from "../../ui/card";
 import { percent } from "../../ui/format";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { Table } from "../../ui/table";
 import { useDatasetAddress } from "./address";
 import classes from "./columns.module.css";
@@ -32,9 +31,8 @@ export function Columns() {
   const { filename, version } = useDatasetAddress();
   const found = useQuery(mapping(filename, version));
   const known = useQuery(catalogue);
-  const failed = [found, known].find((each) => each.isError);
-  if (failed?.error) return <Refused error={failed.error} retry={failed.refetch} />;
-  if (!found.data || !known.data) return <Loading lines={6} />;
+  if (!found.data) return <Missing of={found} lines={6} />;
+  if (!known.data) return <Missing of={known} lines={6} />;
   // Another version's columns are another form.
   return (
     <Mapping key={found.data.version} filename={filename} found={found.data} shapes={known.data.shapes} />

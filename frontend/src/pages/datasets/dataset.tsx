@@ -1,4 +1,4 @@
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
@@ -7,9 +7,9 @@ import { catalogue, datasets } from "../../api/queries";
 import type { DatasetDetail, TrainingConfig } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
-import { Loading } from "../../ui/loading";
+import { Ask } from "../../ui/ask";
+import { Missing } from "../../ui/missing";
 import { Page } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { useDatasetAddress } from "./address";
 import classes from "./dataset.module.css";
 import { detail, versions } from "./queries";
@@ -76,13 +76,7 @@ export function Dataset() {
           </Link>
         ))}
       </nav>
-      {found.isError ? (
-        <Refused error={found.error} retry={found.refetch} />
-      ) : found.data ? (
-        <Outlet />
-      ) : (
-        <Loading lines={5} />
-      )}
+      {found.data ? <Outlet /> : <Missing of={found} lines={5} />}
     </Page>
   );
 }
@@ -128,22 +122,16 @@ function Remove({ filename }: { filename: string }) {
       <Button size="xs" variant="default" onClick={() => setAsked(true)}>
         {words.remove.action}
       </Button>
-      <Modal
+      <Ask
         opened={asked}
-        onClose={() => setAsked(false)}
         title={words.remove.title(filename)}
-        closeButtonProps={{ "aria-label": text.shell.dismiss }}
+        action={words.remove.confirm}
+        busy={remove.isPending}
+        onClose={() => setAsked(false)}
+        onConfirm={() => remove.mutate()}
       >
         <p>{words.remove.detail}</p>
-        <div className={classes.answers}>
-          <Button variant="default" onClick={() => setAsked(false)} data-autofocus>
-            {text.shell.cancel}
-          </Button>
-          <Button color="red.8" loading={remove.isPending} onClick={() => remove.mutate()}>
-            {words.remove.confirm}
-          </Button>
-        </div>
-      </Modal>
+      </Ask>
     </>
   );
 }

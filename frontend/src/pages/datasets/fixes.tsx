@@ -8,8 +8,8 @@ import type { DatasetDetail, DatasetRevised, Finding, FixOffer } from "../../api
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Card, Empty } from "../../ui/card";
+import { Missing } from "../../ui/missing";
 import { Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import classes from "./fixes.module.css";
 import { changed, fixes } from "./queries";
 import { Value } from "./value";
@@ -53,8 +53,8 @@ export function Fixes({ dataset, findings }: { dataset: DatasetDetail; findings:
   return (
     <div id="fixes">
       <Section title={words.title}>
-        {offered.isError ? (
-          <Refused error={offered.error} retry={offered.refetch} />
+        {!offered.data ? (
+          <Missing of={offered} />
         ) : shown.length === 0 ? (
           <Empty {...words.none} />
         ) : (

@@ -8,10 +8,9 @@ import type { DatasetSummary, DatasetUploaded, Sample } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Empty, Tag } from "../../ui/card";
-import { bytes, count, moment } from "../../ui/format";
-import { Loading } from "../../ui/loading";
+import { count, megabytes, moment } from "../../ui/format";
+import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { Table } from "../../ui/table";
 import { Drop } from "./drop";
 import classes from "./list.module.css";
@@ -27,10 +26,8 @@ export function DatasetList() {
       <Drop />
       <UploadList />
       <div className={classes.all}>
-        {all.isError ? (
-          <Refused error={all.error} retry={all.refetch} />
-        ) : !all.data ? (
-          <Loading />
+        {!all.data ? (
+          <Missing of={all} />
         ) : all.data.datasets.length === 0 ? (
           <Empty {...words.none} />
         ) : (
@@ -73,7 +70,7 @@ function All({ datasets }: { datasets: readonly DatasetSummary[] }) {
             </td>
             <td>{each.shape ? (words.shapes[each.shape] ?? each.shape) : words.noShape}</td>
             <td data-number>{count(each.num_examples)}</td>
-            <td data-number>{bytes(each.size_mb * 1e6)}</td>
+            <td data-number>{megabytes(each.size_mb)}</td>
             <td>{moment(each.uploaded_at)}</td>
           </tr>
         ))}
@@ -96,16 +93,14 @@ function Samples() {
   return (
     <Section title={words.samples.title}>
       <p className={classes.about}>{words.samples.about}</p>
-      {all.isError ? (
-        <Refused error={all.error} retry={all.refetch} />
-      ) : all.data ? (
+      {all.data ? (
         <ul className={classes.samples}>
           {all.data.samples.map((each) => (
             <SampleCard key={each.name} sample={each} />
           ))}
         </ul>
       ) : (
-        <Loading />
+        <Missing of={all} />
       )}
     </Section>
   );

@@ -7,9 +7,8 @@ import { catalogue } from "../../api/queries";
 import type { DatasetPreview, PreviewRequest, PreviewRow, PreviewSequence, ShapeUse } from "../../api/schema";
 import { text } from "../../text";
 import { Card, Tag } from "../../ui/card";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { ModelInput, STARTER } from "../../ui/model-input";
-import { Refused } from "../../ui/refused";
 import { useDatasetAddress } from "./address";
 import shared from "./dataset.module.css";
 import classes from "./preview.module.css";
@@ -32,8 +31,8 @@ export function Preview() {
   const { filename, version } = useDatasetAddress();
   const { data: dataset } = useQuery(detail(filename, version));
   const known = useQuery(catalogue);
-  if (known.isError) return <Refused error={known.error} retry={known.refetch} />;
-  if (!dataset || !known.data) return <Loading lines={6} />;
+  if (!dataset) return null;
+  if (!known.data) return <Missing of={known} lines={6} />;
   const uses = known.data.shapes.find((each) => each.name === dataset.shape)?.uses ?? [];
   if (uses.length === 0) {
     return (
@@ -102,14 +101,12 @@ function Rendered({
         />
         <Button type="submit">{words.show}</Button>
       </form>
-      {shown.isError ? (
-        <Refused error={shown.error} retry={shown.refetch} />
-      ) : shown.data ? (
+      {shown.data ? (
         <Shown preview={shown.data} busy={shown.isFetching} />
       ) : (
         <>
-          <p>{words.loading}</p>
-          <Loading lines={6} />
+          {!shown.error && <p>{words.loading}</p>}
+          <Missing of={shown} lines={6} />
         </>
       )}
     </>

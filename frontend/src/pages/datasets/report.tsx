@@ -5,7 +5,7 @@ import type { DatasetDetail } from "../../api/schema";
 import { text } from "../../text";
 import { Card } from "../../ui/card";
 import { Figure, Figures } from "../../ui/figures";
-import { bytes, count } from "../../ui/format";
+import { count, megabytes } from "../../ui/format";
 import { Section } from "../../ui/page";
 import { useDatasetAddress } from "./address";
 import classes from "./dataset.module.css";
@@ -28,7 +28,7 @@ export function Report() {
         <Figure label={words.usable}>{count(dataset.num_examples)}</Figure>
         <Figure label={words.bad}>{count(validation.num_bad)}</Figure>
         <Figure label={words.problems}>{count(findings.length)}</Figure>
-        <Figure label={words.size}>{bytes(dataset.size_mb * 1e6)}</Figure>
+        <Figure label={words.size}>{megabytes(dataset.size_mb)}</Figure>
       </Figures>
       {dataset.shape === null && (
         <Section title={words.unmapped.title}>

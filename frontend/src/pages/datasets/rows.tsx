@@ -1,14 +1,12 @@
 import { Button, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { useState } from "react";
 import type { DatasetRecord, DatasetRows } from "../../api/schema";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
-import { Loading } from "../../ui/loading";
-import { Refused } from "../../ui/refused";
+import { Missing } from "../../ui/missing";
 import { Table } from "../../ui/table";
+import { useTyped } from "../../ui/typed";
 import { useDatasetAddress } from "./address";
 import { rows } from "./queries";
 import classes from "./rows.module.css";
@@ -17,14 +15,18 @@ import { shown } from "./value";
 const words = text.datasets.list;
 const here = getRouteApi("/datasets/$filename/rows");
 const PAGE = 50;
-const TYPING_MS = 300;
 
 /** The rows of a dataset, by their lines, or those in which something stands. */
 export function Rows() {
   const { filename, version } = useDatasetAddress();
   const { after = 0, search } = here.useSearch();
   const navigate = useNavigate({ from: "/datasets/$filename/rows" });
-  const [typed, setTyped] = useState(search ?? "");
+  const [typed, setTyped] = useTyped(search ?? "", (text) =>
+    navigate({
+      search: (before) => ({ ...before, search: text.trim() || undefined, after: undefined }),
+      replace: true,
+    }),
+  );
   const found = useQuery({
     ...rows(filename, version, { offset: after, limit: PAGE, search }),
     placeholderData: keepPreviousData,
@@ -32,12 +34,6 @@ export function Rows() {
 
   const go = (offset: number) =>
     navigate({ search: (before) => ({ ...before, after: offset || undefined }) });
-  const look = useDebouncedCallback((text: string) => {
-    void navigate({
-      search: (before) => ({ ...before, search: text.trim() || undefined, after: undefined }),
-      replace: true,
-    });
-  }, TYPING_MS);
 
   return (
     <>
@@ -48,17 +44,12 @@ export function Rows() {
           placeholder={words.placeholder}
           className={classes.search}
           value={typed}
-          onChange={(event) => {
-            setTyped(event.target.value);
-            look(event.target.value);
-          }}
+          onChange={(event) => setTyped(event.target.value)}
         />
         {found.data && <span className={classes.total}>{words.of(found.data.num_rows)}</span>}
       </div>
-      {found.isError ? (
-        <Refused error={found.error} retry={found.refetch} />
-      ) : !found.data ? (
-        <Loading lines={8} />
+      {!found.data ? (
+        <Missing of={found} lines={8} />
       ) : (
         <div aria-busy={found.isFetching} className={classes.found}>
           {found.data.rows.length > 0 ? (

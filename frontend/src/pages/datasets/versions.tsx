@@ -4,9 +4,8 @@ import type { DatasetVersion, RowDifference } from "../../api/schema";
 import { text } from "../../text";
 import { Empty, Tag } from "../../ui/card";
 import { count, moment } from "../../ui/format";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { Table } from "../../ui/table";
 import { useDatasetAddress } from "./address";
 import classes from "./fixes.module.css";
@@ -22,8 +21,7 @@ export function Versions() {
   const { filename, version } = useDatasetAddress();
   const { from, to } = here.useSearch();
   const all = useQuery(versions(filename));
-  if (all.isError) return <Refused error={all.error} retry={all.refetch} />;
-  if (!all.data) return <Loading />;
+  if (!all.data) return <Missing of={all} />;
   return (
     <>
       <All filename={filename} shown={version} versions={all.data.versions.toReversed()} />
@@ -96,8 +94,7 @@ function All({ filename, shown, versions }: AllProps) {
 
 function Comparison({ filename, from, to }: { filename: string; from: number; to: number }) {
   const found = useQuery(comparison(filename, from, to));
-  if (found.isError) return <Refused error={found.error} retry={found.refetch} />;
-  if (!found.data) return <Loading />;
+  if (!found.data) return <Missing of={found} />;
   const { same, added, removed, changed, differences, total } = found.data;
   return (
     <>

@@ -2,9 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { useLiveJobs } from "../../api/live";
 import { newestJobs, status } from "../../api/queries";
 import { text } from "../../text";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { Begin } from "./begin";
 import { Now } from "./now";
 import { Results } from "./results";
@@ -20,25 +19,13 @@ export function Home() {
   return (
     <Page title={text.home.title}>
       <Section title={text.home.now}>
-        {now.isError ? (
-          <Refused error={now.error} retry={now.refetch} />
-        ) : now.data ? (
-          <Now status={now.data} jobs={jobs.data?.jobs ?? []} />
-        ) : (
-          <Loading />
-        )}
+        {now.data ? <Now status={now.data} jobs={jobs.data?.jobs ?? []} /> : <Missing of={now} />}
       </Section>
       <Section title={text.home.begin}>
         <Begin jobs={jobs.data?.jobs ?? []} />
       </Section>
       <Section title={text.home.results}>
-        {jobs.isError ? (
-          <Refused error={jobs.error} retry={jobs.refetch} />
-        ) : jobs.data ? (
-          <Results jobs={jobs.data.jobs} />
-        ) : (
-          <Loading />
-        )}
+        {jobs.data ? <Results jobs={jobs.data.jobs} /> : <Missing of={jobs} />}
       </Section>
     </Page>
   );

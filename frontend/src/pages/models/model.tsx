@@ -6,7 +6,7 @@ import type { ModelDetail } from "../../api/schema";
 import { BeforeAfter } from "../../measures/before-after";
 import { text } from "../../text";
 import { Code } from "../../ui/code";
-import { bytes, moment } from "../../ui/format";
+import { megabytes, moment } from "../../ui/format";
 import { Page, Section } from "../../ui/page";
 import { useDelete, useRename } from "./changes";
 import { Download } from "./download";
@@ -55,7 +55,7 @@ export function Model({ id }: { id: number }) {
       <Section title={words.settings.title}>
         <Settings params={data.training_params} />
       </Section>
-      <Section title={words.place.title} actions={<span>{bytes(data.size_mb * 1e6)}</span>}>
+      <Section title={words.place.title} actions={<span>{megabytes(data.size_mb)}</span>}>
         <Code label={words.place.folder}>{data.path}</Code>
       </Section>
     </Page>

@@ -5,10 +5,9 @@ import { models } from "../../api/queries";
 import type { ModelSummary } from "../../api/schema";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
-import { bytes, moment } from "../../ui/format";
-import { Loading } from "../../ui/loading";
+import { megabytes, moment } from "../../ui/format";
+import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { Table } from "../../ui/table";
 import { useDelete } from "./changes";
 import classes from "./models.module.css";
@@ -24,19 +23,10 @@ export function Models({ deleted }: { deleted?: number }) {
     <Page title={text.models.title} about={text.models.about}>
       {undoable && <Undo model={undoable} />}
       <Section title={text.models.table.label}>
-        {known.isError ? (
-          <Refused error={known.error} retry={known.refetch} />
-        ) : known.data ? (
-          <All models={known.data.models.toReversed()} />
-        ) : (
-          <Loading />
-        )}
+        {known.data ? <All models={known.data.models.toReversed()} /> : <Missing of={known} />}
       </Section>
-      {thrown.isError ? (
-        <Refused error={thrown.error} retry={thrown.refetch} />
-      ) : (
-        thrown.data && thrown.data.total > 0 && <Trash models={thrown.data.models.toReversed()} />
-      )}
+      {thrown.data && thrown.data.total > 0 && <Trash models={thrown.data.models.toReversed()} />}
+      {thrown.error && !thrown.data && <Missing of={thrown} />}
     </Page>
   );
 }
@@ -69,7 +59,7 @@ function All({ models }: { models: readonly ModelSummary[] }) {
             </th>
             <td>{text.names.tasks[each.task] ?? each.task}</td>
             <td className={classes.long}>{each.base_model}</td>
-            <td data-number>{bytes(each.size_mb * 1e6)}</td>
+            <td data-number>{megabytes(each.size_mb)}</td>
             <td className={classes.short}>{moment(each.created_at)}</td>
             <td>
               <div className={classes.actions}>

@@ -2,8 +2,9 @@ import { Button } from "@mantine/core";
 import { useState } from "react";
 import type { DeletedModel } from "../../api/schema";
 import { text } from "../../text";
+import { Ask } from "../../ui/ask";
 import { Card } from "../../ui/card";
-import { bytes, moment } from "../../ui/format";
+import { megabytes, moment } from "../../ui/format";
 import { Section } from "../../ui/page";
 import { Table } from "../../ui/table";
 import { usePurge, useRestore } from "./changes";
@@ -63,46 +64,39 @@ function Thrown({ model }: { model: DeletedModel }) {
       <th scope="row" className={classes.name}>
         {model.name}
       </th>
-      <td data-number>{bytes(model.size_mb * 1e6)}</td>
+      <td data-number>{megabytes(model.size_mb)}</td>
       <td className={classes.short}>{moment(model.restorable_until)}</td>
       <td>
-        {asked ? (
-          <div className={classes.actions} role="alertdialog" aria-label={words.sure(model.name)}>
-            <span>{words.sure(model.name)}</span>
-            <Button
-              size="compact-sm"
-              color="red"
-              loading={purge.isPending}
-              onClick={() => purge.mutate(model)}
-            >
-              {words.purge}
-            </Button>
-            <Button size="compact-sm" variant="default" autoFocus onClick={() => setAsked(false)}>
-              {text.shell.cancel}
-            </Button>
-          </div>
-        ) : (
-          <div className={classes.actions}>
-            <Button
-              size="compact-sm"
-              variant="light"
-              aria-label={words.restoreNamed(model.name)}
-              loading={restore.isPending}
-              onClick={() => restore.mutate(model)}
-            >
-              {words.restore}
-            </Button>
-            <Button
-              size="compact-sm"
-              variant="subtle"
-              color="gray"
-              aria-label={words.purgeNamed(model.name)}
-              onClick={() => setAsked(true)}
-            >
-              {words.purge}
-            </Button>
-          </div>
-        )}
+        <div className={classes.actions}>
+          <Button
+            size="compact-sm"
+            variant="light"
+            aria-label={words.restoreNamed(model.name)}
+            loading={restore.isPending}
+            onClick={() => restore.mutate(model)}
+          >
+            {words.restore}
+          </Button>
+          <Button
+            size="compact-sm"
+            variant="subtle"
+            color="gray"
+            aria-label={words.purgeNamed(model.name)}
+            onClick={() => setAsked(true)}
+          >
+            {words.purge}
+          </Button>
+        </div>
+        <Ask
+          opened={asked}
+          title={words.purgeNamed(model.name)}
+          action={words.purge}
+          busy={purge.isPending}
+          onClose={() => setAsked(false)}
+          onConfirm={() => purge.mutate(model)}
+        >
+          <p>{words.sure(model.name)}</p>
+        </Ask>
       </td>
     </tr>
   );

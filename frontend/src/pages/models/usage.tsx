@@ -3,8 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { text } from "../../text";
 import { Code } from "../../ui/code";
-import { Loading } from "../../ui/loading";
-import { Refused } from "../../ui/refused";
+import { Missing } from "../../ui/missing";
 import classes from "./models.module.css";
 import { usage } from "./queries";
 
@@ -15,8 +14,7 @@ type Way = (typeof WAYS)[number];
 export function Usage({ id }: { id: number }) {
   const told = useQuery(usage(id));
   const [chosen, setChosen] = useState<Way>("python");
-  if (told.isError) return <Refused error={told.error} retry={told.refetch} />;
-  if (!told.data) return <Loading />;
+  if (!told.data) return <Missing of={told} />;
   const { data } = told;
   const ways = WAYS.filter((way) => data[way] !== null);
   return (

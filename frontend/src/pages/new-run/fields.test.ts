@@ -17,6 +17,7 @@ const SCHEMA = {
   properties: {
     dataset: { type: "string", description: "The data to learn from." },
     lora_r: {
+      title: "LoRA rank",
       type: "integer",
       minimum: 1,
       maximum: 256,
@@ -74,7 +75,7 @@ describe("fields of the schema", () => {
   it("keeps the schema's order, hints, groups and defaults", () => {
     expect(FIELDS.map((each) => each.name)).toEqual(Object.keys(SCHEMA.properties));
     expect(field("lora_r")).toMatchObject({
-      label: "LoRA r",
+      label: "LoRA rank",
       about: "Rank of the LoRA matrices.",
       group: "Adapter",
       advanced: false,

@@ -31,7 +31,7 @@ export function fieldsOf(document: ApiDocument): Field[] {
       const kinds = (property.anyOf ?? [property]).filter((each) => each.type !== "null");
       return {
         name,
-        label: labelOf(name),
+        label: property.title ?? name,
         about: (property.description ?? "").replaceAll("``", ""),
         group: property["x-group"] ?? "",
         advanced: property["x-advanced"] ?? true,
@@ -43,15 +43,6 @@ export function fieldsOf(document: ApiDocument): Field[] {
     },
   );
 }
-
-function labelOf(name: string): string {
-  const words = name
-    .replaceAll("_", " ")
-    .replace(/\b(ls?|dora|rslora|lora|kl)\b/g, (word) => NAMES[word] ?? word);
-  return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-const NAMES: Record<string, string> = { lora: "LoRA", dora: "DoRA", rslora: "rsLoRA", kl: "KL" };
 
 function kindOf(kinds: readonly Property[]): Kind {
   const [first, ...more] = kinds;

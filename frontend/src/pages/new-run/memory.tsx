@@ -1,17 +1,16 @@
 import type { MemoryFit } from "../../api/schema";
 import { text } from "../../text";
-import { bytes } from "../../ui/format";
+import { megabytes } from "../../ui/format";
 import classes from "./new-run.module.css";
 
-const MB = 1_000_000;
 const words = text.newRun.verdict;
 const PARTS = ["weights", "adapter", "optimizer", "activations", "logits", "overhead"] as const;
 
 /** What takes how much, as one bar whose length is the machine's memory, or the need where that is more. */
 export function Memory({ memory }: { memory: MemoryFit }) {
   const whole = Math.max(memory.has_mb, memory.needs_mb);
-  const needs = bytes(memory.needs_mb * MB);
-  const has = bytes(memory.has_mb * MB);
+  const needs = megabytes(memory.needs_mb);
+  const has = megabytes(memory.has_mb);
   const parts = PARTS.filter((part) => memory.parts[part] > 0);
   return (
     <>
@@ -19,8 +18,8 @@ export function Memory({ memory }: { memory: MemoryFit }) {
         {memory.fits_now
           ? words.fits(needs, has)
           : memory.fits
-            ? words.fitsNotNow(needs, bytes(memory.free_mb * MB))
-            : words.fitsNot(needs, bytes(memory.least_mb * MB), has)}
+            ? words.fitsNotNow(needs, megabytes(memory.free_mb))
+            : words.fitsNot(needs, megabytes(memory.least_mb), has)}
       </p>
       <div className={classes.bar} data-fits={memory.fits_now || undefined} aria-hidden>
         {parts.map((part) => (
@@ -38,7 +37,7 @@ export function Memory({ memory }: { memory: MemoryFit }) {
         {parts.map((part) => (
           <li key={part}>
             <i data-part={part} aria-hidden />
-            {words.part[part]} <b>{bytes(memory.parts[part] * MB)}</b>
+            {words.part[part]} <b>{megabytes(memory.parts[part])}</b>
           </li>
         ))}
       </ul>

@@ -4,11 +4,10 @@ import type { BaseModelChoice } from "../../api/schema";
 import { text } from "../../text";
 import { Tag } from "../../ui/card";
 import { Choices } from "../../ui/choices";
-import { bytes, count, short } from "../../ui/format";
+import { count, megabytes, short } from "../../ui/format";
 import type { Given } from "./fields";
 import classes from "./new-run.module.css";
 
-const MB = 1_000_000;
 const words = text.newRun.models;
 
 interface Props {
@@ -90,8 +89,8 @@ function fitOf(model: BaseModelChoice, strategy: string) {
 function Fit({ model, strategy }: { model: BaseModelChoice; strategy: string }) {
   const fit = fitOf(model, strategy);
   if (fit === undefined) return null;
-  if (!fit.fits) return <Tag kind="bad">{words.fitsNot(bytes(fit.least_mb * MB))}</Tag>;
-  return <Tag kind="good">{words.fits(bytes(fit.least_mb * MB), bytes(fit.needs_mb * MB))}</Tag>;
+  if (!fit.fits) return <Tag kind="bad">{words.fitsNot(megabytes(fit.least_mb))}</Tag>;
+  return <Tag kind="good">{words.fits(megabytes(fit.least_mb), megabytes(fit.needs_mb))}</Tag>;
 }
 
 function facts({ parameters, context, licence, gated, source }: BaseModelChoice): string {

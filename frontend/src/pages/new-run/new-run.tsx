@@ -47,7 +47,7 @@ export function NewRun() {
       : new Map<string, string>();
   const set = (changes: Record<string, unknown>) => setGiven(changed(given, changes));
   const chosen = { ...given, strategy: given.strategy ?? "sft" };
-  const behind = asked !== given || check.isFetching;
+  const behind = asked !== given || check.isPlaceholderData || check.isPending;
 
   function submit(event: FormEvent): void {
     event.preventDefault();
@@ -167,7 +167,7 @@ interface AnswerProps {
 
 function Answer({ given, check, apply }: AnswerProps) {
   if (!isWhole(given)) return <p className={classes.small}>{words.verdict.waiting}</p>;
-  if (check.isError) {
+  if (check.error && !check.data) {
     const asked = check.error instanceof Refusal && check.error.status === 400;
     return <Refused error={check.error} retry={asked ? undefined : check.refetch} />;
   }

@@ -2,6 +2,7 @@ import { NativeSelect, Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { text } from "../../text";
 import { type Field, parsed, shown } from "./fields";
+import classes from "./new-run.module.css";
 
 interface Props {
   field: Field;
@@ -30,7 +31,11 @@ export function Option({ field, value, filled, error, onChange }: Props) {
       : field.bounds;
   const common = {
     id: `option-${field.name}`,
-    label: field.label,
+    label: (
+      <>
+        {field.label} <code className={classes.optionName}>{field.name}</code>
+      </>
+    ),
     description: [field.about, limits].filter(Boolean).join(" "),
     error,
     value: typed,

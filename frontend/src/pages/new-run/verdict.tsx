@@ -2,11 +2,10 @@ import { Button } from "@mantine/core";
 import type { Preflight } from "../../api/schema";
 import { text } from "../../text";
 import { Card, Tag } from "../../ui/card";
-import { bytes, count, duration } from "../../ui/format";
+import { count, duration, megabytes } from "../../ui/format";
 import { Memory } from "./memory";
 import classes from "./new-run.module.css";
 
-const MB = 1_000_000;
 const words = text.newRun.verdict;
 
 interface Props {
@@ -47,7 +46,7 @@ export function Verdict({ answer, apply }: Props) {
                     classNames={{ label: classes.changeWords }}
                     onClick={() => apply(each.changes)}
                   >
-                    {words.change(each.about, bytes(each.needs_mb * MB))}
+                    {words.change(each.about, megabytes(each.needs_mb))}
                   </Button>
                 ))}
               </div>
@@ -83,7 +82,7 @@ export function Verdict({ answer, apply }: Props) {
           <div key={place.folder}>
             <dt>{words.disk}</dt>
             <dd>
-              {words.ofFree(bytes(place.needs_mb * MB), bytes(place.free_mb * MB))}
+              {words.ofFree(megabytes(place.needs_mb), megabytes(place.free_mb))}
               <span className={classes.note}>{place.what}</span>
             </dd>
           </div>

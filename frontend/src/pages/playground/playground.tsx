@@ -3,9 +3,8 @@ import { jobWith } from "../../api/jobs";
 import { models } from "../../api/queries";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Page } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { model } from "../models/queries";
 import { Beside } from "./beside";
 import { Choice } from "./choice";
@@ -17,16 +16,14 @@ export function Playground({ search }: { search: Search }) {
   const known = useQuery(models);
   return (
     <Page title={text.playground.title} about={text.playground.about}>
-      {known.isError ? (
-        <Refused error={known.error} retry={known.refetch} />
-      ) : known.data ? (
+      {known.data ? (
         <>
           {known.data.total === 0 && Object.keys(search).length === 0 && <Empty {...text.playground.none} />}
           <Choice models={known.data.models} search={search} />
           <Chosen search={search} />
         </>
       ) : (
-        <Loading />
+        <Missing of={known} />
       )}
     </Page>
   );
@@ -49,15 +46,9 @@ function OfJob({ id, search }: { id: string; search: Search }) {
   return <Ask found={useQuery({ ...jobWith(id), select: trainedBy })} search={search} />;
 }
 
-function Ask({
-  found: { data, error, refetch },
-  search,
-}: {
-  found: UseQueryResult<Trained>;
-  search: Search;
-}) {
-  if (error) return <Refused error={error} retry={refetch} />;
-  if (!data) return <Loading />;
+function Ask({ found, search }: { found: UseQueryResult<Trained>; search: Search }) {
+  const data = found.data;
+  if (!data) return <Missing of={found} />;
   return (
     <>
       <Beside trained={data} search={search} />

@@ -2,8 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { contract } from "../../api/contract";
 import { text } from "../../text";
-import { Loading } from "../../ui/loading";
-import { Refused } from "../../ui/refused";
+import { Missing } from "../../ui/missing";
 import { useConversation } from "./conversation";
 import { ContextForm, PromptForm } from "./forms";
 import classes from "./playground.module.css";
@@ -23,8 +22,7 @@ export function Talk({ name, task, sides }: { name: string; task: Task; sides: r
   const last = turns.at(-1);
   const words = text.playground;
 
-  if (described.isError) return <Refused error={described.error} retry={described.refetch} />;
-  if (!described.data) return <Loading />;
+  if (!described.data) return <Missing of={described} />;
   const Form = task === "extractive-question-answering" ? ContextForm : PromptForm;
   return (
     <>

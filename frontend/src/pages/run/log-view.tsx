@@ -5,8 +5,7 @@ import { api, body } from "../../api/client";
 import { useFollowing } from "../../api/following";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
-import { Loading } from "../../ui/loading";
-import { Refused } from "../../ui/refused";
+import { Missing } from "../../ui/missing";
 import { Scrolled } from "../../ui/scrolled";
 import classes from "./run.module.css";
 
@@ -37,8 +36,7 @@ export function LogView({ id }: { id: string }) {
     if (follow && box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [log.data, follow]);
 
-  if (log.isError) return <Refused error={log.error} retry={refetch} />;
-  if (!log.data) return <Loading lines={8} />;
+  if (!log.data) return <Missing of={log} lines={8} />;
   const { earlier, lines } = log.data;
   if (lines.length === 0) return <Empty {...text.run.log.none} />;
   return (

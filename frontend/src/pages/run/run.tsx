@@ -8,9 +8,8 @@ import type { JobDetail } from "../../api/schema";
 import { useCurves } from "../../curves/live";
 import type { ChartLook } from "../../curves/look";
 import { text } from "../../text";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Page } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { StateTag } from "../../ui/state-tag";
 import { Actions } from "./actions";
 import { CurvesView } from "./curves-view";
@@ -43,7 +42,7 @@ export function Run({ id, look, change }: Props) {
   if (job.data) return <Known job={job.data} look={look} change={change} />;
   return (
     <Page title={text.run.loading} above={above}>
-      {job.isError ? <Refused error={job.error} retry={job.refetch} /> : <Loading />}
+      <Missing of={job} />
     </Page>
   );
 }

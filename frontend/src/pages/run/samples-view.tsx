@@ -6,8 +6,7 @@ import { useFollowing } from "../../api/following";
 import { text } from "../../text";
 import { Card, Empty } from "../../ui/card";
 import { measured } from "../../ui/format";
-import { Loading } from "../../ui/loading";
-import { Refused } from "../../ui/refused";
+import { Missing } from "../../ui/missing";
 import classes from "./run.module.css";
 import { type Asked, byPrompt } from "./samples";
 
@@ -23,8 +22,7 @@ export function SamplesView({ id }: { id: string }) {
   });
   useFollowing(id, asked.refetch);
 
-  if (asked.isError) return <Refused error={asked.error} retry={asked.refetch} />;
-  if (!asked.data) return <Loading lines={6} />;
+  if (!asked.data) return <Missing of={asked} lines={6} />;
   if (asked.data.total === 0) return <Empty {...words.none} />;
   return (
     <div className={classes.samples}>

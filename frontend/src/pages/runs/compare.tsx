@@ -13,9 +13,8 @@ import { text } from "../../text";
 import { measureName } from "../../text/measures";
 import { Empty } from "../../ui/card";
 import { measured } from "../../ui/format";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { StateTag } from "../../ui/state-tag";
 import { Table } from "../../ui/table";
 import { differing } from "./differences";
@@ -56,10 +55,9 @@ export function Compare({ search, change }: Props) {
 function Compared({ ids, search, change }: Props & { ids: readonly string[] }) {
   useLiveJobs();
   const asked = useQueries({ queries: ids.map(jobWith) });
-  const refused = asked.find((each) => each.isError);
-  if (refused?.error) return <Refused error={refused.error} retry={refused.refetch} />;
+  const missing = asked.find((each) => each.error && !each.data) ?? asked.find((each) => !each.data);
+  if (missing) return <Missing of={missing} lines={8} />;
   const jobs = asked.flatMap((each) => each.data ?? []);
-  if (jobs.length < ids.length) return <Loading lines={8} />;
   const words = text.runs.comparison;
   return (
     <>

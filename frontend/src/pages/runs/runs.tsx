@@ -9,11 +9,11 @@ import type { JobSummary } from "../../api/schema";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
 import { duration, measured, moment } from "../../ui/format";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { StateTag } from "../../ui/state-tag";
 import { Table } from "../../ui/table";
+import { useTyped } from "../../ui/typed";
 import { type Choice, COLUMNS, type Column, chosen, lossOf, seconds } from "./choice";
 import { Queue } from "./queue";
 import classes from "./runs.module.css";
@@ -34,10 +34,8 @@ export function Runs({ choice, choose }: Props) {
   useLiveJobs();
   return (
     <Page title={text.runs.title}>
-      {jobs.isError ? (
-        <Refused error={jobs.error} retry={jobs.refetch} />
-      ) : !jobs.data ? (
-        <Loading lines={8} />
+      {!jobs.data ? (
+        <Missing of={jobs} lines={8} />
       ) : jobs.data.jobs.length === 0 ? (
         <Empty {...text.runs.none} />
       ) : (
@@ -53,11 +51,14 @@ export function Runs({ choice, choose }: Props) {
 }
 
 function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] }) {
+  const [search, setSearch] = useTyped(choice.search ?? "", (text) =>
+    choose({ ...choice, search: text || undefined }),
+  );
   const [marked, setMarked] = useState<ReadonlySet<string>>(new Set());
   const [shown, setShown] = useState(SHOWN);
   const words = text.runs;
   const now = Date.now();
-  const found = chosen(jobs, choice, now);
+  const found = chosen(jobs, { ...choice, search }, now);
   const mark = (id: string, on: boolean) => {
     const next = new Set(marked);
     if (on) next.add(id);
@@ -71,8 +72,8 @@ function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] 
           type="search"
           label={words.filter}
           placeholder={words.filterHint}
-          value={choice.search ?? ""}
-          onChange={(event) => choose({ ...choice, search: event.target.value || undefined })}
+          value={search}
+          onChange={(event) => setSearch(event.target.value)}
           className={classes.search}
         />
         <NativeSelect

@@ -2,7 +2,7 @@ import { Button, Modal, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, body } from "../../api/client";
-import { keepKey, key } from "../../api/key";
+import { keepKey } from "../../api/key";
 import type { ApiKey, ApiKeyCreated } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
@@ -10,8 +10,7 @@ import { Ask } from "../../ui/ask";
 import { Empty, Tag } from "../../ui/card";
 import { Code } from "../../ui/code";
 import { moment } from "../../ui/format";
-import { Loading } from "../../ui/loading";
-import { Refused } from "../../ui/refused";
+import { Missing } from "../../ui/missing";
 import { Table } from "../../ui/table";
 import { keys } from "./queries";
 import classes from "./system.module.css";
@@ -31,7 +30,7 @@ export function Keys() {
     mutationFn: () => body(api.POST("/api/keys", { body: { name: name.trim() || null } })),
     onSuccess: (created) => {
       // From the first key on the server wants one of this page, too.
-      if (key() === null) keepKey(created.key);
+      if (found.data?.keys.every((each) => each.revoked_at !== null)) keepKey(created.key);
       setMade(created);
       setName("");
     },
@@ -49,8 +48,7 @@ export function Keys() {
     onSettled: refresh,
   });
 
-  if (found.isError) return <Refused error={found.error} retry={found.refetch} />;
-  if (!found.data) return <Loading />;
+  if (!found.data) return <Missing of={found} />;
   return (
     <div className={classes.part}>
       {found.data.keys.length === 0 ? (
@@ -124,6 +122,9 @@ export function Keys() {
         onClose={() => setMade(null)}
         title={words.made}
         size="lg"
+        // It is told this once: a click beside it must not lose it.
+        closeOnClickOutside={false}
+        closeOnEscape={false}
         closeButtonProps={{ "aria-label": text.shell.dismiss }}
       >
         {made && (

@@ -1,10 +1,9 @@
 import { Progress } from "@mantine/core";
 import type { Hardware, Use } from "../../api/schema";
 import { text } from "../../text";
-import { bytes } from "../../ui/format";
+import { megabytes } from "../../ui/format";
 import classes from "./system.module.css";
 
-const GB = 1_000_000_000;
 const words = text.system.now;
 
 /** How busy processors, memory, disk and accelerators are. */
@@ -24,12 +23,12 @@ export function Now({ hardware, use }: { hardware: Hardware; use: Use }) {
         <Meter
           label={words.memory}
           share={use.memory_used_gb / use.memory_gb}
-          told={words.of(bytes(use.memory_used_gb * GB), bytes(use.memory_gb * GB))}
+          told={words.of(megabytes(use.memory_used_gb * 1000), megabytes(use.memory_gb * 1000))}
         />
         <Meter
           label={words.disk}
           share={1 - use.disk_free_gb / use.disk_gb}
-          told={words.free(bytes(use.disk_free_gb * GB), bytes(use.disk_gb * GB))}
+          told={words.free(megabytes(use.disk_free_gb * 1000), megabytes(use.disk_gb * 1000))}
         />
         {use.gpus.map((gpu, number) => (
           <Meter
@@ -37,7 +36,7 @@ export function Now({ hardware, use }: { hardware: Hardware; use: Use }) {
             key={number}
             label={words.gpu(gpu.name)}
             share={gpu.memory_used_gb / gpu.memory_gb}
-            told={words.of(bytes(gpu.memory_used_gb * GB), bytes(gpu.memory_gb * GB))}
+            told={words.of(megabytes(gpu.memory_used_gb * 1000), megabytes(gpu.memory_gb * 1000))}
             note={[
               gpu.busy_percent === null ? words.notTold : words.busy(gpu.busy_percent),
               gpu.temperature_c === null ? "" : words.heat(gpu.temperature_c),

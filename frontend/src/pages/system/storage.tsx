@@ -6,12 +6,11 @@ import type { CleanRequest, Stored } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Ask } from "../../ui/ask";
-import { bytes } from "../../ui/format";
+import { megabytes } from "../../ui/format";
 import { Table } from "../../ui/table";
 import { system } from "./queries";
 import classes from "./system.module.css";
 
-const MB = 1_000_000;
 const words = text.system.storage;
 const named = (kind: string) => words.kinds[kind] ?? kind;
 
@@ -27,7 +26,7 @@ export function Storage({ storage, home }: { storage: readonly Stored[]; home: s
       body(api.POST("/api/system/clean", { body: { kinds: [kind as Kind] } })),
     onSuccess: ({ size_mb }) => {
       setAsked(null);
-      say(words.freed(bytes(size_mb * MB)));
+      say(words.freed(megabytes(size_mb)));
     },
     onError: tell,
     onSettled: () => queries.invalidateQueries(system),
@@ -57,8 +56,8 @@ export function Storage({ storage, home }: { storage: readonly Stored[]; home: s
                 {named(each.kind)}
                 <span className={classes.note}>{each.about}</span>
               </th>
-              <td data-number>{bytes(Math.round(each.size_mb * MB))}</td>
-              <td data-number>{each.freeable_mb > 0 ? bytes(Math.round(each.freeable_mb * MB)) : "–"}</td>
+              <td data-number>{megabytes(each.size_mb)}</td>
+              <td data-number>{each.freeable_mb > 0 ? megabytes(each.freeable_mb) : "–"}</td>
               <td>
                 {each.freeable_mb > 0 && (
                   <Button
@@ -86,7 +85,7 @@ export function Storage({ storage, home }: { storage: readonly Stored[]; home: s
         {asked && (
           <>
             <p>{asked.about}</p>
-            <p>{words.ask(bytes(Math.round(asked.freeable_mb * MB)))}</p>
+            <p>{words.ask(megabytes(asked.freeable_mb))}</p>
           </>
         )}
       </Ask>

@@ -2,9 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import type { System as Told } from "../../api/schema";
 import { text } from "../../text";
 import { Tag } from "../../ui/card";
-import { Loading } from "../../ui/loading";
+import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
-import { Refused } from "../../ui/refused";
 import { Table } from "../../ui/table";
 import { Keys } from "./keys";
 import { Now } from "./now";
@@ -19,9 +18,7 @@ export function System() {
   const now = useQuery(use);
   return (
     <Page title={words.title} about={words.about}>
-      {found.isError ? (
-        <Refused error={found.error} retry={found.refetch} />
-      ) : found.data ? (
+      {found.data ? (
         <>
           <Section title={words.now.title}>
             <Now hardware={found.data.hardware} use={now.data ?? found.data.use} />
@@ -34,7 +31,7 @@ export function System() {
           </Section>
         </>
       ) : (
-        <Loading lines={6} />
+        <Missing of={found} lines={6} />
       )}
       <Section title={words.keys.title}>
         <p className={classes.about}>{words.keys.about}</p>
