@@ -85,6 +85,17 @@ RUNS = (
         (Goal("trained questions", 0.85, most_before=0.1), Goal("held-out phrasings")),
         held_out="demo-heldout.jsonl",
     ),
+    *(
+        Run(
+            f"preset {preset or 'none'}",
+            "demo.jsonl",
+            {"task": "text-generation", "strategy": "sft", "preset": preset},
+            scores.trained_word_for_word,
+            (Goal("trained questions", least), Goal("held-out phrasings")),
+            held_out="demo-heldout.jsonl",
+        )
+        for preset, least in ((None, None), ("quick", None), ("balanced", 0.5), ("best", 0.7))
+    ),
     Run("dpo", "preferences.jsonl", _DPO, scores.style, (Goal("preference_accuracy", 0.9), *_STYLE)),
     Run(
         "rlhf",

@@ -12,7 +12,6 @@ from starlette.testclient import TestClient
 from modelforge.api.app import create_app
 from modelforge.catalogue import ASSETS, BUNDLED_MODELS
 from modelforge.contracts.titles import TITLES
-from modelforge.contracts.training import TrainingConfig
 from modelforge.datasets.formats import SHAPES
 from modelforge.hardware import Gpu, Hardware, detect
 from modelforge.memory import Shape
@@ -105,15 +104,10 @@ def test_the_sizes_of_the_hubs_models_agree_with_themselves(model: dict[str, Any
     assert not (model["gated"] and model["licence"] in ("Apache-2.0", "MIT"))
 
 
-def test_presets_set_the_same_fields_and_train(client: TestClient) -> None:
+def test_presets_are_those_that_a_request_can_name(client: TestClient) -> None:
     presets = client.get("/api/catalogue").json()["presets"]
-    assert [each["name"] for each in presets] == ["quick", "balanced", "best"]
-    assert len({frozenset(each["changes"]) for each in presets}) == 1  # one undoes what another set
-    for preset in PRESETS:
-        for strategy in STRATEGIES.names():
-            asked = {"task": "text-generation", "model_name": "m", "dataset": "d", "strategy": strategy}
-            made = TrainingConfig.model_validate({**asked, **preset.changes})
-            assert made.lora_alpha == 2 * made.lora_r  # the adapter's scale stays what it is
+    assert [each["name"] for each in presets] == ["quick", "balanced", "best"] == [*PRESETS]
+    assert all(each["about"].endswith(".") for each in presets)
 
 
 def test_what_was_trained_here_can_be_started_from(server: LiveServer, tiny_model: Path) -> None:

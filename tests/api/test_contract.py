@@ -142,7 +142,7 @@ def test_the_same_settings_are_in_the_spec_beside_the_model(server: LiveServer, 
     assert spec["frozen"] and spec["config"] == job["config"]
     unresolved = {name for name, value in spec["config"].items() if value is None}
     others = {name for variant in [*STRATEGIES, *TASKS] for name in variant.options}
-    kept = {"warmup_steps", "loraplus_lr_ratio", "early_stopping_patience", "mix", "eval_dataset"}
+    kept = {"warmup_steps", "loraplus_lr_ratio", "early_stopping_patience", "mix", "eval_dataset", "preset"}
     assert unresolved - others == {*kept, "eval_dataset_version"}
     assert spec["config"]["dataset_version"] == spec["dataset"]["version"] == 1
     assert spec["versions"]["torch"] and spec["dataset"]["num_examples"] == 40

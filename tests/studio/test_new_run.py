@@ -124,7 +124,7 @@ def test_every_option_of_the_schema_is_there_and_found(server: LiveServer, visit
     others = {each for choice in choices if choice["name"] not in ("dpo", BODY["task"]) for each in choice["options"]}
     own = {each for choice in choices if choice["name"] in ("dpo", BODY["task"]) for each in choice["options"]}
     assert "loss_type" in own and "num_generations" in others
-    guided = {"task", "dataset", "mix", "model_name", "strategy"}
+    guided = {"task", "dataset", "mix", "model_name", "strategy", "preset"}
     for name in options.keys() - guided - (others - own):
         expect(option(page, name)).to_be_visible()
     for name in others - own:
@@ -179,19 +179,20 @@ def test_the_request_can_be_copied(server: LiveServer, visit: Open) -> None:
 
 
 @in_full
-def test_a_preset_sets_what_it_says(server: LiveServer, visit: Open) -> None:
-    page = visit(server, READY)
-    (best,) = (each for each in server.get("/api/catalogue")["presets"] if each["name"] == "best")
-    page.get_by_role("radio", name=re.compile("^Best")).check()
-    expect(option(page, "num_train_epochs")).to_have_value(str(best["changes"]["num_train_epochs"]))
-    expect(page).to_have_url(re.compile(f"lora_r={best['changes']['lora_r']}"))
-    expect(panel(page).get_by_text("Can start")).to_be_visible()
-    option(page, "num_train_epochs").fill("9")
-    expect(page.get_by_role("radio", name=re.compile("^Best"))).not_to_be_checked()
-    page.get_by_role("radio", name=re.compile("^Balanced")).check()
-    expect(page).to_have_url(re.compile("lora_r=16"))
-    page.reload()
+def test_a_preset_fits_the_model_and_the_data(server: LiveServer, visit: Open) -> None:
+    page = visit(server, "/new")
     expect(page.get_by_role("radio", name=re.compile("^Balanced"))).to_be_checked()
+    page = visit(server, READY)
+    page.get_by_role("radio", name=re.compile("^Best")).check()
+    filled = server.post("/api/preflight", {**BODY, "preset": "best"})["config"]
+    assert filled["learning_rate"] > 1e-3 and filled["num_train_epochs"] > 5
+    for name in ("num_train_epochs", "learning_rate", "lora_r"):
+        expect(option(page, name)).to_have_attribute("placeholder", f"{filled[name]} (default)")
+    option(page, "num_train_epochs").fill("9")
+    expect(page).to_have_url(re.compile("num_train_epochs=9"))
+    page.reload()
+    expect(page.get_by_role("radio", name=re.compile("^Best"))).to_be_checked()
+    expect(option(page, "num_train_epochs")).to_have_value("9")
 
 
 @in_full

@@ -1316,9 +1316,10 @@ export interface components {
             shapes: components["schemas"]["ShapeChoice"][];
             /**
              * Presets
-             * @description Settings that go together, from the quickest to the best.
+             * @description Values of the configuration's ``preset``, from the quickest to the best. What one sets for a model and its data,
+             *     a preflight tells.
              */
-            presets: components["schemas"]["Preset"][];
+            presets: components["schemas"]["Choice"][];
         };
         /**
          * Cause
@@ -1414,6 +1415,22 @@ export interface components {
              * @description How many there are.
              */
             total: number;
+        };
+        /**
+         * Choice
+         * @description Something that a training can name.
+         */
+        Choice: {
+            /**
+             * Name
+             * @description As a request has it.
+             */
+            name: string;
+            /**
+             * About
+             * @description What it is and when to use it, in a sentence.
+             */
+            about: string;
         };
         /**
          * CleanRequest
@@ -3931,29 +3948,6 @@ export interface components {
             request: components["schemas"]["RequestText"];
         };
         /**
-         * Preset
-         * @description Settings that go together.
-         */
-        Preset: {
-            /**
-             * Name
-             * @description As a request has it.
-             */
-            name: string;
-            /**
-             * About
-             * @description What it is and when to use it, in a sentence.
-             */
-            about: string;
-            /**
-             * Changes
-             * @description Fields of the training configuration, and what to set them to. All presets set the same fields.
-             */
-            changes: {
-                [key: string]: unknown;
-            };
-        };
-        /**
          * PreviewExample
          * @description What a training learns from at once; a row is one, or several.
          */
@@ -4924,6 +4918,12 @@ export interface components {
              */
             strategy?: "sft" | "qlora" | "rlhf" | "dpo";
             /**
+             * How thorough
+             * @description Have passes, learning rate and size of the adapter chosen to fit the model and the amount of data; what the
+             *     request sets itself stays as it is. Without a preset each option has its own default.
+             */
+            preset?: ("quick" | "balanced" | "best") | null;
+            /**
              * Kind of machine
              * @description The class of this machine, which sets the defaults that a request leaves out. Detected when not given.
              */
@@ -5777,6 +5777,7 @@ export type Cause = components['schemas']['Cause'];
 export type Change = components['schemas']['Change'];
 export type Checkpoint = components['schemas']['Checkpoint'];
 export type CheckpointList = components['schemas']['CheckpointList'];
+export type Choice = components['schemas']['Choice'];
 export type CleanRequest = components['schemas']['CleanRequest'];
 export type Cleaned = components['schemas']['Cleaned'];
 export type Column = components['schemas']['Column'];
@@ -5842,7 +5843,6 @@ export type OperationList = components['schemas']['OperationList'];
 export type Package = components['schemas']['Package'];
 export type Part = components['schemas']['Part'];
 export type Preflight = components['schemas']['Preflight'];
-export type Preset = components['schemas']['Preset'];
 export type PreviewExample = components['schemas']['PreviewExample'];
 export type PreviewRequest = components['schemas']['PreviewRequest'];
 export type PreviewRow = components['schemas']['PreviewRow'];

@@ -8,9 +8,13 @@ import { NewRun } from "../pages/new-run/new-run";
 /** The request, or the job whose settings it begins with. */
 type Search = Given & { from?: string };
 
+/** What a form that nobody has filled in begins with. */
+const BEGIN = { preset: "balanced" } as Search;
+
 export const Route = createFileRoute("/new")({
   validateSearch: (raw: Record<string, unknown>): Search => changed({}, raw),
   beforeLoad: async ({ search, context }) => {
+    if (Object.keys(search).length === 0) throw redirect({ to: "/new", search: BEGIN, replace: true });
     if (search.from === undefined) return;
     const fields = fieldsOf(await context.queries.ensureQueryData(contract));
     const job = await body(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from modelforge.contracts.base import Contract, example
 from modelforge.contracts.training import Strategy, Task
@@ -111,13 +111,6 @@ class BaseModelChoice(Choice):
     """Whether this machine has the memory to train it, by method; empty where nothing here tells its size."""
 
 
-class Preset(Choice):
-    """Settings that go together."""
-
-    changes: dict[str, Any]
-    """Fields of the training configuration, and what to set them to. All presets set the same fields."""
-
-
 class Catalogue(Contract):
     """What can be chosen for a training on this machine."""
 
@@ -177,8 +170,7 @@ class Catalogue(Contract):
         presets=[
             {
                 "name": "quick",
-                "about": "One pass over the data with a small adapter: to see whether it works at all.",
-                "changes": {"num_train_epochs": 1, "lora_r": 8, "lora_alpha": 16},
+                "about": "A short try with a small adapter: to see whether it works at all.",
             }
         ],
     )
@@ -194,5 +186,6 @@ class Catalogue(Contract):
     size. Any other model of the hub, or a folder, can be named, too."""
     shapes: list[ShapeChoice]
     """Shapes of datasets, and what can be learnt from each."""
-    presets: list[Preset]
-    """Settings that go together, from the quickest to the best."""
+    presets: list[Choice]
+    """Values of the configuration's ``preset``, from the quickest to the best. What one sets for a model and its data,
+    a preflight tells."""

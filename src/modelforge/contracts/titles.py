@@ -9,6 +9,7 @@ TITLES = {
     "mix": "More data",
     "provider": "Library",
     "strategy": "Method",
+    "preset": "How thorough",
     "compute_specs": "Kind of machine",
     "lora_r": "Size of the adapter (rank)",
     "lora_alpha": "LoRA alpha",

@@ -19,6 +19,7 @@ from modelforge.contracts.titles import TITLES
 
 Task = Literal["text-generation", "summarization", "extractive-question-answering"]
 Strategy = Literal["sft", "qlora", "rlhf", "dpo"]
+PresetName = Literal["quick", "balanced", "best"]
 Provider = Literal["huggingface", "unsloth"]
 ComputeSpecs = Literal["low_end", "mid_range", "high_end"]
 FloatType = Literal["float16", "bfloat16", "float32"]
@@ -179,6 +180,9 @@ class TrainingConfig(Request):
     """The library that loads and trains the model."""
     strategy: Strategy = "sft"
     """The method of training; rlhf and dpo need the task text-generation."""
+    preset: PresetName | None = None
+    """Have passes, learning rate and size of the adapter chosen to fit the model and the amount of data; what the
+    request sets itself stays as it is. Without a preset each option has its own default."""
     compute_specs: ComputeSpecs | None = None
     """The class of this machine, which sets the defaults that a request leaves out. Detected when not given."""
 

@@ -14,6 +14,7 @@ from modelforge.catalogue import ASSETS, bundled_model
 from modelforge.contracts.catalogue import (
     BaseModelChoice,
     Catalogue,
+    Choice,
     ModelFit,
     ProviderChoice,
     ShapeChoice,
@@ -61,7 +62,7 @@ def catalogue(settings: Settings, database: Database, hardware: Hardware) -> Cat
         providers=[_provider(provider, settings, hardware) for provider in PROVIDERS],
         models=[*_bundled(hardware), *_trained(database, hardware), *_of_the_hub(hardware)],
         shapes=[_shape(shape) for shape in SHAPES],
-        presets=list(PRESETS),
+        presets=[Choice(name=preset.name, about=preset.about) for preset in PRESETS.values()],
     )
 
 

@@ -28,6 +28,7 @@ from modelforge.jobs.origin import adapter_options, config_of, find_model, find_
 from modelforge.jobs.probing import Probe
 from modelforge.jobs.room import check_room, measure_room
 from modelforge.memory import Shape
+from modelforge.presets import PRESETS
 from modelforge.providers import PROVIDERS
 from modelforge.settings import Settings
 from modelforge.store.database import Database
@@ -92,6 +93,7 @@ class Inquiry:
             self._find_head,
             self._find_reward_model,
             self._find_data,
+            self._find_preset,
             self._find_tools,
             self._find_memory,
             self._find_room,
@@ -162,6 +164,19 @@ class Inquiry:
             self.config, self._task, self._strategy, self._roots, self._database, self._settings, self._scratch
         )
         self.config = with_versions(self.config, self.data)
+
+    async def _find_preset(self) -> None:
+        if self._asked.preset is None or self._model is None or self.data is None:
+            return
+        # An adapter that is trained on keeps its size.
+        found = PRESETS[self._asked.preset].settings(
+            length_of(self.config, self.data),
+            self._described,
+            supervised=tuple(self._strategy.shapes(self._task)) == tuple(self._task.shapes),
+            adapter=self.config.use_lora and self._model.adapter is None,
+        )
+        taken = {*self._asked.model_fields_set, *(() if self._asked.eval_dataset is None else ("eval_split",))}
+        self._resolve(**{name: value for name, value in found.items() if name not in taken})
 
     async def _find_tools(self) -> None:
         if self._model is not None and self.data is not None:

@@ -93,7 +93,9 @@ function Train({ dataset }: { dataset: DatasetDetail | undefined }) {
       renderRoot={(props) => (
         <Link
           to="/new"
-          search={{ task: use.task, dataset: dataset.filename, strategy } as TrainingConfig}
+          search={
+            { task: use.task, dataset: dataset.filename, strategy, preset: "balanced" } as TrainingConfig
+          }
           {...props}
         />
       )}

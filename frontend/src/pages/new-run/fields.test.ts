@@ -6,7 +6,6 @@ import {
   fieldsOf,
   found,
   grouped,
-  has,
   parsed,
   settingsOf,
   shown,
@@ -142,20 +141,6 @@ describe("a request", () => {
       seed: 1,
     });
   });
-});
-
-describe("a preset", () => {
-  const best = { lora_r: 32, learning_rate: null };
-
-  it("is there when all that it sets is so", () => {
-    expect(has({ lora_r: 32 }, best, FIELDS)).toBe(true);
-    expect(has({ lora_r: 32, seed: 1 }, best, FIELDS)).toBe(true);
-    expect(has({ lora_r: 16 }, best, FIELDS)).toBe(false);
-    expect(has({ lora_r: 32, learning_rate: 0.1 }, best, FIELDS)).toBe(false);
-  });
-
-  it("is there when its values are the defaults that the request leaves out", () =>
-    expect(has({}, { lora_r: 16, eval_split: 0.2 }, FIELDS)).toBe(true));
 });
 
 it("options of another task or method are left out unless they are set", () => {

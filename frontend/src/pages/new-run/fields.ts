@@ -124,9 +124,9 @@ export function differing(given: Given, fields: readonly Field[]): Field[] {
   });
 }
 
-/** A job's configuration as the start of another: without what the schema would say anyway, and without its name. */
+/** A job's configuration as the start of another: what it came to, without what the schema says anyway and its name. */
 export function settingsOf(config: Record<string, unknown>, fields: readonly Field[]): Given {
-  const kept = differing(config as Given, fields).filter((field) => field.name !== "name");
+  const kept = differing(config as Given, fields).filter(({ name }) => name !== "name" && name !== "preset");
   return Object.fromEntries(kept.map(({ name }) => [name, config[name]])) as Given;
 }
 
@@ -134,14 +134,6 @@ export function settingsOf(config: Record<string, unknown>, fields: readonly Fie
 export function changed(given: Given, changes: Record<string, unknown>): Given {
   const entries = Object.entries({ ...given, ...changes });
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== null)) as Given;
-}
-
-/** Whether a request has what the changes set; a field that they empty has its default. */
-export function has(given: Given, changes: Record<string, unknown>, fields: readonly Field[]): boolean {
-  return Object.entries(changes).every(([name, wanted]) => {
-    const preset = fields.find((field) => field.name === name)?.preset ?? null;
-    return same(given[name as keyof Given] ?? preset, wanted ?? preset);
-  });
 }
 
 /** The fields that the chosen task and method take. What was set stays in sight all the same. */

@@ -13,7 +13,7 @@ import { Loading } from "../../ui/loading";
 import { Page } from "../../ui/page";
 import { Refused } from "../../ui/refused";
 import { Data } from "./data";
-import { changed, type Given, has, takenBy } from "./fields";
+import { changed, type Given, takenBy } from "./fields";
 import { useGiven } from "./given";
 import { Model } from "./model";
 import classes from "./new-run.module.css";
@@ -27,7 +27,7 @@ import { Verdict } from "./verdict";
 const CHECK_MS = 300;
 const words = text.newRun;
 /** Asked for outside of "advanced". */
-const GUIDED = new Set(["task", "dataset", "mix", "model_name", "strategy"]);
+const GUIDED = new Set(["task", "dataset", "mix", "model_name", "strategy", "preset"]);
 
 /** From a goal to a request that is known to work, and its start. */
 export function NewRun() {
@@ -95,8 +95,8 @@ export function NewRun() {
             <div className={classes.fields}>
               <Choices
                 label={words.preset}
-                value={presets.find((each) => has(given, each.changes, fields))?.name}
-                onChange={(name) => set(presets.find((each) => each.name === name)?.changes ?? {})}
+                value={given.preset ?? undefined}
+                onChange={(preset) => set({ preset })}
                 choices={presets.map(({ name, about }) => ({
                   value: name,
                   title: words.presets[name] ?? name,

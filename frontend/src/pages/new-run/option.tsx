@@ -40,7 +40,7 @@ export function Option({ field, value, filled, error, onChange }: Props) {
     error,
     value: typed,
   };
-  const usual = shown(field.preset ?? filled, field.kind);
+  const usual = shown(filled ?? field.preset, field.kind);
   const nothing = usual ? text.newRun.usual(usual) : text.newRun.automatic;
 
   if (field.kind === "choice" || field.kind === "flag") {
