@@ -13,7 +13,11 @@ export const queries = new QueryClient({
       retry: (failures, error) =>
         failures < 2 && (error instanceof Unreachable || !(error instanceof Refusal)),
       staleTime: 5000,
+      networkMode: "always",
     },
+    // A click while the network is gone fails at once; it is not kept to be done behind somebody's back later. The
+    // server may be on this very machine, which needs no network.
+    mutations: { networkMode: "always" },
   },
 });
 

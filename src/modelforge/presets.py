@@ -69,15 +69,15 @@ PRESETS = {
         Preset(
             "quick",
             "A short try with a small adapter: to see whether it works at all.",
-            steps=80,
-            passes=(1, 8),
+            steps=120,
+            passes=(1, 10),
             lora_r=8,
             max_eval_samples=20,
         ),
         Preset(
             "balanced",
             "As many passes as the amount of data asks for: a good result for most.",
-            steps=150,
+            steps=250,
             passes=(3, 20),
             lora_r=16,
             max_eval_samples=100,
@@ -85,7 +85,7 @@ PRESETS = {
         Preset(
             "best",
             "Twice as long with a larger adapter; of much data, the state that answers best is kept.",
-            steps=300,
+            steps=500,
             passes=(5, 40),
             lora_r=32,
             max_eval_samples=100,

@@ -242,6 +242,7 @@ REFUSALS: list[tuple[dict[str, Any], int, str]] = [
     ({"name": "../up"}, 400, "name"),
     ({"name": "x."}, 400, "name: is no name that a folder can have on every system"),
     ({"name": "NUL.txt"}, 400, "name: is no name that a folder can have on every system"),
+    ({"name": "Panadería de Ana 🥐"}, 400, "begins with a letter or a digit; 'Panaderia-de-Ana' would do"),
     ({"name": "con"}, 400, "name: is no name that a folder can have on every system"),
     ({"name": "first"}, 409, "name: a model 'first' exists already"),
     ({"name": "FIRST"}, 409, "exists already"),

@@ -73,6 +73,12 @@ def test_what_it_loads_is_kept_for_ever_and_sent_compressed(page: TestClient) ->
         assert "javascript" in reply.headers["content-type"]
 
 
+def test_a_file_that_was_built_anew_is_no_fault_of_the_server(page: TestClient, built: Path) -> None:
+    (built / "assets" / "a-1.js").unlink()
+    reply = page.get("/assets/a-1.js", headers={"Accept-Encoding": "identity"})
+    assert reply.status_code == 404 and "replaced" in reply.text
+
+
 @pytest.mark.parametrize("path", ["/assets/none.js", "/assets/../index.html", "/assets/%2e%2e/%2e%2e/settings.py"])
 def test_nothing_else_of_the_disk_is_shown(page: TestClient, path: str) -> None:
     assert page.get(path).status_code == 404

@@ -36,7 +36,7 @@ def settings(name: str, examples: int, hidden: int = 1000, **kind: bool) -> dict
 
 @pytest.mark.parametrize(
     ("name", "examples", "passes"),
-    [("quick", 40, 8), ("quick", 10_000, 1), ("balanced", 40, 15), ("balanced", 12, 20), ("best", 10_000, 5)],
+    [("quick", 40, 10), ("quick", 10_000, 1), ("balanced", 60, 17), ("balanced", 12, 20), ("best", 10_000, 5)],
 )
 def test_little_data_is_gone_through_often(name: str, examples: int, passes: int) -> None:
     assert settings(name, examples)["num_train_epochs"] == passes
@@ -67,6 +67,14 @@ def test_what_a_request_sets_itself_stays(server: LiveServer, tiny_model: Path) 
     assert server.post("/api/preflight", {**asked, **own})["config"]["eval_split"] == 0
     without = server.post("/api/preflight", {**asked, "preset": None})["config"]
     assert (without["num_train_epochs"], without["learning_rate"]) == (1, 2e-4)
+
+
+def test_a_learning_rate_that_ruins_the_model_is_told_of(server: LiveServer, tiny_model: Path) -> None:
+    asked = {"task": "text-generation", "model_name": str(tiny_model), "dataset": "rows.jsonl"}
+    told = [server.post("/api/preflight", {**asked, "learning_rate": rate})["warnings"] for rate in (2e-4, 3e-2, 4e-2)]
+    assert [[each for each in warnings if each.startswith("learning_rate:")] != [] for warnings in told] == [
+        False, False, True,
+    ]  # fmt: skip
 
 
 def test_every_preset_is_one_that_a_request_can_name() -> None:

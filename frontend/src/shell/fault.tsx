@@ -4,11 +4,20 @@ import { Link, useRouter } from "@tanstack/react-router";
 import { Refusal } from "../api/client";
 import { text } from "../text";
 import { Page } from "../ui/page";
+import { isFailedImport } from "./imports";
 
 /** What stands in the place of a page that broke, or that the server refused. */
 export function Fault({ error, reset }: ErrorComponentProps) {
   const router = useRouter();
   const refusal = error instanceof Refusal ? error : null;
+  if (isFailedImport(error)) {
+    return (
+      <Page title={text.shell.part.title} narrow>
+        <p>{text.shell.part.detail}</p>
+        <Button onClick={() => location.reload()}>{text.shell.part.reload}</Button>
+      </Page>
+    );
+  }
   return (
     <Page title={refusal?.title ?? text.shell.fault.title} narrow>
       <p>{refusal?.detail ?? text.shell.fault.detail}</p>

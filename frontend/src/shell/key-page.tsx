@@ -17,9 +17,8 @@ export function KeyPage() {
   function open(event: FormEvent): void {
     event.preventDefault();
     keepKey(given.trim());
-    void queries.resetQueries();
-    // A page whose data was refused before it was shown.
-    void router.invalidate();
+    // A page whose data was refused before it was shown is loaded once more with the key.
+    void queries.resetQueries().then(() => router.invalidate());
   }
 
   return (

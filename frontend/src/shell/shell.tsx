@@ -2,7 +2,7 @@ import { ActionIcon } from "@mantine/core";
 import { IconMenu2, IconX } from "@tabler/icons-react";
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouter, useRouterState } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { useKeyIsAsked } from "../api/key";
 import { info } from "../api/queries";
 import { root } from "../api/root";
@@ -23,9 +23,21 @@ export function Shell() {
   const server = useQuery(info);
   const path = useRouterState({ select: (state) => state.location.pathname });
   const [open, setOpen] = useState(false);
+  const menu = useRef<HTMLButtonElement>(null);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a new page closes the menu
   useEffect(() => setOpen(false), [path]);
+
+  useEffect(() => {
+    if (!open) return;
+    const close = (event: KeyboardEvent) => {
+      if (event.key !== "Escape") return;
+      setOpen(false);
+      menu.current?.focus();
+    };
+    window.addEventListener("keydown", close);
+    return () => window.removeEventListener("keydown", close);
+  }, [open]);
 
   return (
     <div className={classes.shell}>
@@ -39,9 +51,10 @@ export function Shell() {
             {text.shell.name}
           </Link>
           <ActionIcon
+            ref={menu}
             className={classes.menu}
             variant="subtle"
-            size="lg"
+            size={44}
             aria-label={text.shell.menu}
             aria-expanded={open}
             aria-controls="navigation"

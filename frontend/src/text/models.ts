@@ -15,6 +15,7 @@ export const models = {
     actions: "Actions",
   },
   talk: "Talk to it",
+  further: "Train further",
   talkTo: (name: string) => `Talk to it: ${name}`,
   rename: {
     action: "Rename",

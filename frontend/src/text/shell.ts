@@ -30,6 +30,12 @@ export const shell = {
     detail: "It is a fault of ModelForge, not yours. Nothing is lost: runs and data are with the server.",
     again: "Try again",
   },
+  part: {
+    title: "This page did not load",
+    detail:
+      "The server does not answer, or it was upgraded since this tab was opened. Look whether `modelforge serve` still runs, then reload.",
+    reload: "Reload",
+  },
   notFound: {
     title: "There is no such page",
     detail: "The address may be mistyped, or what was there is gone.",

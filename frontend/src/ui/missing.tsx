@@ -1,4 +1,5 @@
 import type { UseQueryResult } from "@tanstack/react-query";
+import { Refusal } from "../api/client";
 import { Loading } from "./loading";
 import { Refused } from "./refused";
 
@@ -7,5 +8,8 @@ import { Refused } from "./refused";
  * shown, even where asking again has failed.
  */
 export function Missing({ of, lines }: { of: UseQueryResult<unknown>; lines?: number }) {
-  return of.error ? <Refused error={of.error} retry={of.refetch} /> : <Loading lines={lines} />;
+  if (of.error === null) return <Loading lines={lines} />;
+  // What is not there does not come by asking again.
+  const gone = of.error instanceof Refusal && of.error.status === 404;
+  return <Refused error={of.error} retry={gone ? undefined : of.refetch} />;
 }

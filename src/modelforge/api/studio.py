@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from starlette.datastructures import Headers
-from starlette.responses import FileResponse, HTMLResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from modelforge.api.headers import policy
@@ -60,7 +60,11 @@ class Studio:
         path: str = scope["path"].removeprefix(root)
         headers = Headers(scope=scope)
         if path in self._files:
-            return self._file(path, headers)
+            try:
+                return self._file(path, headers)
+            except FileNotFoundError:
+                # Built anew since this server started: who reloads the page gets the new files.
+                return PlainTextResponse("This file was replaced. Restart the server.", 404)
         if path != "/" and (
             "text/html" not in headers.get("accept", "") or any(f"{path}/".startswith(f"{each}/") for each in ELSEWHERE)
         ):
@@ -73,10 +77,11 @@ class Studio:
         for encoding, ending in _ENCODINGS.items():
             if encoding in accepted and f"{path}{ending}" in self._files:
                 kind = FileResponse(self._files[path]).media_type
-                return FileResponse(
-                    self._files[f"{path}{ending}"], media_type=kind, headers={**told, "Content-Encoding": encoding}
-                )
-        return FileResponse(self._files[path], headers=told)
+                file = self._files[f"{path}{ending}"]
+                told["Content-Encoding"] = encoding
+                return FileResponse(file, media_type=kind, headers=told, stat_result=file.stat())
+        file = self._files[path]
+        return FileResponse(file, headers=told, stat_result=file.stat())
 
     def _shown(self, root: str) -> Response:
         """The page, under the root path, for this one answer."""

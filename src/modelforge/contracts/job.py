@@ -504,7 +504,8 @@ class RunSpec(Contract):
     """The new model's name."""
     created_at: UtcTime
     requested_at: float | None = None
-    """The same by the machine's monotonic clock, in seconds: nothing is measured by a clock that can be set."""
+    """The same by the machine's monotonic clock, in seconds: nothing is measured by a clock that can be set. None for a
+    run that waits for another, which says nothing of this one's start."""
     config: TrainingConfig
     """With every default filled in that could be before the data and the model were loaded."""
     frozen: bool = False

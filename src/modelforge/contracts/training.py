@@ -8,6 +8,7 @@ length of the run; the resolved value is frozen in the run's spec.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints, model_validator
@@ -85,7 +86,17 @@ DEVICE_NAME = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³
 """Names that mean a device on Windows, whatever ending follows."""
 
 
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+
 def _a_folders_name(name: str) -> str:
+    if not re.fullmatch(_NAME, name):
+        plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        near = re.sub(r"[^A-Za-z0-9._]+", "-", plain).strip("-._")
+        raise ValueError(
+            "may have letters from A to Z, digits, dots, dashes and underscores, and begins with a letter or a digit"
+            + (f"; '{near}' would do" if near else "")
+        )
     if name.endswith(".") or DEVICE_NAME.match(name):
         raise ValueError("is no name that a folder can have on every system: no dot at its end, and not CON, NUL, …")
     return name
@@ -93,8 +104,9 @@ def _a_folders_name(name: str) -> str:
 
 ModelName = Annotated[
     str,
-    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=96),
+    StringConstraints(max_length=96),
     AfterValidator(_a_folders_name),
+    Field(json_schema_extra={"pattern": _NAME}),
 ]
 """A name that is a folder's name on every operating system and part of a URL without quoting."""
 

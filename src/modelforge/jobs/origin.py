@@ -28,8 +28,9 @@ def check_root(path: Path, roots: Sequence[Path], field: str) -> Path:
     real = Path(os.path.realpath(path))  # unlike resolve(), also for links that lead in a circle
     if not any(real.is_relative_to(os.path.realpath(root.expanduser())) for root in roots):
         raise InvalidRequest(
-            f"{field}: {path} lies outside the folders that this server reads for you. Who runs it can add its folder "
-            "to MODELFORGE_DATA_ROOTS"
+            f"{field}: {path} lies outside the folders that this server reads for you: "
+            f"{', '.join(map(str, roots))}. Put it into one of them; or who runs the server can add its folder to "
+            "MODELFORGE_DATA_ROOTS"
         )
     return real
 

@@ -35,6 +35,9 @@ from modelforge.store.database import Database
 from modelforge.strategies import STRATEGIES
 from modelforge.tasks import TASKS
 
+TOO_FAST = 10
+"""A learning rate of so many times the usual one is a slip: 1.0 took the starter model from 15 to 6 % of the words."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -166,15 +169,23 @@ class Inquiry:
         self.config = with_versions(self.config, self.data)
 
     async def _find_preset(self) -> None:
-        if self._asked.preset is None or self._model is None or self.data is None:
+        if self._model is None or self.data is None:
             return
         # An adapter that is trained on keeps its size.
-        found = PRESETS[self._asked.preset].settings(
+        found = PRESETS[self._asked.preset or "balanced"].settings(
             length_of(self.config, self.data),
             self._described,
             supervised=tuple(self._strategy.shapes(self._task)) == tuple(self._task.shapes),
             adapter=self.config.use_lora and self._model.adapter is None,
         )
+        rate, usual = self._asked.learning_rate, found.get("learning_rate")
+        if rate is not None and usual is not None and rate > TOO_FAST * usual:
+            self.warnings.append(
+                f"learning_rate: {rate:g} is more than {TOO_FAST} times what suits a model of this size ({usual:g}); "
+                "it is likely to forget more than it learns"
+            )
+        if self._asked.preset is None:
+            return
         taken = {*self._asked.model_fields_set, *(() if self._asked.eval_dataset is None else ("eval_split",))}
         self._resolve(**{name: value for name, value in found.items() if name not in taken})
 

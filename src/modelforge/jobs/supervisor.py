@@ -361,7 +361,7 @@ class Supervisor:
             job_id=job_id,
             name=plan.name,
             created_at=now(),
-            requested_at=time.monotonic(),
+            requested_at=None if self.busy else time.monotonic(),
             config=plan.config.model_copy(update={"name": plan.name}),
             device=self._hardware.device,
             parameters=plan.parameters,

@@ -1,8 +1,8 @@
 import { Button, TextInput } from "@mantine/core";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type FormEvent, useState } from "react";
-import type { ModelDetail } from "../../api/schema";
+import { type FormEvent, useRef, useState } from "react";
+import type { ModelDetail, TrainingConfig } from "../../api/schema";
 import { BeforeAfter } from "../../measures/before-after";
 import { text } from "../../text";
 import { Code } from "../../ui/code";
@@ -21,6 +21,7 @@ export function Model({ id }: { id: number }) {
   const { data } = useSuspenseQuery(model(id));
   const remove = useDelete();
   const [renaming, setRenaming] = useState(false);
+  const renameButton = useRef<HTMLButtonElement>(null);
   const words = text.models;
   return (
     <Page
@@ -32,8 +33,25 @@ export function Model({ id }: { id: number }) {
           <Button renderRoot={(props) => <Link to="/playground" search={{ model: id }} {...props} />}>
             {words.talk}
           </Button>
+          <Button
+            variant="default"
+            renderRoot={(props) => (
+              <Link
+                to="/new"
+                search={{ task: data.task, model_name: data.name, preset: "balanced" } as TrainingConfig}
+                {...props}
+              />
+            )}
+          >
+            {words.further}
+          </Button>
           <Download model={data} />
-          <Button variant="default" aria-expanded={renaming} onClick={() => setRenaming(!renaming)}>
+          <Button
+            ref={renameButton}
+            variant="default"
+            aria-expanded={renaming}
+            onClick={() => setRenaming(!renaming)}
+          >
             {words.rename.action}
           </Button>
           <Button variant="default" loading={remove.isPending} onClick={() => remove.mutate(data)}>
@@ -42,7 +60,15 @@ export function Model({ id }: { id: number }) {
         </>
       }
     >
-      {renaming && <Rename model={data} close={() => setRenaming(false)} />}
+      {renaming && (
+        <Rename
+          model={data}
+          close={() => {
+            setRenaming(false);
+            renameButton.current?.focus();
+          }}
+        />
+      )}
       <Section title={words.lineage.title}>
         <Lineage model={data} />
       </Section>
