@@ -33,6 +33,45 @@ def endless(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_model(tmp_path_factory.mktemp("endless") / "model", context=100_000)
 
 
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model without a chat template: what it is given is the very text that it goes on with."""
+    return make_tiny_model(tmp_path_factory.mktemp("plain") / "model", chat_template=False)
+
+
+def test_a_conversation_is_given_as_training_writes_it(server: LiveServer, plain: Path) -> None:
+    def said(**fields: Any) -> str:
+        body = {"model_name": str(plain), "max_new_tokens": 12, "temperature": 0, **fields}
+        text: str = server.post("/api/playground/generate", body)["generated_text"]
+        return text
+
+    turns = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "what is 1?"},
+        {"role": "assistant", "content": "it is 2."},
+    ]
+    written = (
+        "### Instruction:\nBe brief.\n\nwhat is 1?\n\n### Response:\nit is 2.\n\n"
+        "### Instruction:\nwhat is 3?\n\n### Response:\n"
+    )
+    assert said(messages=turns, prompt="what is 3?") == said(prompt=written) != said(prompt="what is 3?")
+
+
+@pytest.mark.parametrize(
+    ("roles", "why"),
+    [
+        (["assistant"], "number 1 is the assistant's, where the user would speak"),
+        (["user", "user"], "number 2 is the user's, where the assistant would speak"),
+        (["system", "user"], "the new question is the prompt"),
+        (["user", "system"], "number 2 is the system's"),
+    ],
+)
+def test_a_conversation_that_nobody_could_have_had_is_refused(server: LiveServer, roles: list[str], why: str) -> None:
+    messages = [{"role": role, "content": "x"} for role in roles]
+    body = {"model_name": "modelforge-starter", "prompt": "y", "messages": messages}
+    assert why in server.call("POST", "/api/playground/generate", 400, json=body)["detail"]
+
+
 def told(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
     """Names and data of events, as a browser's EventSource reads them."""
     name = ""

@@ -230,3 +230,42 @@ def test_everybody_can_read_a_conversation(
     page.evaluate(AXE.read_text())
     assert page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_first_question_is_offered_from_the_data(trained: LiveServer, visit: Open) -> None:
+    model = named(trained, "first")
+    prompts = {each["prompt"] for each in trained.get(f"/api/jobs/{model['job_id']}/samples")["samples"]}
+    page = visit(trained, f"/playground?model={model['id']}")
+    offered = page.get_by_role("group", name="Try a question from your data").get_by_role("button")
+    expect(offered.first).to_be_visible()
+    question = offered.first.inner_text()
+    assert question in prompts
+    offered.first.click()
+    answered(page)
+    expect(page.get_by_role("log").or_(page.get_by_label("Questions and answers"))).to_contain_text(question)
+    expect(offered).to_have_count(0)
+
+
+def test_the_model_sees_what_was_said_before_where_that_is_asked_for(trained: LiveServer, visit: Open) -> None:
+    page = visit(trained, f"/playground?model={named(trained, 'first')['id']}")
+    set_number(page, "Temperature", "0")
+
+    def sent(question: str) -> list[dict[str, str]] | None:
+        with page.expect_request("**/api/playground/stream") as request:
+            ask(page, question)
+        answered(page)
+        messages: list[dict[str, str]] | None = request.value.post_data_json["messages"]
+        return messages
+
+    assert sent("what is 1?") is None
+    page.get_by_label("Remember the conversation").check()
+    page.get_by_label("Instruction").fill("Be brief.")
+    said_first = answers(page).first.locator("> p").first.inner_text()
+    assert sent("what is 2?") == [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "what is 1?"},
+        {"role": "assistant", "content": said_first},
+    ]
+    with page.expect_request("**/api/playground/stream") as again:
+        page.get_by_role("button", name="Ask again").click()
+    assert len(again.value.post_data_json["messages"]) == 3  # the answer that it takes the place of is none of them

@@ -97,6 +97,15 @@ def test_a_key_is_asked_for_once(alone: LiveServer, visit: Open) -> None:
     assert key not in opened.value.url and key not in page.url
 
 
+def test_a_page_that_loads_before_it_is_shown_comes_with_the_key(alone: LiveServer, visit: Open) -> None:
+    key = alone.make_key()
+    alone.start()
+    page = visit(alone, "/new", expected=("Failed to load resource", "WebSocket connection"))
+    page.get_by_label("API key").fill(key)
+    page.get_by_role("button", name="Open the studio").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("New run")
+
+
 def test_it_works_under_the_path_of_a_proxy(alone: LiveServer, visit: Open) -> None:
     alone.environment["MODELFORGE_ROOT_PATH"] = "/forge"
     page = visit(alone.start(), "/forge/datasets")

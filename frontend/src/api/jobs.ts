@@ -22,6 +22,13 @@ export const checkpointsOf = (id: string) =>
     queryFn: () => body(api.GET("/api/jobs/{job_id}/checkpoints", { params: { path: { job_id: id } } })),
   });
 
+/** What a job's model says to some prompts as it learns. */
+export const samplesOf = (id: string) =>
+  queryOptions({
+    queryKey: ["jobs", "one", id, "samples"],
+    queryFn: () => body(api.GET("/api/jobs/{job_id}/samples", { params: { path: { job_id: id } } })),
+  });
+
 function useChange<Given>(change: (given: Given) => Promise<unknown>, done: (given: Given) => string) {
   const queries = useQueryClient();
   return useMutation({

@@ -1352,6 +1352,23 @@ export interface components {
             };
         };
         /**
+         * ChatMessage
+         * @description What somebody said in a conversation.
+         */
+        ChatMessage: {
+            /**
+             * Role
+             * @description Who said it.
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant";
+            /**
+             * Content
+             * @description What was said.
+             */
+            content: string;
+        };
+        /**
          * Checkpoint
          * @description What a training can go on from, and what can be asked before it is finished.
          */
@@ -2497,6 +2514,12 @@ export interface components {
              *     trained in.
              */
             prompt: string;
+            /**
+             * Messages
+             * @description For text-generation: what was said before the prompt. A message of the system first, if any, then questions of
+             *     the user and answers of the assistant in turns.
+             */
+            messages?: components["schemas"]["ChatMessage"][] | null;
             /**
              * Context
              * @description For extractive question answering: the text that the answer stands in.
@@ -5775,6 +5798,7 @@ export type Bin = components['schemas']['Bin'];
 export type Catalogue = components['schemas']['Catalogue'];
 export type Cause = components['schemas']['Cause'];
 export type Change = components['schemas']['Change'];
+export type ChatMessage = components['schemas']['ChatMessage'];
 export type Checkpoint = components['schemas']['Checkpoint'];
 export type CheckpointList = components['schemas']['CheckpointList'];
 export type Choice = components['schemas']['Choice'];

@@ -7,8 +7,14 @@ import { Table } from "../ui/table";
 import classes from "./before-after.module.css";
 import { measures } from "./measures";
 
+interface Props {
+  metrics: Readonly<Record<string, number>>;
+  /** Whether it was measured on rows that the training did not learn from. */
+  heldOut: boolean;
+}
+
 /** What was measured before and after a training, side by side, and what was measured once. */
-export function BeforeAfter({ metrics }: { metrics: Readonly<Record<string, number>> }) {
+export function BeforeAfter({ metrics, heldOut }: Props) {
   const words = text.measures;
   const all = measures(metrics);
   const both = all.filter((each) => each.before !== null);
@@ -19,7 +25,7 @@ export function BeforeAfter({ metrics }: { metrics: Readonly<Record<string, numb
         <p className={classes.quiet}>{words.none}</p>
       ) : (
         <>
-          <p className={classes.quiet}>{words.about}</p>
+          <p className={classes.quiet}>{heldOut ? words.heldOut : words.learnt}</p>
           <Table label={words.label}>
             <thead>
               <tr>

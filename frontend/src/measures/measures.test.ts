@@ -3,6 +3,7 @@ import { measures } from "./measures";
 
 const METRICS = {
   final_loss: 1.5,
+  eval_loss: 1.5,
   base_final_loss: 3,
   rougeL: 0.2,
   base_rougeL: 0.3,

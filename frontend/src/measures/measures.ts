@@ -13,12 +13,20 @@ export interface Measure {
 
 export function measures(metrics: Readonly<Record<string, number>>): Measure[] {
   const ofBase = (name: string) => name.startsWith(BASE) && name.slice(BASE.length) in metrics;
-  return Object.entries(metrics)
-    .filter(([name]) => !ofBase(name))
-    .map(([name, after]) => {
-      const before = metrics[BASE + name] ?? null;
-      const better =
-        before === null || before === after ? null : after < before === LOWER_IS_BETTER.test(name);
-      return { name, before, after, better };
-    });
+  return (
+    Object.entries(metrics)
+      // The last evaluation is what the finished model is measured by, too.
+      .filter(([name, value]) => !ofBase(name) && !(name === "eval_loss" && value === metrics.final_loss))
+      .map(([name, after]) => {
+        const before = metrics[BASE + name] ?? null;
+        const better =
+          before === null || before === after ? null : after < before === LOWER_IS_BETTER.test(name);
+        return { name, before, after, better };
+      })
+  );
+}
+
+/** Whether a training with this configuration was measured on rows that it did not learn from. */
+export function holdsOut({ eval_split, eval_dataset }: Readonly<Record<string, unknown>>): boolean {
+  return eval_split !== 0 || Boolean(eval_dataset);
 }

@@ -1,6 +1,5 @@
 import { Button, PasswordInput } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useRouter } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { keepKey, key } from "../api/key";
 import { text } from "../text";
@@ -10,15 +9,14 @@ import classes from "./key-page.module.css";
 /** Asks for the server's key, in the place of whatever page was asked for. */
 export function KeyPage() {
   const queries = useQueryClient();
-  const router = useRouter();
   const [given, setGiven] = useState("");
   const refused = queries.getQueryCache().find({ queryKey: ["info"] })?.state.error;
 
   function open(event: FormEvent): void {
     event.preventDefault();
     keepKey(given.trim());
-    // A page whose data was refused before it was shown is loaded once more with the key.
-    void queries.resetQueries().then(() => router.invalidate());
+    // All that was refused, of whichever page, is asked for anew.
+    location.reload();
   }
 
   return (

@@ -1,5 +1,7 @@
 export const measures = {
-  about: "Measured on the held-out rows: what it was trained from, and what came of it.",
+  heldOut: "Measured on rows that it did not learn from: what it was trained from, and what came of it.",
+  learnt:
+    "Measured on some of the rows that it learnt from, for none were held out. What it says of other questions, these figures do not tell.",
   label: "Before and after",
   measure: "Measure",
   before: "Before",

@@ -2,7 +2,7 @@ import { count } from "../ui/format";
 
 export const playground = {
   title: "Playground",
-  about: "Ask a model. Each question stands by itself: the model does not see those before it.",
+  about: "Ask a model, and the same of what it was before.",
   none: {
     title: "No model of yours yet",
     detail:
@@ -31,6 +31,7 @@ export const playground = {
     checkpoint: (step: number) => `Step ${count(step)}`,
     newest: (name: string) => `${name} (newest checkpoint)`,
   },
+  suggestions: "Try a question from your data",
   log: "Questions and answers",
   ask: {
     chat: "Your question",
@@ -54,6 +55,11 @@ export const playground = {
       max_new_tokens: "Most tokens",
       seed: "Seed",
     },
+    remembers: "Remember the conversation",
+    remembersAbout:
+      "The model sees what was asked and answered before. A model that was trained on single questions answers best without.",
+    system: "Instruction",
+    systemAbout: "Told to the model before the first question, if anything stands here.",
     reset: "As they were",
   },
   you: "You",

@@ -79,6 +79,8 @@ export const run = {
     choices: "How the curves are drawn",
   },
   results: {
+    says: "What it says",
+    measured: "What was measured",
     none: {
       title: "Nothing is measured yet",
       detail:

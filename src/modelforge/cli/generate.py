@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from modelforge.cli.client import Client
 
 
-@with_flags(GenerateRequest, skip=("model_id", "model_name", "job_id", "prompt"))
+@with_flags(GenerateRequest, skip=("model_id", "model_name", "job_id", "prompt", "messages"))
 def generate(
     ctx: typer.Context,
     model: Annotated[

@@ -11,6 +11,15 @@ from modelforge.contracts.info import ErrorReply
 from modelforge.contracts.training import Task
 
 
+class ChatMessage(Request):
+    """What somebody said in a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    """Who said it."""
+    content: Annotated[str, StringConstraints(max_length=1_000_000)]
+    """What was said."""
+
+
 class GenerateRequest(Request):
     """A prompt for a trained model, or for a base model by its name."""
 
@@ -41,6 +50,9 @@ class GenerateRequest(Request):
     prompt: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)]
     """The text to answer, or to summarise, or the question about ``context``. Put into the format that the model was
     trained in."""
+    messages: list[ChatMessage] | None = Field(None, min_length=1, max_length=1000)
+    """For text-generation: what was said before the prompt. A message of the system first, if any, then questions of
+    the user and answers of the assistant in turns."""
     context: Annotated[str, StringConstraints(min_length=1, max_length=1_000_000)] | None = None
     """For extractive question answering: the text that the answer stands in."""
     task: Task | None = None
@@ -65,7 +77,22 @@ class GenerateRequest(Request):
             raise ValueError("checkpoint: it is one of a training, which job_id names")
         if self.checkpoint is not None and self.base:
             raise ValueError("base: what a training started from is no checkpoint of it; leave one of the two out")
+        if self.messages is not None:
+            self._check_turns(self.messages)
         return self
+
+    def _check_turns(self, messages: list[ChatMessage]) -> None:
+        if self.context is not None or self.task not in (None, "text-generation"):
+            raise ValueError("messages: they are for text-generation; leave them out")
+        said = messages[1:] if messages[0].role == "system" else messages
+        for at, message in enumerate(said):
+            if message.role != ("user", "assistant")[at % 2]:
+                raise ValueError(
+                    f"messages: number {len(messages) - len(said) + at + 1} is the {message.role}'s, where the "
+                    f"{('user', 'assistant')[at % 2]} would speak"
+                )
+        if len(said) % 2:
+            raise ValueError("messages: the last is an answer of the assistant; the new question is the prompt")
 
 
 class GenerateReply(Contract):

@@ -28,7 +28,7 @@ from modelforge.inference.shelf import LoadedModel
 from modelforge.inference.speech import UNFINISHED, Speech, words
 from modelforge.tasks.base import Head
 from modelforge.tasks.extractive_qa import ANSWER_LENGTH
-from modelforge.tasks.rendering import end_ids, prompt_ids
+from modelforge.tasks.rendering import Prompt, end_ids, prompt_ids
 from modelforge.tasks.summarization import Summarization
 
 DEFAULT_WINDOW = 512
@@ -174,10 +174,18 @@ def _point(loaded: LoadedModel, request: GenerateRequest, started: float) -> Gen
 def _prompt(loaded: LoadedModel, target: ModelTarget, request: GenerateRequest) -> list[int]:
     """The tokens that the answer follows, as in training."""
     if loaded.head is Head.CAUSAL:
-        ids = prompt_ids(loaded.tokenizer, request.prompt, tuned=target.tuned)
+        said: Prompt = request.prompt
+        if request.messages is not None:
+            said = [
+                *(message.model_dump() for message in request.messages),
+                {"role": "user", "content": request.prompt},
+            ]
+        ids = prompt_ids(loaded.tokenizer, said, tuned=target.tuned)
         if not ids:
             raise InvalidRequest("prompt: the model's tokenizer makes nothing of it")
         return ids
+    if request.messages is not None:
+        raise InvalidRequest("messages: this model summarises texts, and holds no conversation; leave them out")
     prefix = loaded.spec.config.source_prefix if loaded.spec is not None else None
     limit = _positions(loaded) or DEFAULT_WINDOW
     return Summarization().prompt(loaded.tokenizer, loaded.model.config.to_dict(), request.prompt, limit, prefix or "")

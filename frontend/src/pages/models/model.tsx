@@ -4,6 +4,7 @@ import { Link } from "@tanstack/react-router";
 import { type FormEvent, useRef, useState } from "react";
 import type { ModelDetail, TrainingConfig } from "../../api/schema";
 import { BeforeAfter } from "../../measures/before-after";
+import { holdsOut } from "../../measures/measures";
 import { text } from "../../text";
 import { Code } from "../../ui/code";
 import { megabytes, moment } from "../../ui/format";
@@ -30,7 +31,9 @@ export function Model({ id }: { id: number }) {
       about={words.made(moment(data.created_at), data.strategy, data.dataset)}
       actions={
         <>
-          <Button renderRoot={(props) => <Link to="/playground" search={{ model: id }} {...props} />}>
+          <Button
+            renderRoot={(props) => <Link to="/playground" search={{ model: id, base: true }} {...props} />}
+          >
             {words.talk}
           </Button>
           <Button
@@ -73,7 +76,7 @@ export function Model({ id }: { id: number }) {
         <Lineage model={data} />
       </Section>
       <Section title={words.metrics}>
-        <BeforeAfter metrics={data.metrics} />
+        <BeforeAfter metrics={data.metrics} heldOut={holdsOut(data.training_params)} />
       </Section>
       <Section title={words.use.title}>
         <Usage id={id} />

@@ -67,7 +67,9 @@ function All({ models }: { models: readonly ModelSummary[] }) {
                   size="compact-sm"
                   variant="light"
                   aria-label={text.models.talkTo(each.name)}
-                  renderRoot={(props) => <Link to="/playground" search={{ model: each.id }} {...props} />}
+                  renderRoot={(props) => (
+                    <Link to="/playground" search={{ model: each.id, base: true }} {...props} />
+                  )}
                 >
                   {text.models.talk}
                 </Button>

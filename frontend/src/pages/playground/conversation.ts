@@ -1,30 +1,38 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { api, body, Refusal } from "../../api/client";
-import type { GenerateRequest } from "../../api/schema";
+import type { ChatMessage, GenerateRequest } from "../../api/schema";
 import { text } from "../../text";
 import { type Answer, ASKED, CutOff, heard, refused, stopped, told } from "./answer";
 import type { Side } from "./sides";
-import { keep, recall, type Turn } from "./turns";
+import { keepTurns, saidTo, type Turn, turnsOf } from "./turns";
 
 export type Question = Pick<Turn, "prompt" | "context">;
 export type Sampling = Pick<GenerateRequest, "temperature" | "top_p" | "max_new_tokens" | "seed">;
+
+/** What goes before a question. */
+export interface Memory {
+  /** Whether the model sees what was said before. */
+  remembers?: boolean;
+  /** What the system says to the model first. */
+  system?: string;
+}
 
 const KEEP_MS = 300;
 
 /** Questions, and the answers of all sides as they come. What `name` says is kept in this tab. */
 export function useConversation(name: string) {
-  const [turns, setTurns] = useState<readonly Turn[]>(() => recall(name));
+  const [turns, setTurns] = useState<readonly Turn[]>(() => turnsOf(name));
   const [asking, setAsking] = useState<AbortController | null>(null);
   const last = useRef(turns);
   last.current = turns;
 
   useEffect(() => {
-    const timer = setTimeout(() => keep(name, turns), KEEP_MS);
+    const timer = setTimeout(() => keepTurns(name, turns), KEEP_MS);
     return () => clearTimeout(timer);
   }, [name, turns]);
 
   useEffect(() => {
-    const leave = () => keep(name, last.current);
+    const leave = () => keepTurns(name, last.current);
     addEventListener("pagehide", leave);
     return () => {
       removeEventListener("pagehide", leave);
@@ -34,51 +42,69 @@ export function useConversation(name: string) {
 
   useEffect(() => () => asking?.abort(), [asking]);
 
-  const ask = useCallback(async (question: Question, sides: readonly Side[], sampling: Sampling) => {
-    const abort = new AbortController();
-    const id = (last.current.at(-1)?.id ?? 0) + 1;
-    const answers = sides.map(({ key, label }) => ({ ...ASKED, side: key, label }));
-    setAsking(abort);
-    setTurns((before) => [...before, { id, ...question, answers }]);
+  const ask = useCallback(
+    async (
+      question: Question,
+      sides: readonly Side[],
+      sampling: Sampling,
+      memory: Memory,
+      instead?: Turn,
+    ) => {
+      const before = last.current.filter((turn) => turn.id !== instead?.id);
+      const abort = new AbortController();
+      const id = (last.current.at(-1)?.id ?? 0) + 1;
+      const answers = sides.map(({ key, label }) => ({ ...ASKED, side: key, label }));
+      setAsking(abort);
+      setTurns([...before, { id, ...question, answers }]);
 
-    const change = (side: Side, to: (answer: Answer) => Answer) =>
-      setTurns((before) =>
-        before.map((turn) =>
-          turn.id === id
-            ? {
-                ...turn,
-                answers: turn.answers.map((each) =>
-                  each.side === side.key ? { ...each, ...to(each) } : each,
-                ),
-              }
-            : turn,
-        ),
+      const change = (side: Side, to: (answer: Answer) => Answer) =>
+        setTurns((before) =>
+          before.map((turn) =>
+            turn.id === id
+              ? {
+                  ...turn,
+                  answers: turn.answers.map((each) =>
+                    each.side === side.key ? { ...each, ...to(each) } : each,
+                  ),
+                }
+              : turn,
+          ),
+        );
+      await Promise.all(
+        sides.map(async (side) => {
+          try {
+            const stream = await generated(
+              { ...question, ...sampling, ...side.target, messages: messagesFor(side, before, memory) },
+              abort.signal,
+            );
+            for await (const each of told(stream)) change(side, (answer) => heard(answer, each));
+          } catch (error) {
+            change(side, (answer) => ended(answer, error));
+          }
+        }),
       );
-    await Promise.all(
-      sides.map(async (side) => {
-        try {
-          const stream = await generated({ ...question, ...sampling, ...side.target }, abort.signal);
-          for await (const each of told(stream)) change(side, (answer) => heard(answer, each));
-        } catch (error) {
-          change(side, (answer) => ended(answer, error));
-        }
-      }),
-    );
-    setAsking((now) => (now === abort ? null : now));
-  }, []);
-
-  const forget = useCallback((turn: Turn) => {
-    setTurns((before) => before.filter(({ id }) => id !== turn.id));
-  }, []);
+      setAsking((now) => (now === abort ? null : now));
+    },
+    [],
+  );
 
   return {
     turns,
     busy: asking !== null,
     ask,
     stop: () => asking?.abort(),
-    forget,
     clear: () => setTurns([]),
   };
+}
+
+function messagesFor(
+  side: Side,
+  turns: readonly Turn[],
+  { remembers, system }: Memory,
+): ChatMessage[] | null {
+  const first: ChatMessage[] = system?.trim() ? [{ role: "system", content: system }] : [];
+  const messages = [...first, ...(remembers ? saidTo(side.key, turns) : [])];
+  return messages.length > 0 ? messages : null;
 }
 
 async function generated(request: GenerateRequest, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {

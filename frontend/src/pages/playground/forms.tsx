@@ -1,6 +1,7 @@
 import { Button, Textarea } from "@mantine/core";
 import { type FormEvent, type KeyboardEvent, type ReactNode, useRef, useState } from "react";
 import { text } from "../../text";
+import { keep, recall } from "../../ui/kept";
 import type { Question } from "./conversation";
 import classes from "./playground.module.css";
 import type { Task } from "./sides";
@@ -52,14 +53,14 @@ export function PromptForm(props: FormProps) {
 
 /** A question about a text, which stays for the next question. */
 export function ContextForm(props: FormProps) {
-  const kept = `modelforge-context:${props.name}`;
-  const [context, setContext] = useState(() => sessionStorage.getItem(kept) ?? "");
+  const kept = `context:${props.name}`;
+  const [context, setContext] = useState(() => String(recall(kept) ?? ""));
   const [prompt, setPrompt] = useState("");
   const ready = prompt.trim() !== "" && context.trim() !== "";
 
   function send(): void {
     if (!ready || props.busy) return;
-    sessionStorage.setItem(kept, context);
+    keep(kept, context);
     props.ask({ prompt, context });
     setPrompt("");
   }

@@ -52,7 +52,7 @@ function Ask({ found, search }: { found: UseQueryResult<Trained>; search: Search
   return (
     <>
       <Beside trained={data} search={search} />
-      <Talk key={data.key} name={data.key} task={data.task} sides={sidesOf(data, search)} />
+      <Talk key={data.key} name={data.key} task={data.task} sides={sidesOf(data, search)} job={data.job} />
     </>
   );
 }

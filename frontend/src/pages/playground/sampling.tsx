@@ -1,20 +1,23 @@
-import { Button, NumberInput } from "@mantine/core";
+import { Button, Checkbox, NumberInput, Textarea } from "@mantine/core";
 import { useState } from "react";
 import { type ApiDocument, numberField } from "../../api/fields";
 import { text } from "../../text";
-import type { Sampling as Settings } from "./conversation";
+import { keep, recall } from "../../ui/kept";
+import type { Memory, Sampling as Settings } from "./conversation";
 import classes from "./playground.module.css";
 
-const KEPT = "modelforge-sampling";
+const KEPT = "sampling";
+
+type Chosen = Settings & Memory;
 
 const STEPS = { temperature: 0.1, top_p: 0.05, max_new_tokens: 50, seed: 1 } as const;
 const NAMES = Object.keys(STEPS) as (keyof typeof STEPS)[];
 
 /** What was chosen in this tab; the rest is as the server has it. */
 export function useSampling() {
-  const [sampling, setSampling] = useState<Settings>(() => JSON.parse(sessionStorage.getItem(KEPT) ?? "{}"));
-  const change = (to: Settings) => {
-    sessionStorage.setItem(KEPT, JSON.stringify(to));
+  const [sampling, setSampling] = useState<Chosen>(() => (recall(KEPT) ?? {}) as Chosen);
+  const change = (to: Chosen) => {
+    keep(KEPT, to);
     setSampling(to);
   };
   return [sampling, change] as const;
@@ -22,12 +25,14 @@ export function useSampling() {
 
 interface Props {
   document: ApiDocument;
-  sampling: Settings;
-  change: (sampling: Settings) => void;
+  sampling: Chosen;
+  /** Whether it holds a conversation. */
+  chat: boolean;
+  change: (sampling: Chosen) => void;
 }
 
 /** The settings of an answer, with the bounds and the words of the API's own description. */
-export function Sampling({ document, sampling, change }: Props) {
+export function Sampling({ document, sampling, chat, change }: Props) {
   const words = text.playground.sampling;
   return (
     <details className={classes.sampling}>
@@ -54,6 +59,25 @@ export function Sampling({ document, sampling, change }: Props) {
           );
         })}
       </div>
+      {chat && (
+        <>
+          <Checkbox
+            label={words.remembers}
+            description={words.remembersAbout}
+            checked={sampling.remembers ?? false}
+            onChange={(event) => change({ ...sampling, remembers: event.target.checked || undefined })}
+          />
+          <Textarea
+            label={words.system}
+            description={words.systemAbout}
+            value={sampling.system ?? ""}
+            autosize
+            minRows={1}
+            maxRows={6}
+            onChange={(event) => change({ ...sampling, system: event.target.value || undefined })}
+          />
+        </>
+      )}
       {Object.values(sampling).some((value) => value !== undefined) && (
         <Button size="compact-sm" variant="default" onClick={() => change({})}>
           {words.reset}

@@ -8,16 +8,28 @@ import { ContextForm, PromptForm } from "./forms";
 import classes from "./playground.module.css";
 import { Sampling, useSampling } from "./sampling";
 import type { Side, Task } from "./sides";
+import { Suggestions } from "./suggestions";
 import { TurnView } from "./turn";
 
 /** Pixels from the end of the page within which it follows what is written. */
 const NEAR = 160;
 
+interface Props {
+  name: string;
+  task: Task;
+  sides: readonly Side[];
+  /** The training whose data has questions to begin with. */
+  job?: string;
+}
+
 /** A conversation, and the form for its task. */
-export function Talk({ name, task, sides }: { name: string; task: Task; sides: readonly Side[] }) {
+export function Talk({ name, task, sides, job }: Props) {
   const described = useQuery(contract);
-  const { turns, busy, ask, stop, forget, clear } = useConversation(name);
-  const [sampling, setSampling] = useSampling();
+  const { turns, busy, ask, stop, clear } = useConversation(name);
+  const [chosen, setChosen] = useSampling();
+  const chat = task === "text-generation";
+  const { remembers, system, ...sampling } = chosen;
+  const memory = chat ? { remembers, system } : {};
   const end = useFollowed(turns);
   const last = turns.at(-1);
   const words = text.playground;
@@ -26,6 +38,12 @@ export function Talk({ name, task, sides }: { name: string; task: Task; sides: r
   const Form = task === "extractive-question-answering" ? ContextForm : PromptForm;
   return (
     <>
+      {chat && job !== undefined && turns.length === 0 && (
+        <Suggestions
+          job={job}
+          ask={(prompt) => void ask({ prompt, context: null }, sides, sampling, memory)}
+        />
+      )}
       <ol className={classes.log} aria-label={words.log} aria-busy={busy}>
         {turns.map((turn) => (
           <TurnView key={turn.id} turn={turn} />
@@ -34,24 +52,21 @@ export function Talk({ name, task, sides }: { name: string; task: Task; sides: r
       <p role="status" className={classes.unseen}>
         {last && !busy && last.answers.map((each) => `${each.label}: ${each.text}`).join("\n")}
       </p>
-      <div className={classes.composer} data-kept={task === "text-generation" || undefined}>
+      <div className={classes.composer} data-kept={chat || undefined}>
         <Form
           name={name}
           task={task}
           busy={busy}
-          ask={(question) => void ask(question, sides, sampling)}
+          ask={(question) => void ask(question, sides, sampling, memory)}
           stop={stop}
           again={
             last &&
-            (() => {
-              forget(last);
-              void ask({ prompt: last.prompt, context: last.context }, sides, sampling);
-            })
+            (() => void ask({ prompt: last.prompt, context: last.context }, sides, sampling, memory, last))
           }
           clear={turns.length > 0 ? clear : undefined}
         />
         {task !== "extractive-question-answering" && (
-          <Sampling document={described.data} sampling={sampling} change={setSampling} />
+          <Sampling document={described.data} sampling={chosen} chat={chat} change={setChosen} />
         )}
       </div>
       <div ref={end} />

@@ -45,7 +45,9 @@ export function Actions({ job }: { job: JobDetail }) {
       )}
       {job.model_id !== null && (
         <Button
-          renderRoot={(props) => <Link to="/playground" search={{ model: job.model_id ?? 0 }} {...props} />}
+          renderRoot={(props) => (
+            <Link to="/playground" search={{ model: job.model_id ?? 0, base: true }} {...props} />
+          )}
         >
           {text.models.talk}
         </Button>
