@@ -2382,6 +2382,11 @@ export interface components {
              * @description The problems that it was offered for.
              */
             codes: string[];
+            /**
+             * Certain
+             * @description False where it may take away what says something else: look at what it would do before.
+             */
+            certain: boolean;
         };
         /**
          * FixOffers

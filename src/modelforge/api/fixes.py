@@ -21,5 +21,5 @@ def offers(report: Mapping[str, Any], examination: Mapping[str, Any] | None) -> 
         if fix.name == "drop_bad_rows":
             rows = report.get("num_bad")
         codes_of_it = sorted({each["code"] for each in own})
-        found.append(FixOffer(name=fix.name, title=fix.title, rows=rows, codes=codes_of_it))
+        found.append(FixOffer(name=fix.name, title=fix.title, rows=rows, codes=codes_of_it, certain=fix.certain))
     return found

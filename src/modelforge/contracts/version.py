@@ -162,6 +162,8 @@ class FixOffer(Contract):
     fix that is tried with ``dry_run`` says exactly what it would change."""
     codes: list[str]
     """The problems that it was offered for."""
+    certain: bool
+    """False where it may take away what says something else: look at what it would do before."""
 
 
 class FixOffers(Contract):
@@ -175,6 +177,7 @@ class FixOffers(Contract):
                 "title": "Remove rows that cannot be trained on",
                 "rows": 12,
                 "codes": ["empty_field"],
+                "certain": True,
             }
         ],
     )

@@ -50,6 +50,8 @@ class Fix:
     """Whether only lines need to be looked at that ``content.suspects`` names."""
     together: bool = False
     """Whether all rows are looked at together before one is removed."""
+    certain: bool = True
+    """Whether what it takes away says nothing of its own. Carrot cake and cheesecake are nearly the same."""
 
 
 def without_controls(text: str) -> str:
@@ -126,7 +128,12 @@ FIXES = Registry(
     Fix("drop_bad_rows", "Remove rows that cannot be trained on"),
     Fix("drop_spreadsheet_errors", "Remove rows with a text that is a spreadsheet's error (#REF!)"),
     Fix("drop_exact_duplicates", "Remove rows that are the same as an earlier one", together=True),
-    Fix("drop_near_duplicates", "Remove rows that are nearly the same as an earlier one", together=True),
+    Fix(
+        "drop_near_duplicates",
+        "Remove rows that are nearly the same as an earlier one",
+        together=True,
+        certain=False,
+    ),
 )
 
 

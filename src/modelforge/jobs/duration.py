@@ -41,7 +41,7 @@ class Earlier:
     """What a finished run says of the next."""
 
     pace: float
-    """Weights times tokens a second."""
+    """Weights times tokens for each second of its steps, evaluations and samples included."""
     bytes_a_token: float | None
     """Of its data, where it had the same model."""
 
@@ -87,7 +87,8 @@ def time_of(
     if found:
         paces = sorted(run.pace for run in found)
         pace = median(paces)
-        slow, fast = min(paces[0], pace / SPREAD), max(paces[-1], pace * SPREAD)
+        spread = SPREAD if len(found) > 1 else SPREAD**2
+        slow, fast = min(paces[0], pace / spread), max(paces[-1], pace * spread)
         about = f"{len(found)} earlier run{'s' if len(found) > 1 else ''} of this machine on models of about this size"
     else:
         slow, fast = _assumed(config, hardware)
@@ -143,9 +144,11 @@ def earlier_runs(
         spec = spec_of(settings.runs / row.id)
         if spec is None or spec.parameters is None or spec.device != device:
             continue
-        speed = (row.metrics or {}).get("tokens_per_second")
-        if speed and spec.config.use_lora == config.use_lora and _alike(spec.parameters, parameters):
-            found.append(Earlier(speed * spec.parameters, _bytes_a_token(row, spec, config)))
+        measured = row.metrics or {}
+        tokens, seconds = measured.get("train_tokens"), measured.get("train_seconds")
+        # Not tokens_per_second, which leaves out evaluations, samples and checkpoints.
+        if tokens and seconds and spec.config.use_lora == config.use_lora and _alike(spec.parameters, parameters):
+            found.append(Earlier(tokens / seconds * spec.parameters, _bytes_a_token(row, spec, config)))
     return found
 
 

@@ -16,14 +16,15 @@ import { Value } from "./value";
 
 const words = text.datasets.fixes;
 
-/** Fixes on offer: those for what was found are ticked. They can be tried before they are applied. */
+/** Fixes on offer: those for what was found are ticked, but for those that may take away too much. They can be tried before they are applied. */
 export function Fixes({ dataset, findings }: { dataset: DatasetDetail; findings: readonly Finding[] }) {
   const { filename, version } = dataset;
   const queries = useQueryClient();
   const navigate = useNavigate();
   const offered = useQuery(fixes(filename, version));
   const [chosen, setChosen] = useState<readonly FixOffer["name"][] | null>(null);
-  const suggested = offered.data?.fixes.filter((each) => (each.rows ?? 0) > 0).map((each) => each.name) ?? [];
+  const suggested =
+    offered.data?.fixes.filter((each) => each.certain && (each.rows ?? 0) > 0).map((each) => each.name) ?? [];
   const names = chosen ?? suggested;
 
   const ask = async (dryRun: boolean) =>
