@@ -46,7 +46,7 @@ def test_a_card_says_where_a_model_comes_from_and_what_came_of_it(trained: LiveS
     page.get_by_role("region", name="Use it").get_by_role("button", name="Copy").click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == trained.get(f"/api/models/{model['id']}/usage")["curl"]
-    expect(page.get_by_role("region", name="Where it lies")).to_contain_text(model["path"])
+    expect(page.get_by_role("region", name="Where it is stored")).to_contain_text(model["path"])
     settings = page.get_by_role("region", name="Settings", exact=True)
     settings.locator("summary").click()
     expect(settings.get_by_text("weight_decay")).to_be_visible()

@@ -89,7 +89,7 @@ def test_an_answer_is_stopped_and_asked_for_again(trained: LiveServer, visit: Op
     # At this temperature every token is about as likely, and the one that ends an answer is seldom drawn.
     set_number(page, "Temperature", "100")
     set_number(page, "Top p", "1")
-    set_number(page, "Most tokens", "32000")
+    set_number(page, "Tokens at most", "32000")
     ask(page, "tell me everything")
     text = answers(page).locator("> p").first
     expect(text).to_contain_text(" ", timeout=LATER)
@@ -100,19 +100,19 @@ def test_an_answer_is_stopped_and_asked_for_again(trained: LiveServer, visit: Op
     page.reload()
     expect(text).to_have_text(kept)
 
-    set_number(page, "Most tokens", "5")
+    set_number(page, "Tokens at most", "5")
     page.get_by_role("button", name="Ask again").click()
     expect(answers(page).get_by_text("5 tokens in")).to_be_visible()
     expect(answers(page).get_by_text("It ended at the most tokens")).to_be_visible()
     expect(answers(page)).to_have_count(1)
-    page.get_by_role("button", name="As they were").click()
-    expect(page.get_by_label("Most tokens", exact=True)).to_have_value("100")
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_label("Tokens at most", exact=True)).to_have_value("100")
 
 
 def test_a_training_is_asked_from_its_beginning_to_its_end(trained: LiveServer, visit: Open) -> None:
     model = named(trained, "first")
     page = visit(trained, f"/playground?model={model['id']}")
-    page.get_by_label("What it was trained from: modelforge-starter").check()
+    page.get_by_label("modelforge-starter, before training").check()
     steps = [each["step"] for each in trained.get(f"/api/jobs/{model['job_id']}/checkpoints")["checkpoints"]]
     assert steps
     page.get_by_label(f"Checkpoint at step {steps[0]}").check()
@@ -127,7 +127,7 @@ def test_a_training_is_asked_from_its_beginning_to_its_end(trained: LiveServer, 
         side = page.get_by_role("article", name=label, exact=True)
         expect(side.locator("> p").first).to_have_text(said(trained, "what is 3?", **target))
     page.reload()
-    expect(page.get_by_label("What it was trained from: modelforge-starter")).to_be_checked()
+    expect(page.get_by_label("modelforge-starter, before training")).to_be_checked()
     expect(answers(page)).to_have_count(3)
 
 
@@ -185,7 +185,7 @@ def test_a_server_that_dies_breaks_the_answer_off(alone: LiveServer, visit: Open
     page = visit(alone, "/playground?model=modelforge-starter", expected=("Failed to load resource", "WebSocket"))
     set_number(page, "Temperature", "100")
     set_number(page, "Top p", "1")
-    set_number(page, "Most tokens", "32000")
+    set_number(page, "Tokens at most", "32000")
     ask(page, "tell me everything")
     expect(answers(page).locator("> p").first).to_contain_text(" ", timeout=LATER)
     alone.kill()

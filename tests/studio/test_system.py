@@ -56,7 +56,7 @@ def test_a_key_is_shown_once_and_does_not_lock_its_maker_out(tmp_path: Path, vis
     try:
         page = visit(live, "/system", permissions=["clipboard-read", "clipboard-write"])
         page.get_by_label("Name of a new key").fill("laptop")
-        page.get_by_role("button", name="Make a key").click()
+        page.get_by_role("button", name="Create key").click()
         made = page.get_by_role("dialog", name="The new key")
         expect(made.get_by_text("From now on the server asks every client")).to_be_visible()
         made.get_by_role("button", name="Copy").click()
@@ -76,5 +76,13 @@ def test_a_key_is_shown_once_and_does_not_lock_its_maker_out(tmp_path: Path, vis
         page.get_by_role("dialog").get_by_role("button", name="Revoke").click()
         expect(row.get_by_text("revoked")).to_be_visible()
         live.get("/api/jobs")
+
+        # The key that this page holds is worth nothing now; the next one takes its place.
+        page.get_by_label("Name of a new key").fill("phone")
+        page.get_by_role("button", name="Create key").click()
+        page.keyboard.press("Escape")
+        expect(made.get_by_text("From now on the server asks every client")).to_be_visible()
+        made.get_by_role("button", name="I have kept it").click()
+        expect(page.get_by_role("row", name="phone").get_by_text("valid")).to_be_visible()
     finally:
         live.close()

@@ -1,9 +1,9 @@
 export const models = {
   title: "Models",
-  about: "What your runs have made. Each can be asked, trained further, or taken elsewhere.",
+  about: "What your runs have made. Talk to a model, train it further, or take it elsewhere.",
   none: {
     title: "No models yet",
-    detail: "When a run is completed, its model stands here, with what was measured before and after.",
+    detail: "A completed run leaves its model here, with what was measured before and after.",
   },
   table: {
     label: "Trained models",
@@ -30,7 +30,7 @@ export const models = {
   remove: {
     action: "Delete",
     done: (name: string) => `“${name}” was deleted.`,
-    until: (moment: string) => `It lies in the trash until ${moment}.`,
+    until: (moment: string) => `It stays in the trash until ${moment}.`,
     gone: (name: string) => `“${name}” was deleted for good: this server keeps no trash.`,
     undo: "Undo",
   },
@@ -51,16 +51,13 @@ export const models = {
   lineage: {
     title: "Where it comes from",
     start: "not trained here",
-    this: "this model",
-    run: (id: string) => `run ${id}`,
+    run: "See its run",
+    runOf: (name: string) => `See the run of ${name}`,
   },
   made: (moment: string, strategy: string, dataset: string) => `${strategy} on ${dataset}, ${moment}`,
   metrics: "Before and after",
   settings: {
     title: "Settings",
-    label: "Settings that it was trained with",
-    name: "Setting",
-    value: "Value",
     all: (count: number) => `All ${count} settings`,
     none: "none",
     yes: "yes",
@@ -74,10 +71,10 @@ export const models = {
     transformers: "transformers",
   },
   place: {
-    title: "Where it lies",
+    title: "Where it is stored",
     folder: "Folder",
-    size: "Size",
-    copy: "Copy the folder's path",
+    adapter: (base: string) =>
+      `It is an adapter: what the training changed, without ${base}, which whoever uses it needs as well.`,
   },
   back: "All models",
 };

@@ -6,7 +6,7 @@ export const playground = {
   none: {
     title: "No model of yours yet",
     detail:
-      "A completed run makes one, and the demo on Home takes minutes. Until then you can ask the small model that came along, or any other by its name.",
+      "A completed run makes one; the demo on Home takes a minute. Until then, ask the small model that comes with ModelForge, or any other by its name.",
   },
   choose: {
     label: "Model",
@@ -18,12 +18,12 @@ export const playground = {
   },
   other: {
     label: "Hub id or folder",
-    task: "What it is asked to do",
+    task: "Task",
     open: "Open",
   },
   beside: {
-    legend: "Beside it",
-    base: (name: string) => `What it was trained from: ${name}`,
+    legend: "Compare with",
+    base: (name: string) => `${name}, before training`,
     checkpoint: (step: number) => `Checkpoint at step ${count(step)}`,
   },
   label: {
@@ -52,7 +52,7 @@ export const playground = {
     fields: {
       temperature: "Temperature",
       top_p: "Top p",
-      max_new_tokens: "Most tokens",
+      max_new_tokens: "Tokens at most",
       seed: "Seed",
     },
     remembers: "Remember the conversation",
@@ -60,7 +60,7 @@ export const playground = {
       "The model sees what was asked and answered before. A model that was trained on single questions answers best without.",
     system: "Instruction",
     systemAbout: "Told to the model before the first question, if anything stands here.",
-    reset: "As they were",
+    reset: "Reset",
   },
   you: "You",
   phases: {
@@ -73,12 +73,12 @@ export const playground = {
   },
   ended: {
     stop: "",
-    length: "It ended at the most tokens that were asked for.",
-    timeout: "Its time was up.",
+    length: "Cut off at the token limit.",
+    timeout: "Cut off at the time limit.",
   },
   figures: (tokens: number, time: string, rate: string) =>
     `${count(tokens)} ${tokens === 1 ? "token" : "tokens"} in ${time}, ${rate} a second`,
-  nothing: "The model ended without a word.",
+  nothing: "The model said nothing.",
   score: (share: string) => `How sure it is: ${share}`,
   noAnswer: "It finds no answer in the text.",
   cut: {

@@ -44,7 +44,6 @@ export const shell = {
   retry: "Try again",
   dismiss: "Dismiss",
   cancel: "Cancel",
-  back: "Back",
   copying: { copy: "Copy", copied: "Copied", selected: "Selected: press Ctrl+C" },
   key: {
     title: "This server asks for a key",

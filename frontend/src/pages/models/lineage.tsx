@@ -20,8 +20,12 @@ export function Lineage({ model }: { model: ModelDetail }) {
             <strong>{each.name}</strong>
             {each.job_id && (
               <small>
-                <Link to="/runs/$jobId" params={{ jobId: each.job_id }}>
-                  {text.models.lineage.run(each.job_id)}
+                <Link
+                  to="/runs/$jobId"
+                  params={{ jobId: each.job_id }}
+                  aria-label={text.models.lineage.runOf(each.name)}
+                >
+                  {text.models.lineage.run}
                 </Link>
               </small>
             )}

@@ -85,6 +85,7 @@ export function Model({ id }: { id: number }) {
         <Settings params={data.training_params} />
       </Section>
       <Section title={words.place.title} actions={<span>{megabytes(data.size_mb)}</span>}>
+        {data.training_params.use_lora === true && <p>{words.place.adapter(data.base_model)}</p>}
         <Code label={words.place.folder}>{data.path}</Code>
       </Section>
     </Page>
