@@ -62,7 +62,7 @@ def curve(page: Page) -> dict[int, list[float]]:
     while True:
         expect(chart.get_by_role("status")).to_have_text(re.compile("Step"))
         said = chart.get_by_role("status").text_content() or ""
-        found = re.fullmatch(r"Step ([\d,]+): Training loss (\S+), Loss on held-out rows (\S+)", said)
+        found = re.fullmatch(r"Step ([\d,]+): Training loss (\S+), Held-out loss (\S+)", said)
         assert found, said
         step = int(found[1].replace(",", ""))
         if step in read:
@@ -73,7 +73,7 @@ def curve(page: Page) -> dict[int, list[float]]:
 
 def assert_whole(page: Page, live: LiveServer, job_id: str) -> None:
     """The page shows what was measured: every step, with its values."""
-    expect(page.get_by_text("Drag over a part of a curve")).to_be_visible()
+    expect(page.get_by_text("Drag across a chart")).to_be_visible()
     points = live.get(f"/api/jobs/{job_id}/metrics")["metrics"]
     read = curve(page)
     assert sorted(read) == [point["step"] for point in points] == list(range(1, STEPS + 1))
@@ -90,7 +90,7 @@ def test_a_run_is_seen_from_its_start_to_its_end_without_asking(server: LiveServ
     other = page.context.new_page()
     other.goto(f"/runs/{job_id}")
     trained_to(page, 1)
-    expect(page.get_by_text("Drag over a part of a curve")).to_be_visible()
+    expect(page.get_by_text("Drag across a chart")).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     expect(page.get_by_text(re.compile("about .* left"))).to_be_visible(timeout=SLOW)
@@ -133,9 +133,9 @@ def test_a_killed_worker_is_explained_and_resumed_by_a_button(own: LiveServer, v
     trained_to(page, 1)
     os.kill(own.get(f"/api/jobs/{job_id}")["pid"], signal.SIGKILL)
     outcome = page.get_by_role("region", name=re.compile("The run (failed|was interrupted)"))
-    expect(outcome.get_by_text("Something ended its worker from outside.")).to_be_visible(timeout=SLOW)
+    expect(outcome.get_by_text("Something outside ModelForge ended it.")).to_be_visible(timeout=SLOW)
     expect(outcome.get_by_text("SIGKILL").first).to_be_attached()
-    outcome.get_by_role("button", name="Resume from the last checkpoint").click()
+    outcome.get_by_role("button", name=re.compile("^Resume from (step [1-9]|the beginning)")).click()
     expect(page.get_by_text("attempt 2")).to_be_visible(timeout=SLOW)
     expect(outcome).not_to_be_visible()
     state(page, "Completed")
@@ -174,7 +174,7 @@ def test_it_is_stopped_and_started_again_with_other_settings(server: LiveServer,
     trained_to(page, 1)
     page.get_by_role("button", name="Stop", exact=True).click()
     state(page, "Stopped")
-    expect(page.get_by_role("region", name="The run was stopped").get_by_text("Somebody asked for it")).to_be_visible()
+    expect(page.get_by_role("region", name="The run was stopped").get_by_text("asked for it")).to_be_visible()
     page.get_by_role("button", name="Clone").click()
     request = page.get_by_role("region", name="JSON").inner_text()
     assert '"learning_rate"' in request and '"name"' not in request
@@ -216,7 +216,7 @@ def test_runs_are_found_and_compared_by_the_keyboard_alone(server: LiveServer, t
     page.reload()
     expect(page.get_by_role("row").nth(1)).to_contain_text("rank-4")
     for name in ("rank-4", "rank-8"):
-        tab_to(page, page.get_by_role("checkbox", name=f"Choose {name}"))
+        tab_to(page, page.get_by_role("checkbox", name=f"Select {name}"))
         page.keyboard.press("Space")
     tab_to(page, page.get_by_role("link", name="Compare 2 runs"))
     page.keyboard.press("Enter")
@@ -251,7 +251,7 @@ def test_a_hundred_thousand_points_stay_smooth_while_more_come(own: LiveServer, 
     with sqlite3.connect(own.home / "modelforge.db", timeout=30) as database:
         database.executemany(f"INSERT INTO metrics ({columns}) VALUES (?, ?, ?, ?, ?, ?)", many)
     page = visit(own, f"/runs/{job_id}")
-    expect(page.get_by_text("Drag over a part of a curve")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Drag across a chart")).to_be_visible(timeout=60_000)
     step = page.get_by_text(re.compile(r"^Step \d"))
     before = step.first.inner_text()
     frames = page.evaluate(

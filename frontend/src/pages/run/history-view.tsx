@@ -6,7 +6,6 @@ import { Table } from "../../ui/table";
 /** What happened to it, the newest first. */
 export function HistoryView({ job }: { job: JobDetail }) {
   const words = text.run.history;
-  const happened = job.events.filter((event) => event.kind !== "sample").reverse();
   return (
     <>
       <Table label={text.run.views.history}>
@@ -20,7 +19,7 @@ export function HistoryView({ job }: { job: JobDetail }) {
           </tr>
         </thead>
         <tbody>
-          {happened.map((event) => (
+          {job.events.toReversed().map((event) => (
             <tr key={event.seq}>
               <td>{moment(event.at)}</td>
               <td data-number>{count(event.attempt)}</td>
