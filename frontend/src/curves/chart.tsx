@@ -186,7 +186,14 @@ export default function Chart({ title, about, lines, view, onRange, height }: Pr
 /** What the chart shows, for whoever asks. */
 function About({ title, children }: { title: string; children: string }) {
   return (
-    <Popover width={Math.min(320, window.innerWidth - 32)} position="bottom-start" withinPortal shadow="md">
+    <Popover
+      width={Math.min(320, window.innerWidth - 32)}
+      position="bottom-start"
+      trapFocus
+      returnFocus
+      withinPortal
+      shadow="md"
+    >
       <Popover.Target>
         <ActionIcon size={24} variant="subtle" color="gray" aria-label={text.run.chart.about(title)}>
           <IconInfoCircle size={15} aria-hidden />

@@ -30,7 +30,8 @@ export const home = {
   },
   resume: {
     title: "Continue a run",
-    detail: (name: string) => `“${name}” ended before it was done. It continues from its last checkpoint.`,
+    detail: (name: string) =>
+      `“${name}” ended before it was done. It continues from its last checkpoint, if there is one.`,
     none: "A run that was stopped or failed can be continued here from its last checkpoint.",
     action: "Continue",
   },

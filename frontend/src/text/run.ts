@@ -77,7 +77,7 @@ export const run = {
     smoothing: "Smoothing",
     smoothings: { none: "None", some: "Some", much: "Much" },
     all: "Show all steps",
-    hint: "Drag across a chart to zoom in. With the keyboard, select a chart and read its values with the arrow keys.",
+    hint: "Drag across a chart to zoom in; on the keyboard, the arrow keys read its values.",
     loading: "Loading earlier measurements.",
     choices: "How the charts are drawn",
   },

@@ -2,6 +2,7 @@ import type { JobDetail } from "../../api/schema";
 import { text } from "../../text";
 import { count, moment } from "../../ui/format";
 import { Table } from "../../ui/table";
+import classes from "./run.module.css";
 
 /** What happened to it, the newest first. */
 export function HistoryView({ job }: { job: JobDetail }) {
@@ -21,7 +22,7 @@ export function HistoryView({ job }: { job: JobDetail }) {
         <tbody>
           {job.events.toReversed().map((event) => (
             <tr key={event.seq}>
-              <td>{moment(event.at)}</td>
+              <td className={classes.when}>{moment(event.at)}</td>
               <td data-number>{count(event.attempt)}</td>
               <td>{event.text}</td>
             </tr>
