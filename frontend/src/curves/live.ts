@@ -3,8 +3,8 @@ import { api, body } from "../api/client";
 import { type StreamMessage, stream } from "../api/stream";
 import { Curves } from "./curves";
 
-/** Points of one request: more at a time keep the page from drawing for too long. */
-const PAGE = 5_000;
+/** Points of one request: an answer of some megabytes. */
+const PAGE = 10_000;
 /** Of each measure, for a first look: more than a chart has pixels for. */
 const FIRST_LOOK = 2000;
 
