@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelforge.errors import InvalidRequest, NotFound
-from modelforge.files import local_path, read_lines
+from modelforge.files import last_lines, local_path, read_lines
 
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,6 +41,7 @@ def test_lines_are_those_of_the_whole_text(
     path.write_bytes(text.encode())
     whole = text.removesuffix("\n").split("\n") if text else []
     assert read_lines(path, start, end) == (whole[start:end], len(whole))
+    assert last_lines(path, start + 1) == (whole[-start - 1 :], len(whole))
 
 
 def test_lines_of_a_long_file_take_little_memory(tmp_path: Path) -> None:

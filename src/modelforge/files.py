@@ -86,6 +86,13 @@ def read_lines(path: Path, start: int, end: int | None) -> tuple[list[str], int]
     return lines, number
 
 
+def last_lines(path: Path, count: int) -> tuple[list[str], int]:
+    """The last ``count`` lines, and how many there are in all."""
+    total = read_lines(path, 0, 0)[1]
+    lines, total = read_lines(path, max(0, total - count), None)
+    return lines[-count:], total  # more of them where some were written in between
+
+
 def _within(number: int, start: int, end: int | None) -> bool:
     return number >= start and (end is None or number < end)
 

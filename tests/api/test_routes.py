@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from starlette.testclient import TestClient
 
 from modelforge.api.limits import MAX_BODY, MAX_DEPTH, is_deep
@@ -213,6 +214,29 @@ def test_a_log_is_told_by_its_lines(client: TestClient, database: Database, sett
     (settings.runs / "train_1" / "worker.log").write_bytes(b"one\n 1%\r 2%\nthree")
     assert client.get("/api/jobs/train_1/log?offset=1&limit=1").json()["lines"] == [" 1%\r 2%"]
     assert client.get("/api/jobs/train_1/log").json()["total"] == 3
+    assert client.get("/api/jobs/train_1/log?tail=2").json() == {
+        "job_id": "train_1",
+        "lines": [" 1%\r 2%", "three"],
+        "total": 3,
+    }
+    refused = client.get("/api/jobs/train_1/log?tail=2&limit=1")
+    assert refused.status_code == 400 and "tail:" in refused.json()["detail"]
+
+
+def test_jobs_are_listed_by_their_states(client: TestClient, database: Database, settings: Settings) -> None:
+    add_job(database, settings, "m", {})
+    with database.session() as session:
+        state = session.scalars(select(JobRow.status)).one()
+
+    def total(query: str) -> int:
+        found = client.get(f"/api/jobs?{query}").json()
+        assert len(found["jobs"]) == found["total"]
+        return int(found["total"])
+
+    others = [other for other in JobState if other != state]
+    assert total(f"status={state}") == total(f"status={others[0]}&status={state}") == 1
+    assert total("&".join(f"status={other}" for other in others)) == 0
+    assert client.get("/api/jobs?status=gone").status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.exc import IntegrityError
 
 from modelforge.contracts.job import JobState, RunSpec
 from modelforge.errors import Conflict
@@ -313,6 +314,27 @@ def test_a_worker_with_no_room_left_to_say_so(
 def test_only_an_ended_job_begins_anew(run: Run) -> None:
     with pytest.raises(Conflict, match="is starting: only a failed, stopped or interrupted job"):
         run.ledger.requeue(JOB, "u")
+
+
+def test_a_change_that_is_not_stored_leaves_the_queue_as_it_was(run: Run) -> None:
+    run.event("state", state="failed", message="Failed", error="no", cause="error")
+    run.ledger.ingest(JOB)
+    before = run.ledger.queue_seq
+    run.ledger._seq = 0  # a number that is taken
+    with pytest.raises(IntegrityError):
+        run.ledger.requeue(JOB, "u")
+    assert run.ledger.queue_seq == before
+    run.ledger._seq = before + 10
+    run.ledger.requeue(JOB, "u")
+    assert run.ledger.queue_seq == before + 11
+
+
+def test_what_the_model_says_leaves_room_for_what_happened(run: Run) -> None:
+    run.event("state", state="training", message="Training")
+    for step in range(150):
+        run.event("sample", step=step, prompt="p", completion="c")
+    run.ledger.ingest(JOB)
+    assert run.said()[-1] == "training: Training"
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

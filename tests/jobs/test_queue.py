@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelforge.api.stream import _stored
+from modelforge.contracts.job import StreamMessage
 from modelforge.errors import Conflict, InvalidRequest, NotFound
+from modelforge.jobs.broadcast import Changes, messages
 from modelforge.jobs.idempotency import Ticket
 from modelforge.jobs.supervisor import Supervisor
 from modelforge.store.jobs import events_after, newest_events
@@ -267,6 +270,80 @@ def test_listeners_are_told_of_the_present_job_alone(stage: Stage) -> None:
                 kept = [event.text for event in newest_events(session, jobs[1])]
             assert told == {jobs[0]}
             assert kept == ["queued: Waiting to start", "stopped: Taken out of the queue"]
+
+    asyncio.run(story())
+
+
+def test_listeners_hear_that_the_queue_has_changed(stage: Stage) -> None:
+    async def story() -> int:
+        async with stage.server() as supervisor:
+            broadcast = supervisor.broadcast
+            jobs = await three(stage, supervisor)
+            began = broadcast.seq
+
+            async def heard(change: Awaitable[Any]) -> None:
+                before = broadcast.status
+                listener = asyncio.create_task(broadcast.wait_after(before.seq))
+                await change
+                await asyncio.wait_for(listener, 5)
+                now = broadcast.status
+                assert now.queue_seq > before.queue_seq
+                assert (now.job_id, now.status) == (jobs[0], "training")
+                changes = broadcast.since(before.seq)
+                assert changes is not None and changes == Changes([], [])
+                assert [message.queue_seq for message in messages(changes, now)] == [now.queue_seq]
+
+            await heard(supervisor.enqueue(stage.config(name="d"), ROOTS))
+            await heard(supervisor.move(jobs[2], 1))
+            await heard(supervisor.stop(jobs[1]))
+            same = broadcast.status.queue_seq
+            with pytest.raises(NotFound):
+                await supervisor.move("gone", 1)
+            assert broadcast.status.queue_seq == same
+            # One that is far behind hears the newest number too, whatever else it is told first.
+            changes, status, _ = _stored(stage.database, 0, broadcast.seq, broadcast.status)
+            assert {message.queue_seq for message in messages(changes, status)} == {same} and same > began
+            stage.tell(jobs[0], "finish")
+            await stage.becomes(jobs[2], "training")
+            assert broadcast.status.queue_seq > same  # the others are nearer to their turn
+            return broadcast.status.queue_seq
+
+    async def killed(seen: int) -> None:
+        async with stage.server(serves_queue=False) as supervisor:
+            assert supervisor.broadcast.status.queue_seq >= seen
+            supervisor.broadcast.queue_changed = lambda seq: None  # type: ignore[method-assign]
+            told = supervisor.broadcast.status.queue_seq
+            await supervisor.enqueue(stage.config(name="e"), ROOTS)
+            assert supervisor.broadcast.status.queue_seq == told
+        async with stage.server(serves_queue=False) as supervisor:
+            assert supervisor.broadcast.status.queue_seq > told
+
+    asyncio.run(killed(asyncio.run(story())))
+
+
+def test_a_start_is_told_though_the_queue_changes_by_it(stage: Stage) -> None:
+    async def story() -> None:
+        async with stage.server() as supervisor:
+            told: list[StreamMessage] = []
+
+            async def listen() -> None:
+                seen = supervisor.broadcast.seq
+                while True:
+                    await supervisor.broadcast.wait_after(seen)
+                    changes = supervisor.broadcast.since(seen)
+                    assert changes is not None
+                    told.extend(messages(changes, supervisor.broadcast.status))
+                    seen = supervisor.broadcast.seq
+
+            listener = asyncio.create_task(listen())
+            await asyncio.sleep(0)
+            job = (await supervisor.submit(stage.config(), ROOTS)).job_id
+            await stage.becomes(job, "training")
+            stage.tell(job, "finish")
+            await supervisor.wait(job)
+            listener.cancel()
+            states = [message.status for message in told if message.job_id == job]
+            assert list(dict.fromkeys(states)) == ["queued", "starting", "training", "saving", "completed"]
 
     asyncio.run(story())
 

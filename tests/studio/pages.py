@@ -18,6 +18,7 @@ PAGES = {
     "runs": "/runs",
     "run": "/runs/{help-desk}?smooth=0.6",
     "run-results": "/runs/{help-desk}?view=results",
+    "run-samples": "/runs/{help-desk}?view=samples",
     "run-history": "/runs/{help-desk}?view=history",
     "run-settings": "/runs/{help-desk}?view=settings",
     "run-log": "/runs/{help-desk}?view=log",

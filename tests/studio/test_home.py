@@ -29,9 +29,9 @@ def test_the_demo_is_trained_stopped_and_continued(alone: LiveServer, visit: Ope
     expect(now.get_by_text("Training", exact=True)).to_be_visible(timeout=60_000)
     expect(now.get_by_text(re.compile(r"Step \d+ of"))).to_be_visible(timeout=60_000)
     now.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("Its last checkpoint is kept")).to_be_visible(timeout=60_000)
-    expect(now.get_by_text("Nothing runs")).to_be_visible()
-    results = page.get_by_role("region", name="Last results")
+    expect(page.get_by_text("It can be resumed")).to_be_visible(timeout=60_000)
+    expect(now.get_by_text("Nothing is running")).to_be_visible()
+    results = page.get_by_role("region", name="Latest results")
     expect(results.get_by_text("Stopped")).to_be_visible()
     page.get_by_role("button", name="Continue").click()
     expect(now.get_by_text("Training", exact=True)).to_be_visible(timeout=60_000)
@@ -43,12 +43,12 @@ def test_the_demo_is_trained_stopped_and_continued(alone: LiveServer, visit: Ope
 @in_full
 def test_what_runs_is_told_by_the_websocket(server: LiveServer, tiny_model: Path, visit: Open) -> None:
     page = visit(server)
-    expect(page.get_by_text("Nothing runs")).to_be_visible()
+    expect(page.get_by_text("Nothing is running")).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     body = {"task": "text-generation", "model_name": str(tiny_model), "dataset": "rows.jsonl", "name": "told"}
     job = server.wait(server.post("/api/start_training", {**body, "num_train_epochs": 3})["job_id"])
     assert job["status"] == "completed", job
-    results = page.get_by_role("region", name="Last results")
+    results = page.get_by_role("region", name="Latest results")
     expect(results.get_by_role("row", name="told").get_by_text("Completed")).to_be_visible()
     assert not [url for url in asked if "training_status" in url]

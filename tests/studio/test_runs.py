@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import os
 import re
@@ -62,7 +63,7 @@ def curve(page: Page) -> dict[int, list[float]]:
     while True:
         expect(chart.get_by_role("status")).to_have_text(re.compile("Step"))
         said = chart.get_by_role("status").text_content() or ""
-        found = re.fullmatch(r"Step ([\d,]+): Training loss (\S+), Loss on held-out rows (\S+)", said)
+        found = re.fullmatch(r"Step ([\d,]+): Training loss (\S+), Held-out loss (\S+)", said)
         assert found, said
         step = int(found[1].replace(",", ""))
         if step in read:
@@ -73,7 +74,7 @@ def curve(page: Page) -> dict[int, list[float]]:
 
 def assert_whole(page: Page, live: LiveServer, job_id: str) -> None:
     """The page shows what was measured: every step, with its values."""
-    expect(page.get_by_text("Drag over a part of a curve")).to_be_visible()
+    expect(page.get_by_text("Drag across a chart")).to_be_visible()
     points = live.get(f"/api/jobs/{job_id}/metrics")["metrics"]
     read = curve(page)
     assert sorted(read) == [point["step"] for point in points] == list(range(1, STEPS + 1))
@@ -90,7 +91,7 @@ def test_a_run_is_seen_from_its_start_to_its_end_without_asking(server: LiveServ
     other = page.context.new_page()
     other.goto(f"/runs/{job_id}")
     trained_to(page, 1)
-    expect(page.get_by_text("Drag over a part of a curve")).to_be_visible()
+    expect(page.get_by_text("Drag across a chart")).to_be_visible()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(urlsplit(request.url).path))
     expect(page.get_by_text(re.compile("about .* left"))).to_be_visible(timeout=SLOW)
@@ -104,7 +105,8 @@ def test_a_run_is_seen_from_its_start_to_its_end_without_asking(server: LiveServ
     page.get_by_role("tab", name="Results").click()
     final = server.get(f"/api/jobs/{job_id}")["metrics"]["final_loss"]
     row = page.get_by_role("row", name="Final loss")
-    assert float(row.get_by_role("cell").last.inner_text()) == pytest.approx(final, rel=1e-3)
+    after = row.get_by_role("cell").nth(1)  # between what it started from and the change
+    assert float(after.inner_text()) == pytest.approx(final, rel=1e-3)
     page.get_by_role("tab", name="Log").click()
     expect(page.get_by_role("region", name="Log")).to_contain_text("grad_norm")
     page.reload()
@@ -133,9 +135,9 @@ def test_a_killed_worker_is_explained_and_resumed_by_a_button(own: LiveServer, v
     trained_to(page, 1)
     os.kill(own.get(f"/api/jobs/{job_id}")["pid"], signal.SIGKILL)
     outcome = page.get_by_role("region", name=re.compile("The run (failed|was interrupted)"))
-    expect(outcome.get_by_text("Something ended its worker from outside.")).to_be_visible(timeout=SLOW)
+    expect(outcome.get_by_text("Something outside ModelForge ended it.")).to_be_visible(timeout=SLOW)
     expect(outcome.get_by_text("SIGKILL").first).to_be_attached()
-    outcome.get_by_role("button", name="Resume from the last checkpoint").click()
+    outcome.get_by_role("button", name=re.compile("^Resume from (step [1-9]|the beginning)")).click()
     expect(page.get_by_text("attempt 2")).to_be_visible(timeout=SLOW)
     expect(outcome).not_to_be_visible()
     state(page, "Completed")
@@ -174,7 +176,10 @@ def test_it_is_stopped_and_started_again_with_other_settings(server: LiveServer,
     trained_to(page, 1)
     page.get_by_role("button", name="Stop", exact=True).click()
     state(page, "Stopped")
-    expect(page.get_by_role("region", name="The run was stopped").get_by_text("Somebody asked for it")).to_be_visible()
+    expect(page.get_by_role("region", name="The run was stopped").get_by_text("asked for it")).to_be_visible()
+    outcome = page.get_by_role("region", name="The run was stopped")
+    step = max(each["step"] for each in server.get(f"/api/jobs/{job_id}/checkpoints")["checkpoints"])
+    expect(outcome.get_by_role("button")).to_have_text(f"Resume from step {step:,}")
     page.get_by_role("button", name="Clone").click()
     request = page.get_by_role("region", name="JSON").inner_text()
     assert '"learning_rate"' in request and '"name"' not in request
@@ -199,6 +204,131 @@ def test_the_queue_is_moved_and_left(server: LiveServer, visit: Open) -> None:
     expect(page.get_by_role("row", name="runs-first").get_by_text("Stopped")).to_be_visible(timeout=SLOW)
 
 
+def test_a_queue_that_others_change_is_seen_while_a_run_goes_on(alone: LiveServer, visit: Open) -> None:
+    """On Runs and on Home, where more jobs wait than are newest."""
+    alone.start().upload("rows.jsonl", jsonl(rows(40)))
+    first = start(alone, "runs-first", max_steps=100_000)
+    alone.wait(first, ("training",), seconds=SLOW / 1000)
+    page = visit(alone, "/runs")
+    home = page.context.new_page()
+    home.goto("/")
+    now = home.get_by_role("region", name="Running now")
+    expect(now.get_by_role("link", name="runs-first")).to_be_visible()
+    queue = page.get_by_role("region", name="Queue").first
+    expect(page.get_by_role("row", name="runs-first")).to_be_visible()
+    expect(queue).not_to_be_visible()
+    others = [start(alone, f"other-{number}") for number in range(22)]
+    expect(queue.get_by_role("row").nth(22)).to_contain_text("other-21")
+    expect(now.get_by_text("22 more runs wait")).to_be_visible()
+    alone.call("POST", f"/api/jobs/{others[-1]}/move", params={"position": 1})
+    expect(queue.get_by_role("row").nth(1)).to_contain_text("other-21")
+    alone.call("POST", f"/api/jobs/{others[0]}/stop")
+    expect(queue.get_by_text("other-0", exact=True)).to_have_count(0)
+    expect(now.get_by_text("21 more runs wait")).to_be_visible()
+    home.reload()
+    expect(now.get_by_role("link", name="runs-first")).to_be_visible()
+    expect(home.get_by_role("region", name="Latest results").get_by_role("row", name="other-0")).to_be_visible()
+
+
+@in_full
+def test_a_log_is_read_while_more_is_written(own: LiveServer, visit: Open) -> None:
+    job_id = start(own, "writes", max_steps=2)
+    own.wait(job_id)
+    log = own.home / "runs" / job_id / "worker.log"
+    log.write_text("".join(f"line {number}\n" for number in range(2500)))
+    asked: list[str] = []
+    page = visit(own, f"/runs/{job_id}")
+    page.on("request", lambda request: asked.append(request.url) if "/log?" in request.url else None)
+    page.get_by_role("tab", name="Log").click()
+    box = page.get_by_role("region", name="Log")
+    expect(box).to_contain_text("line 2499")
+    assert [urlsplit(url).query for url in asked] == ["tail=1000"]
+    follow = page.get_by_role("checkbox", name="Follow new lines")
+    expect(follow).to_be_checked()
+    below = "element => element.scrollHeight - element.clientHeight - element.scrollTop"
+    assert box.evaluate(below) < 2
+    page.get_by_role("button", name="Show 1,000 earlier lines").click()
+    expect(box).to_contain_text("line 500\n")
+    expect(follow).not_to_be_checked()
+    # The line that was the first to be seen still is.
+    assert box.evaluate("element => element.scrollTop / element.scrollHeight") == pytest.approx(0.5, abs=0.01)
+    box.evaluate("element => element.scrollTo(0, element.scrollHeight)")
+    expect(follow).to_be_checked()
+    expect(box).not_to_contain_text("line 500\n")
+    box.focus()
+    page.keyboard.press("PageUp")
+    expect(follow).not_to_be_checked()
+    page.get_by_role("searchbox", name="Find lines").fill("LINE 177")
+    expect(page.get_by_text("10 of 1,000 lines")).to_be_visible()
+    assert box.inner_text().split("\n") == [f"line {number}" for number in range(1770, 1780)]
+    expect(page).to_have_url(re.compile("find=LINE"))
+    page.reload()
+    expect(page.get_by_role("searchbox", name="Find lines")).to_have_value("LINE 177")
+    expect(box).to_contain_text("line 1775")
+
+
+@in_full
+def test_what_was_measured_is_kept_as_a_table_and_explained(own: LiveServer, visit: Open) -> None:
+    job_id = start(own, "kept")
+    own.wait(job_id)
+    page = visit(own, f"/runs/{job_id}")
+    with page.expect_download() as kept:
+        page.get_by_role("button", name="Download as CSV").click()
+    assert kept.value.suggested_filename == "kept.csv"
+    lines = list(csv.DictReader(kept.value.path().read_text().splitlines()))
+    points = own.get(f"/api/jobs/{job_id}/metrics")["metrics"]
+    assert [int(line["step"]) for line in lines] == [point["step"] for point in points]
+    for line, point in zip(lines, points, strict=True):
+        for name in ("loss", "eval_loss", "learning_rate"):
+            assert float(line[name] or "nan") == pytest.approx(point.get(name, math.nan), nan_ok=True)
+    about = page.get_by_role("button", name="About Learning rate")
+    tab_to(page, about)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_text("says nothing about success")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).not_to_be_visible()
+    expect(about).to_be_focused()
+
+
+@in_full
+def test_what_the_model_said_stands_at_its_steps(own: LiveServer, visit: Open) -> None:
+    job_id = start(own, "says")
+    own.wait(job_id)
+    page = visit(own, f"/runs/{job_id}?view=samples")
+    samples = own.get(f"/api/jobs/{job_id}/samples")["samples"]
+    shown = page.get_by_role("tabpanel").locator("dl")
+    prompts = list(dict.fromkeys(sample["prompt"] for sample in samples))
+    expect(shown).to_have_count(len(prompts))
+    for prompt, said in zip(prompts, shown.all(), strict=True):
+        own_samples = {sample["step"]: sample for sample in samples if sample["prompt"] == prompt}
+        steps = sorted(own_samples, reverse=True)
+        assert steps[0] == STEPS and steps[-1] == 0
+        terms = ["Before" if step == 0 else f"Step {step}" for step in steps]
+        assert said.get_by_role("term").all_inner_texts() == [*terms, "Your data says"]
+        answers = [own_samples[step]["completion"].strip() or "(nothing)" for step in steps]
+        found = [text.strip() for text in said.get_by_role("definition").all_text_contents()]
+        assert found == [*answers, own_samples[0]["expected"]]
+    page.get_by_role("tab", name="History").click()
+    texts = [event["text"] for event in own.get(f"/api/jobs/{job_id}")["events"]]
+    rows_shown = page.get_by_role("table", name="").get_by_role("row")
+    expect(rows_shown).to_have_count(len(texts) + 1)
+    assert not [text for text in texts if text.startswith("Asked at step")]
+
+
+@in_full
+def test_a_refused_second_question_leaves_what_is_shown(own: LiveServer, visit: Open) -> None:
+    job_id = start(own, "stays", max_steps=2)
+    own.wait(job_id)
+    page = visit(own, "/runs", expected=("Failed to load resource",))
+    expect(page.get_by_role("row", name="stays")).to_be_visible()
+    page.route(re.compile(r"/api/jobs(\?|$)"), lambda route: route.fulfill(status=500, body="no"))
+    with page.expect_response(lambda answer: answer.status == 500):
+        own.post("/api/jobs", {**BODY, "name": "new", "max_steps": 100_000})
+    page.wait_for_timeout(300)
+    expect(page.get_by_role("row", name="stays")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 @in_full
 def test_runs_are_found_and_compared_by_the_keyboard_alone(server: LiveServer, tiny_model: Path, visit: Open) -> None:
     config = {"model_name": str(tiny_model), "max_steps": 12}
@@ -216,7 +346,7 @@ def test_runs_are_found_and_compared_by_the_keyboard_alone(server: LiveServer, t
     page.reload()
     expect(page.get_by_role("row").nth(1)).to_contain_text("rank-4")
     for name in ("rank-4", "rank-8"):
-        tab_to(page, page.get_by_role("checkbox", name=f"Choose {name}"))
+        tab_to(page, page.get_by_role("checkbox", name=f"Select {name}"))
         page.keyboard.press("Space")
     tab_to(page, page.get_by_role("link", name="Compare 2 runs"))
     page.keyboard.press("Enter")
@@ -251,7 +381,7 @@ def test_a_hundred_thousand_points_stay_smooth_while_more_come(own: LiveServer, 
     with sqlite3.connect(own.home / "modelforge.db", timeout=30) as database:
         database.executemany(f"INSERT INTO metrics ({columns}) VALUES (?, ?, ?, ?, ?, ?)", many)
     page = visit(own, f"/runs/{job_id}")
-    expect(page.get_by_text("Drag over a part of a curve")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Drag across a chart")).to_be_visible(timeout=60_000)
     step = page.get_by_text(re.compile(r"^Step \d"))
     before = step.first.inner_text()
     frames = page.evaluate(

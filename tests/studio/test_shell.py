@@ -113,15 +113,28 @@ def test_it_works_under_the_path_of_a_proxy(alone: LiveServer, visit: Open) -> N
     with page.expect_websocket(lambda socket: "/forge/ws/training" in socket.url):
         page.get_by_role("link", name="Home").click()
     expect(page).to_have_url(re.compile("/forge/?$"))
-    expect(page.get_by_text("Nothing runs")).to_be_visible()
+    expect(page.get_by_text("Nothing is running")).to_be_visible()
 
 
 def test_a_lost_server_is_told_and_found_again(alone: LiveServer, visit: Open) -> None:
     alone.start()
     port = int(alone.url.rpartition(":")[2])
     page = visit(alone, expected=("Failed to load resource", "WebSocket connection"))
-    expect(page.get_by_text("Nothing runs")).to_be_visible()
+    expect(page.get_by_text("Nothing is running")).to_be_visible()
     alone.kill()
     expect(page.get_by_text("connection to the server is lost")).to_be_visible()
     alone.start(port)
     expect(page.get_by_text("connection to the server is lost")).not_to_be_visible()
+
+
+def test_a_lost_stream_is_no_matter_of_a_page_without_one(alone: LiveServer, visit: Open) -> None:
+    page = visit(alone.start(), expected=("Failed to load resource", "WebSocket connection"))
+    expect(page.get_by_text("Nothing is running")).to_be_visible()
+    page.get_by_role("link", name="Datasets", exact=True).hover()  # its script is loaded while the server is there
+    page.wait_for_timeout(300)
+    alone.kill()
+    lost = page.get_by_text("connection to the server is lost")
+    expect(lost).to_be_visible()
+    page.get_by_role("link", name="Datasets", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Datasets")
+    expect(lost).not_to_be_visible()

@@ -1,5 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, body } from "./client";
+import type { JobState } from "./states";
 
 /** What several pages ask for. A page's own questions stand beside it. */
 export const info = queryOptions({
@@ -26,17 +27,25 @@ export const catalogue = queryOptions({
   queryFn: () => body(api.GET("/api/catalogue")),
 });
 
-/** The newest jobs, newest first. Lists begin with the oldest. */
-export const newestJobs = (count: number) =>
+/** How many jobs are in one of these states. */
+export const jobCount = (states: JobState[]) =>
+  queryOptions({ queryKey: ["jobs", "count", states], queryFn: () => countOf(states) });
+
+/** The newest jobs in one of these states, newest first. Lists begin with the oldest. */
+export const newestJobs = (count: number, states: JobState[]) =>
   queryOptions({
-    queryKey: ["jobs", "newest", count],
+    queryKey: ["jobs", "newest", count, states],
     queryFn: async () => {
-      const { total } = await body(api.GET("/api/jobs", { params: { query: { limit: 1 } } }));
-      const offset = Math.max(0, total - count);
-      const { jobs } = await body(api.GET("/api/jobs", { params: { query: { limit: count, offset } } }));
-      return { jobs: jobs.reverse(), total };
+      const offset = Math.max(0, (await countOf(states)) - count);
+      const query = { status: states, limit: count, offset };
+      return (await body(api.GET("/api/jobs", { params: { query } }))).jobs.reverse();
     },
   });
+
+async function countOf(states: JobState[]): Promise<number> {
+  const query = { status: states, limit: 1 };
+  return (await body(api.GET("/api/jobs", { params: { query } }))).total;
+}
 
 /** Every query that tells of jobs or of what they make. */
 export const OF_JOBS = [["jobs"], ["models"]] as const;

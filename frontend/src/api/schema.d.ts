@@ -2983,7 +2983,7 @@ export interface components {
             model_path: string | null;
             /**
              * Events
-             * @description What happened to it, oldest first: the newest hundred.
+             * @description What happened to it, oldest first: the newest hundred. What its model said is under samples.
              */
             events: components["schemas"]["JobEvent"][];
         };
@@ -3011,7 +3011,7 @@ export interface components {
             at: string;
             /**
              * Kind
-             * @description state, message, checkpoint or sample.
+             * @description state, message or checkpoint.
              */
             kind: string;
             /**
@@ -5358,7 +5358,7 @@ export interface components {
         };
         /**
          * TrainingStatus
-         * @description How the present job stands. Numbers are null until they are known.
+         * @description How the present job stands, and whether others came or went meanwhile.
          */
         TrainingStatus: {
             /**
@@ -5441,6 +5441,12 @@ export interface components {
              * @default 0
              */
             seq: number;
+            /**
+             * Queue Seq
+             * @description Rises whenever a job enters or leaves the queue or is moved in it: whoever shows the queue asks for it anew.
+             * @default 0
+             */
+            queue_seq: number;
         };
         /**
          * TrainingStopped
@@ -6391,6 +6397,8 @@ export interface operations {
                 limit?: number | null;
                 /** @description Leave out so many of the oldest. */
                 offset?: number;
+                /** @description Only jobs in this state; given more than once, in any of them. */
+                status?: components["schemas"]["JobState"][] | null;
             };
             header?: never;
             path?: never;
@@ -6837,6 +6845,8 @@ export interface operations {
                 limit?: number | null;
                 /** @description Leave out so many of the oldest. */
                 offset?: number;
+                /** @description The last so many lines. Goes without limit and offset. */
+                tail?: number | null;
             };
             header?: never;
             path: {

@@ -1,14 +1,16 @@
 import "uplot/dist/uPlot.min.css";
-import { useComputedColorScheme, VisuallyHidden } from "@mantine/core";
+import { ActionIcon, Popover, useComputedColorScheme, VisuallyHidden } from "@mantine/core";
+import { IconInfoCircle } from "@tabler/icons-react";
 import { type KeyboardEvent, useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import { text } from "../text";
 import { count, measured } from "../ui/format";
 import classes from "./chart.module.css";
-import { drawn, type LineOf, type Range, type View, valueAt } from "./plot";
+import { drawn, type LineOf, type Range, tickLabels, type View, valueAt } from "./plot";
 
 interface Props {
   title: string;
+  about?: string;
   lines: readonly LineOf[];
   view: View;
   onRange: (range: Range) => void;
@@ -16,13 +18,16 @@ interface Props {
 }
 
 const COLOURS = 8;
+/** Pixels beside the numbers of the axis, and of each of their characters. */
+const MARGIN = 18;
+const DIGIT = 7;
 const colour = (line: number) => `--curve-${(line % COLOURS) + 1}`;
 
 /**
  * Curves over the steps. It is drawn at most once a frame, however many points come; drag over a part to look at it
  * closely, or go along it with the arrow keys. `lines` and `onRange` must stay the same between renders.
  */
-export default function Chart({ title, lines, view, onRange, height }: Props) {
+export default function Chart({ title, about, lines, view, onRange, height }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
   const shown = useRef(view);
@@ -59,8 +64,8 @@ export default function Chart({ title, lines, view, onRange, height }: Props) {
           { ...axis, incrs: WHOLE, values: (_, steps) => steps.map(count), size: 28 },
           {
             ...axis,
-            values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : measured(tick))),
-            size: 52,
+            values: (_, ticks) => tickLabels(ticks),
+            size: (_, labels) => MARGIN + DIGIT * Math.max(4, ...(labels ?? []).map((each) => each.length)),
           },
         ],
         cursor: {
@@ -133,6 +138,8 @@ export default function Chart({ title, lines, view, onRange, height }: Props) {
   useEffect(() => redraw.current(), [view.range, view.smoothing]);
 
   function move(event: KeyboardEvent): void {
+    // Keys of the buttons in it are their own.
+    if (event.target !== event.currentTarget) return;
     const chart = plot.current;
     const steps = chart?.data[0];
     if (event.key === "Escape") onRange(null);
@@ -153,11 +160,15 @@ export default function Chart({ title, lines, view, onRange, height }: Props) {
     // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys read its values
     <figure className={classes.chart} tabIndex={0} aria-label={title} onKeyDown={move}>
       <figcaption className={classes.caption}>
-        <span className={classes.title}>{title}</span>
+        <span className={classes.title}>
+          {title}
+          {about !== undefined && <About title={title}>{about}</About>}
+        </span>
         <span className={classes.readout}>
           {step !== null && <span>{text.run.chart.step(step)}</span>}
           {lines.map((line, at) => (
-            <span key={line.label} className={classes.line}>
+            // biome-ignore lint/suspicious/noArrayIndexKey: two runs may have the same name
+            <span key={at} className={classes.line}>
               <span className={classes.swatch} style={{ background: `var(${colour(at)})` }} />
               {line.label !== title && line.label} <strong>{measured(valueAt(line, step))}</strong>
             </span>
@@ -169,6 +180,27 @@ export default function Chart({ title, lines, view, onRange, height }: Props) {
       </div>
       <VisuallyHidden role="status">{spoken}</VisuallyHidden>
     </figure>
+  );
+}
+
+/** What the chart shows, for whoever asks. */
+function About({ title, children }: { title: string; children: string }) {
+  return (
+    <Popover
+      width={Math.min(320, window.innerWidth - 32)}
+      position="bottom-start"
+      trapFocus
+      returnFocus
+      withinPortal
+      shadow="md"
+    >
+      <Popover.Target>
+        <ActionIcon size={24} variant="subtle" color="gray" aria-label={text.run.chart.about(title)}>
+          <IconInfoCircle size={15} aria-hidden />
+        </ActionIcon>
+      </Popover.Target>
+      <Popover.Dropdown className={classes.about}>{children}</Popover.Dropdown>
+    </Popover>
   );
 }
 

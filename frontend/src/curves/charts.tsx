@@ -16,6 +16,8 @@ type Smoothing = keyof typeof SMOOTHINGS;
 
 export interface ChartOf {
   title: string;
+  /** What it shows, and what is good. */
+  about?: string;
   lines: readonly LineOf[];
 }
 
@@ -43,10 +45,11 @@ export function Charts({ live, charts, look, change, children }: Props) {
       {live.error && <Refused error={live.error} retry={live.again} />}
       <Suspense fallback={<Loading lines={6} />}>
         <div className={classes.charts}>
-          {charts.map(({ title, lines }, at) => (
+          {charts.map(({ title, about, lines }, at) => (
             <Chart
               key={title}
               title={title}
+              about={about}
               lines={lines}
               view={view}
               onRange={setRange}

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import type { MetricPoint } from "../api/schema";
+import { csvOf } from "./csv";
 import { Curves } from "./curves";
+import { chartLookOf } from "./look";
+import { namesOf } from "./names";
+import { tickLabels } from "./plot";
 import { Series } from "./series";
 import { smooth } from "./smooth";
 import { joined, thin } from "./thin";
@@ -116,4 +120,78 @@ describe("smoothing", () => {
     expect(first).toBeCloseTo(4);
     expect(second).toBeCloseTo((4 * 0.25 + 8 * 0.5) / 0.75);
   });
+});
+
+describe("a table of the points", () => {
+  it("has a line for each step and leaves empty what was not measured", () => {
+    const curves = new Curves();
+    curves.add([point(10, 1, { loss: 2.5 }), point(20, 2, { loss: 2, eval_loss: 2.25 })]);
+    curves.add([point(5, 3, { eval_loss: 3 })]);
+    expect(csvOf(curves)).toBe("step,loss,eval_loss\n5,,3\n10,2.5,\n20,2,2.25\n");
+  });
+});
+
+describe("the names of what several runs measure", () => {
+  it("are told when a measure comes later, and stay the same array until then", () => {
+    const [one, other] = [new Curves(), new Curves()];
+    const { watch, names } = namesOf([one, other]);
+    one.add([point(1, 1, { loss: 3 })]);
+    const before = names();
+    let told = 0;
+    const unwatch = watch(() => {
+      told += 1;
+    });
+    other.add([point(1, 1, { loss: 3 })]);
+    expect(names()).toEqual(["loss"]);
+    other.add([point(2, 2, { eval_loss: 3 })]);
+    expect(names()).toEqual(["loss", "eval_loss"]);
+    expect(names()).toBe(names());
+    expect(before).toEqual(["loss"]);
+    expect(told).toBe(2);
+    unwatch();
+    one.add([point(3, 3, { loss: 3 })]);
+    expect(told).toBe(2);
+  });
+});
+
+describe("how charts are drawn", () => {
+  it.each([
+    [0.6, 0.6],
+    [0, undefined],
+    [1, undefined],
+    [-0.1, undefined],
+    [Number.NaN, undefined],
+    ["0.6", undefined],
+  ])("takes a weight from 0 to below 1 from the address: %s", (smooth, taken) =>
+    expect(chartLookOf({ smooth }).smooth).toBe(taken),
+  );
+
+  it.each([
+    [
+      [0, 0.5, 1],
+      ["0", "0.5", "1"],
+    ],
+    [
+      [10_000, 12_500],
+      ["10,000", "12,500"],
+    ],
+    [
+      [12_345, 12_345.5, 12_346],
+      ["12,345.0", "12,345.5", "12,346.0"],
+    ],
+    [
+      [2.00001, 2.00002, null],
+      ["2.00001", "2.00002", ""],
+    ],
+    [
+      [1e-4, 1.02e-4],
+      ["0.000100", "0.000102"],
+    ],
+    [
+      [null, null],
+      ["", ""],
+    ],
+  ])("never writes the same at two ticks: %j", (ticks, labels) =>
+    expect(tickLabels(ticks as (number | null)[])).toEqual(labels),
+  );
 });

@@ -1,13 +1,14 @@
 /** How charts are drawn, as the page's address has it. */
 export interface ChartLook {
   log?: boolean;
-  /** The weight of what came before. */
+  /** The weight of what came before, from 0 to below 1. */
   smooth?: number;
 }
 
 export function chartLookOf(given: Record<string, unknown>): ChartLook {
+  const { log, smooth } = given;
   return {
-    log: given.log === true || undefined,
-    smooth: typeof given.smooth === "number" ? given.smooth : undefined,
+    log: log === true || undefined,
+    smooth: typeof smooth === "number" && smooth > 0 && smooth < 1 ? smooth : undefined,
   };
 }

@@ -1,3 +1,4 @@
+import { fixed, measured } from "../ui/format";
 import type { Curves } from "./curves";
 import { smooth } from "./smooth";
 import { joined, thin } from "./thin";
@@ -42,6 +43,16 @@ export function drawn(lines: readonly LineOf[], view: View, pixels: number): Dra
     for (const row of values)
       for (const [at, value] of row.entries()) if (value !== null && value <= 0) row[at] = null;
   return [steps, ...values];
+}
+
+/** What stands at the ticks of an axis: as numbers are written elsewhere, with as many digits more as tell them apart. */
+export function tickLabels(ticks: readonly (number | null)[]): string[] {
+  const labels = ticks.map((tick) => (tick === null ? "" : measured(tick)));
+  const shown = ticks.filter((tick) => tick !== null);
+  if (new Set(labels.filter(Boolean)).size === shown.length) return labels;
+  const gap = Math.min(...shown.slice(1).map((tick, at) => tick - (shown[at] as number)));
+  const digits = Math.min(12, Math.max(0, Math.ceil(-Math.log10(gap))));
+  return ticks.map((tick) => (tick === null ? "" : fixed(tick, digits)));
 }
 
 /** The value at a step, or else the last one before it; null before the first. Without a step the newest. */

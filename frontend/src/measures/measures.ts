@@ -1,3 +1,5 @@
+import type { JobSummary } from "../api/schema";
+
 /** What is better the lower it is; everything else that is compared is better the higher it is. */
 const LOWER_IS_BETTER = /loss$|^perplexity$|^kl$/;
 const BASE = "base_";
@@ -9,6 +11,11 @@ export interface Measure {
   after: number;
   /** Whether the change is for the better; null where there is none. */
   better: boolean | null;
+}
+
+/** A run's loss in one number: at its end, or else the newest, on held-out rows where there are some. */
+export function lossOf(job: JobSummary): number | null {
+  return job.metrics?.final_loss ?? job.eval_loss ?? job.loss ?? null;
 }
 
 export function measures(metrics: Readonly<Record<string, number>>): Measure[] {

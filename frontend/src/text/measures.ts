@@ -13,11 +13,12 @@ export const measures = {
 
 const NAMES: Record<string, string> = {
   loss: "Training loss",
-  eval_loss: "Loss on held-out rows",
+  eval_loss: "Held-out loss",
   final_loss: "Final loss",
   train_loss: "Loss on training rows",
   perplexity: "Perplexity",
-  eval_token_accuracy: "Tokens predicted right",
+  token_accuracy: "Training token accuracy",
+  eval_token_accuracy: "Held-out token accuracy",
   rouge1: "ROUGE-1",
   rouge2: "ROUGE-2",
   rougeL: "ROUGE-L",
@@ -34,6 +35,30 @@ const NAMES: Record<string, string> = {
   estimated_memory_mb: "Estimated memory (MB)",
   time_to_first_step_s: "Time to the first step (s)",
 };
+
+const ABOUTS: Record<string, string> = {
+  loss: "How wrong the model is on the rows it learns from; lower is better. It should fall quickly at first, then slowly.",
+  eval_loss:
+    "The loss on rows that the model does not learn from; lower is better. If it rises while the training loss falls, the model is memorizing its data.",
+  learning_rate:
+    "How large the steps are in which the model learns. Usually it rises during a short warm-up, then falls to the end: that is planned, and says nothing about success.",
+  grad_norm:
+    "How strongly the latest rows pull on the model. Jumps are normal; if it keeps growing, the learning rate is probably too high.",
+  tokens_per_second:
+    "How fast the training goes; higher is faster. It should stay level. A lasting drop means that something else is using the machine.",
+  memory_mb:
+    "Memory that the training uses. It should level off early. If it comes close to what your GPU or machine has, use a smaller batch size.",
+  token_accuracy: "The share of tokens that the model would have guessed right; higher is better.",
+  eval_token_accuracy: "The share of tokens in held-out rows that the model guesses right; higher is better.",
+  reward_accuracy:
+    "How often the model rates the preferred answer above the rejected one. It starts near 0.5 and should rise.",
+  kl: "How far the model has moved from the one it started with. It should grow slowly; a steep rise often means worse text.",
+};
+
+/** What a measure is and what is good, for who never saw one; nothing where its name is all that is known. */
+export function measureAbout(name: string): string | undefined {
+  return ABOUTS[name];
+}
 
 /** A measure's name for people: `Reward margin` for `reward_margin`. */
 export function measureName(name: string): string {

@@ -11,6 +11,11 @@ export function count(value: number): string {
   return numbers.format(value);
 }
 
+/** 1,234.50, with so many decimals. */
+export function fixed(value: number, decimals: number): string {
+  return value.toLocaleString("en", { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+}
+
 /** 7.6 billion, 135 million: large numbers as they are spoken. */
 export function short(value: number): string {
   return shortened.format(value);

@@ -12,7 +12,7 @@ from modelforge.api.access import caller_of
 from modelforge.api.caller import SUBPROTOCOL
 from modelforge.api.deps import State
 from modelforge.api.errors import refuse
-from modelforge.contracts.job import TrainingStatus
+from modelforge.contracts.job import JobStatus, TrainingStatus
 from modelforge.errors import Conflict, StoreFault, Unauthorized
 from modelforge.jobs.broadcast import MESSAGE_SECONDS, POINTS_PER_MESSAGE, Broadcast, Changes, messages
 from modelforge.store.database import Database
@@ -117,9 +117,9 @@ def _stored(database: Database, seen: int, seq: int, now: TrainingStatus) -> tup
         if len(rows) == POINTS_PER_MESSAGE:
             seq = rows[-1].seq
             points = [point for point in points if point.seq <= seq]
-        states = [TrainingStatus.model_validate(row.status) for row in rows]
+        states = [JobStatus.model_validate(row.status) for row in rows]
         before = status_at(session, seq) if seq < now.seq else None
     if before is not None:
         # Not all of it yet: what is told is how it stood then.
-        now = TrainingStatus.model_validate({**before, "seq": seq})
+        now = TrainingStatus.model_validate({**before, "seq": seq, "queue_seq": now.queue_seq})
     return Changes(points, states), now, seq

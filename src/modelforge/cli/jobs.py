@@ -29,6 +29,8 @@ from modelforge.contracts.job import (
     JobList,
     JobLog,
     JobQueued,
+    JobSample,
+    JobSamples,
     TrainingStarted,
     TrainingStopped,
 )
@@ -70,9 +72,10 @@ def show(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
     """Show a job: how it stands, what happened to it, and what it was told."""
     with client_of(ctx) as client:
         detail = client.get(f"/api/jobs/{_id(client, job)}", JobDetail)
-    if json:
-        print_json(detail)
-        return
+        if json:
+            print_json(detail)
+            return
+        said = client.get(f"/api/jobs/{detail.id}/samples", JobSamples).samples
     step = f"{detail.current_step} of {detail.total_steps}" if detail.current_step is not None else None
     print_fields(
         {
@@ -102,19 +105,23 @@ def show(ctx: typer.Context, job: Job = None, json: Json = False) -> None:
     if detail.metrics:
         say("")
         print_measures(detail.metrics)
-    samples = [event for event in detail.events if event.kind == "sample"]
     say("\nWhat happened", "bold")
-    print_fields([(_clock(event), event.text) for event in detail.events if event.kind != "sample"])
-    if samples:
+    print_fields([(_clock(event), event.text) for event in detail.events])
+    if said:
         say("\nWhat the model said", "bold")
-        # A prompt may have many lines; an answer is to be found at a glance.
-        print_fields([(_clock(event), " ".join(event.text.split())) for event in samples])
+        print_fields([(_clock(sample), _in_words(sample)) for sample in said])
     say("\nConfiguration", "bold")
     print_fields(detail.config)
 
 
-def _clock(event: JobEvent) -> str:
+def _clock(event: JobEvent | JobSample) -> str:
     return event.at.astimezone().strftime("%H:%M:%S")
+
+
+def _in_words(sample: JobSample) -> str:
+    """On one line: a prompt may have many, and an answer is to be found at a glance."""
+    reward = "" if sample.reward is None else f", reward {sample.reward:.3g}"
+    return " ".join(f"Step {sample.step}{reward}: {sample.prompt} → {sample.completion}".split())
 
 
 @app.command()

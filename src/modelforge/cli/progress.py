@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.text import Text
 
 from modelforge.cli.console import duration, err, number, out, percent, print_json
-from modelforge.contracts.job import JobDetail, JobState, MetricPoint, TrainingStatus
+from modelforge.contracts.job import JobDetail, JobState, JobStatus, MetricPoint
 
 SPEED_WINDOW = 10.0
 """Seconds over which the speed is measured."""
@@ -169,7 +169,7 @@ WORDS = {
 }
 
 
-def in_words(status: TrainingStatus) -> str:
+def in_words(status: JobStatus) -> str:
     return WORDS[JobState(status.status)] if status.status != "idle" else "Idle"
 
 
@@ -262,7 +262,7 @@ class JsonView:
             print_json({"event": "metrics", **point.model_dump(mode="json", exclude_none=True)})
         if (job.attempt, job.status) != self._state:
             self._state = (job.attempt, job.status)
-            fields = set(TrainingStatus.model_fields)
+            fields = set(JobStatus.model_fields)
             print_json({"event": "state", **job.model_dump(mode="json", include=fields)})
 
     def note(self, text: str) -> None:

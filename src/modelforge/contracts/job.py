@@ -61,6 +61,7 @@ _STATUS: dict[str, Any] = {
     "eta_seconds": 312.0,
     "seq": 1741,
 }
+_PRESENT: dict[str, Any] = {**_STATUS, "queue_seq": 1698}
 _POINT: dict[str, Any] = {
     "seq": 1741,
     "job_id": "train_3f9a1c5be07d",
@@ -90,8 +91,8 @@ _SUMMARY: dict[str, Any] = {
 }
 
 
-class TrainingStatus(Contract):
-    """How the present job stands. Numbers are null until they are known."""
+class JobStatus(Contract):
+    """How a job stands. Numbers are null until they are known."""
 
     model_config = example(**_STATUS)
 
@@ -127,6 +128,15 @@ class TrainingStatus(Contract):
     """Seconds until the last step, by the speed so far."""
     seq: int = 0
     """Rises with every change, over all jobs."""
+
+
+class TrainingStatus(JobStatus):
+    """How the present job stands, and whether others came or went meanwhile."""
+
+    model_config = example(**_PRESENT)
+
+    queue_seq: int = 0
+    """Rises whenever a job enters or leaves the queue or is moved in it: whoever shows the queue asks for it anew."""
 
 
 def _missing(value: object) -> bool:
@@ -165,13 +175,13 @@ class MetricPoint(Contract):
 class StreamMessage(TrainingStatus):
     """One message of the WebSocket: the status, and the points since the message before."""
 
-    model_config = example(**_STATUS, points=[_POINT])
+    model_config = example(**_PRESENT, points=[_POINT])
 
     points: list[MetricPoint] = Field(default_factory=list)
     """The metrics logged since the message before, oldest first."""
 
 
-class JobSummary(TrainingStatus):
+class JobSummary(JobStatus):
     """A job in a list."""
 
     model_config = example(**_SUMMARY)
@@ -216,7 +226,7 @@ class JobEvent(Contract):
     at: UtcTime
     """When the server heard of it."""
     kind: str
-    """state, message, checkpoint or sample."""
+    """state, message or checkpoint."""
     text: str
     """What happened, in words."""
 
@@ -253,7 +263,7 @@ class JobDetail(JobSummary):
     model_path: str | None = None
     """Where its model lies."""
     events: list[JobEvent] = Field(default_factory=list)
-    """What happened to it, oldest first: the newest hundred."""
+    """What happened to it, oldest first: the newest hundred. What its model said is under samples."""
 
 
 class JobList(Contract):

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TypeVar
 
-from modelforge.contracts.job import MetricPoint, StreamMessage, TrainingStatus
+from modelforge.contracts.job import JobStatus, MetricPoint, StreamMessage, TrainingStatus
 
-T = TypeVar("T", MetricPoint, TrainingStatus)
+T = TypeVar("T", MetricPoint, JobStatus)
 
 KEPT = 4_000
 """Changes kept in memory, 2.6 kB each (measured); a listener that is further behind gets them from the database."""
@@ -30,7 +30,7 @@ class Changes:
     """A run of changes: points, and the status at each change of state, both by rising ``seq``."""
 
     points: Sequence[MetricPoint]
-    states: Sequence[TrainingStatus]
+    states: Sequence[JobStatus]
 
 
 class Broadcast:
@@ -39,18 +39,22 @@ class Broadcast:
     Listeners hold a sequence number and ask for what came after it, so a slow one costs nothing but its own delay.
     """
 
-    def __init__(self, status: TrainingStatus, seq: int) -> None:
-        self.status = status
-        self.seq = seq
+    def __init__(self, status: JobStatus, seq: int) -> None:
+        self.status = _present(status, seq, queue_seq=seq)
         self.listeners = 0
         """How many listen now."""
         self._points: deque[MetricPoint] = deque(maxlen=KEPT)
-        self._states: deque[TrainingStatus] = deque(maxlen=KEPT)
+        self._states: deque[JobStatus] = deque(maxlen=KEPT)
         self._oldest = seq
         self._changed = asyncio.Event()
         self._written: dict[int, str] = {}
 
-    def publish(self, status: TrainingStatus, changes: Changes) -> None:
+    @property
+    def seq(self) -> int:
+        """The number up to which listeners are told."""
+        return self.status.seq
+
+    def publish(self, status: JobStatus, changes: Changes) -> None:
         """Take over what was committed to the database. A status that is older than the present one changes nothing: a
         job ended long ago, and only now its worker's end is written down."""
         for queue, new in ((self._points, changes.points), (self._states, changes.states)):
@@ -58,11 +62,20 @@ class Broadcast:
             if overflow > 0:
                 dropped = [*queue, *new][:overflow]
                 self._oldest = max(self._oldest, dropped[-1].seq)
-        self._written.clear()
         self._points.extend(changes.points)
         self._states.extend(changes.states)
         if status.seq >= self.seq:
-            self.status, self.seq = status, status.seq
+            self.status = _present(status, status.seq, self.status.queue_seq)
+        self._wake()
+
+    def queue_changed(self, seq: int) -> None:
+        """A job has entered or left the queue, or was moved in it, by the change with that number."""
+        if seq > self.status.queue_seq:
+            self.status = _present(self.status, max(seq, self.seq), queue_seq=seq)
+            self._wake()
+
+    def _wake(self) -> None:
+        self._written.clear()
         self._changed.set()
         self._changed = asyncio.Event()
 
@@ -130,12 +143,16 @@ def messages(changes: Changes, status: TrainingStatus) -> list[StreamMessage]:
         while waiting and waiting[0].seq <= state.seq:
             points.append(waiting.popleft())
             if len(points) == POINTS_PER_MESSAGE and waiting:
-                told.append(_message(state, points, points[-1].seq))
+                told.append(_message(state, points, points[-1].seq, status.queue_seq))
                 points = []
         if points or not told or state.seq > told[-1].seq:
-            told.append(_message(state, points, state.seq))
+            told.append(_message(state, points, state.seq, status.queue_seq))
     return told
 
 
-def _message(status: TrainingStatus, points: list[MetricPoint], seq: int) -> StreamMessage:
-    return StreamMessage(**{**status.model_dump(), "seq": seq}, points=points)
+def _message(status: JobStatus, points: list[MetricPoint], seq: int, queue_seq: int) -> StreamMessage:
+    return StreamMessage(**{**status.model_dump(), "seq": seq, "queue_seq": queue_seq}, points=points)
+
+
+def _present(status: JobStatus, seq: int, queue_seq: int) -> TrainingStatus:
+    return TrainingStatus(**{**status.model_dump(), "seq": seq, "queue_seq": queue_seq})

@@ -7,7 +7,8 @@ on where it was. All functions block; the supervisor calls them from threads, on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,7 +27,7 @@ from modelforge.contracts.events import (
     StateEvent,
     parse_event,
 )
-from modelforge.contracts.job import OPEN_STATES, Cause, JobState, MetricPoint, RunSpec, TrainingStatus
+from modelforge.contracts.job import OPEN_STATES, Cause, JobState, JobStatus, MetricPoint, RunSpec
 from modelforge.errors import Conflict
 from modelforge.files import size_mb
 from modelforge.jobs.broadcast import Changes
@@ -51,7 +52,7 @@ _LOOK = "where it was, the end of its log says"
 class Intake(NamedTuple):
     """What came of reading a job's file."""
 
-    status: TrainingStatus
+    status: JobStatus
     changes: Changes
     news: bool
     """Whether there was anything."""
@@ -67,11 +68,29 @@ class Ledger:
         self._runs = runs
         with database.session() as session:
             self._seq = last_seq(session)
+        # What became of the queue last is not known any more: whoever saw an earlier number asks once more.
+        self._queue_seq = self._seq
 
     @property
     def seq(self) -> int:
         """The last number given."""
         return self._seq
+
+    @property
+    def queue_seq(self) -> int:
+        """The number of the last change by which a job entered or left the queue, or was moved in it."""
+        return self._queue_seq
+
+    @contextmanager
+    def _session(self) -> Iterator[Session]:
+        """A transaction. One that is not committed has left the queue as it was."""
+        before = self._queue_seq
+        try:
+            with self._database.session() as session:
+                yield session
+        except BaseException:
+            self._queue_seq = before
+            raise
 
     def add(
         self,
@@ -80,11 +99,11 @@ class Ledger:
         ahead: bool = True,
         notes: Sequence[str] = (),
         receipt: Callable[[int], IdempotencyRow | None] = lambda _: None,
-    ) -> tuple[TrainingStatus, int]:
+    ) -> tuple[JobStatus, int]:
         """Store a new job with what its owner should know, and its place in the queue: the first one for a job that is
         to start at once (``ahead``), else the last one, of which listeners are not told. ``receipt`` makes of the place
         what is stored with it."""
-        with self._database.session() as session:
+        with self._session() as session:
             waiting = waiting_jobs(session)
             position = 1 if ahead else len(waiting) + 1
             row.place = _place(waiting, ahead=ahead)
@@ -103,23 +122,23 @@ class Ledger:
 
     def is_waiting(self) -> bool:
         """Whether any job waits for the device."""
-        with self._database.session() as session:
+        with self._session() as session:
             return bool(waiting_jobs(session))
 
-    def claim(self) -> tuple[JobRow, TrainingStatus, Changes] | None:
+    def claim(self) -> tuple[JobRow, JobStatus, Changes] | None:
         """Take the first job out of the queue, for its worker to be started. From here on a server that is killed has
         left a job that was interrupted, never one that would be started twice."""
-        with self._database.session() as session:
+        with self._session() as session:
             row = next(iter(waiting_jobs(session)), None)
             if row is None:
                 return None
             changes = self._enter(session, row, JobState.STARTING, STARTING)
             return row, status_of(row), changes
 
-    def cancel(self, job_id: str, *, told: bool) -> tuple[TrainingStatus, Changes] | None:
+    def cancel(self, job_id: str, *, told: bool) -> tuple[JobStatus, Changes] | None:
         """End a job that waits; None for one that does not. Listeners are ``told`` where it is the one that they hear
         of."""
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             if row.status != JobState.QUEUED:
                 return None
@@ -130,7 +149,7 @@ class Ledger:
     def move(self, job_id: str, position: int) -> int:
         """Give a job that waits another place in the queue, from 1; one beyond the end is the last. Raises Conflict
         for a job that does not wait."""
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             if row.status != JobState.QUEUED:
                 raise Conflict(f"job {job_id} is {row.status}: only a job that waits has a place in the queue")
@@ -140,12 +159,13 @@ class Ledger:
                 one.place = place
             position = order.index(row) + 1
             self._log(session, row, "message", f"Moved to place {position} of the queue", told=False)
+            self._queue_seq = row.seq
             return position
 
-    def requeue(self, job_id: str, token: str) -> TrainingStatus:
+    def requeue(self, job_id: str, token: str) -> JobStatus:
         """Begin the job's next attempt, before all that wait. Raises Conflict for one that has not ended, or was
         completed."""
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             if row.status not in RESUMABLE:
                 raise Conflict(
@@ -156,9 +176,9 @@ class Ledger:
 
     def enter(
         self, job_id: str, state: JobState, message: str, *, error: str | None = None, cause: Cause | None = None
-    ) -> tuple[TrainingStatus, Changes]:
+    ) -> tuple[JobStatus, Changes]:
         """A change of state that the server itself makes."""
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             check_transition(JobState(row.status), state)
             if error is not None or cause is not None:
@@ -166,21 +186,21 @@ class Ledger:
             changes = self._enter(session, row, state, message)
             return status_of(row), changes
 
-    def note(self, job_id: str, text: str) -> tuple[TrainingStatus, Changes]:
+    def note(self, job_id: str, text: str) -> tuple[JobStatus, Changes]:
         """Something that the job's owner should know."""
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             self._log(session, row, "message", text)
             return status_of(row), Changes([], [])
 
     def request_stop(self, job_id: str) -> None:
         """Remember that the end that comes is wanted."""
-        with self._database.session() as session:
+        with self._session() as session:
             get_job(session, job_id).stop_requested = True
 
-    def set_stalled(self, job_id: str, stalled: bool) -> tuple[TrainingStatus, Changes]:
+    def set_stalled(self, job_id: str, stalled: bool) -> tuple[JobStatus, Changes]:
         """Mark a worker that has been silent for too long, or speaks again."""
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             row.stalled = stalled
             silent = f"The worker has been silent for longer than it should; {_LOOK}"
@@ -191,12 +211,12 @@ class Ledger:
     def ingest(self, job_id: str) -> Intake:
         """Take over the next lines of the job's file."""
         path = self._runs / job_id / "events.jsonl"
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             cut = self._heed_a_cut(session, row)
             lines, read = _lines_from(path, row.events_offset)
             points: list[MetricPoint] = []
-            states: list[TrainingStatus] = []
+            states: list[JobStatus] = []
             for line in lines:
                 self._take(session, row, line, points, states)
             put_metrics(session, points)
@@ -206,13 +226,13 @@ class Ledger:
 
     def settle(
         self, job_id: str, ended: Exit, *, was_watched: bool, next_token: str, because: str | None = None
-    ) -> tuple[TrainingStatus, Changes]:
+    ) -> tuple[JobStatus, Changes]:
         """The worker has ended and its file was read to the end: give the job the end that the worker could not.
 
         Where memory ran out and a smaller batch may do, that is a next attempt, queued under ``next_token``.
         ``because`` is why the server itself ended the worker, if it did.
         """
-        with self._database.session() as session:
+        with self._session() as session:
             row = get_job(session, job_id)
             row.exit_code, row.signal, row.ended_at = ended.code, ended.signal, _end(row)
             row.eta_seconds, row.stalled = None, False
@@ -273,6 +293,7 @@ class Ledger:
         return self._seq
 
     def _enter(self, session: Session, row: JobRow, state: JobState, message: str, *, told: bool = True) -> Changes:
+        queued = JobState.QUEUED in (row.status, state)
         row.status = state
         row.message = message
         if state == JobState.STARTING and row.started_at is None:
@@ -281,6 +302,8 @@ class Ledger:
             row.ended_at = _end(row)
             row.eta_seconds = None
         self._log(session, row, "state", f"{state}: {row.error or message}", told=told)
+        if queued:
+            self._queue_seq = row.seq
         return Changes([], [status_of(row)])
 
     def _log(self, session: Session, row: JobRow, kind: str, text: str, *, told: bool = True) -> None:
@@ -299,7 +322,7 @@ class Ledger:
         )
 
     def _take(
-        self, session: Session, row: JobRow, line: bytes, points: list[MetricPoint], states: list[TrainingStatus]
+        self, session: Session, row: JobRow, line: bytes, points: list[MetricPoint], states: list[JobStatus]
     ) -> None:
         try:
             event = parse_event(line)
@@ -429,8 +452,7 @@ def _in_words(event: Event) -> str:
     if isinstance(event, CheckpointEvent):
         return f"Checkpoint at step {event.step}"
     if isinstance(event, SampleEvent):
-        reward = "" if event.reward is None else f", reward {event.reward:.3g}"
-        return f"Step {event.step}{reward}: {event.prompt.strip()} → {event.completion.strip()}"
+        return f"Asked at step {event.step}"  # what it said is read from the run's events (jobs.said)
     assert isinstance(event, MessageEvent)
     return event.text
 

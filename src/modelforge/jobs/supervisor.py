@@ -22,9 +22,9 @@ from modelforge.contracts.job import (
     Cause,
     JobQueued,
     JobState,
+    JobStatus,
     RunSpec,
     TrainingStarted,
-    TrainingStatus,
     TrainingStopped,
 )
 from modelforge.contracts.training import TrainingConfig
@@ -108,9 +108,9 @@ class Supervisor:
         self._chores: list[asyncio.Task[Any]] = []
         with database.session() as session:
             newest = newest_job(session)
-            status = status_of(newest) if newest else TrainingStatus(status="idle")
+            status = status_of(newest) if newest else JobStatus(status="idle")
         # By the last number given: a listener may have heard of a job that never had its turn, and hears no lower one.
-        self.broadcast = Broadcast(status.model_copy(update={"seq": self._ledger.seq}), self._ledger.seq)
+        self.broadcast = Broadcast(status, self._ledger.seq)
 
     async def start(self) -> None:
         """Take over what an earlier server left: adopt workers that live, settle those that don't, put what ended with
@@ -149,8 +149,7 @@ class Supervisor:
             async with self._starting:
                 await self._make_way()
                 await self._check_queue()
-                reply, token, status = await self._accept(config, roots, ticket, _started, ahead=True)
-                self._publish(status, Changes([], [status]))
+                reply, token = await self._accept(config, roots, ticket, _started, ahead=True)
                 await self._launch(reply.job_id, token, 1)
                 return reply
 
@@ -283,9 +282,9 @@ class Supervisor:
         reply_of: Callable[[str, int, list[str]], R],
         *,
         ahead: bool,
-    ) -> tuple[R, str, TrainingStatus]:
-        """Check the request, make its run folder and its row. The reply, made of the job's id, its place in the queue
-        and warnings; its token; and how it stands."""
+    ) -> tuple[R, str]:
+        """Check the request, make its run folder and its row; listeners are told of one that is to start at once
+        (``ahead``). The reply, made of the job's id, its place in the queue and warnings; and its token."""
         async with self._accepting, data.conversions(self._settings) as scratch:
             asked = (config, self._settings, self._database, self._hardware, self._probe, roots, scratch)
             plan = await preflight.check(preflight.Inquiry(*asked))
@@ -299,14 +298,16 @@ class Supervisor:
             with ExitStack() as undo:
                 undo.callback(shutil.rmtree, run_dir, ignore_errors=True)
 
-                def store(row: JobRow) -> tuple[TrainingStatus, int]:
+                def store(row: JobRow) -> tuple[JobStatus, int]:
                     added = self._ledger.add(row, ahead=ahead, notes=plan.warnings, receipt=receipt)
                     undo.pop_all()  # here: who is cancelled from now on has a job
                     return added
 
                 spec = await to_thread.run_sync(self._make_run, job_id, run_dir, plan)
                 status, position = await self._write(partial(store, _row(spec, token)))
-            return reply_of(job_id, position, plan.warnings), token, status
+                if ahead:
+                    self._publish(status, Changes([], [status]))
+            return reply_of(job_id, position, plan.warnings), token
 
     async def _take_up(self, job_id: str) -> str:
         run_dir = self._settings.runs / job_id
@@ -319,7 +320,7 @@ class Supervisor:
         steps = checkpoints.sealed_steps(run_dir / "checkpoints")
         return f"from the checkpoint at step {steps[-1]}" if steps else "from the beginning: there is no checkpoint yet"
 
-    async def _requeue(self, job_id: str, token: str) -> TrainingStatus:
+    async def _requeue(self, job_id: str, token: str) -> JobStatus:
         run_dir = self._settings.runs / job_id
         if await to_thread.run_sync(mend_spec, run_dir):
             self._publish(*await self._write(partial(self._ledger.note, job_id, MENDED)))
@@ -539,6 +540,10 @@ class Supervisor:
             except asyncio.CancelledError:
                 await asyncio.wait([thread])
                 raise
+            finally:
+                # What its caller publishes has to follow before anything else has a turn: a listener that has heard of
+                # this number is told nothing more of it.
+                self.broadcast.queue_changed(self._ledger.queue_seq)
 
     async def _insist(self, work: Callable[[], T]) -> T:
         """The same, again and again while the database does not take it (a full disk, say): what workers say waits in
@@ -557,7 +562,7 @@ class Supervisor:
                     log.warning("the database takes what is written again")
                 return done
 
-    def _publish(self, status: TrainingStatus, changes: Changes) -> None:
+    def _publish(self, status: JobStatus, changes: Changes) -> None:
         self.broadcast.publish(status, changes)
 
 

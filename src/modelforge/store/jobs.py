@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
-from modelforge.contracts.job import OPEN_STATES, Cause, JobEvent, JobState, JobSummary, MetricPoint, TrainingStatus
+from modelforge.contracts.job import OPEN_STATES, Cause, JobEvent, JobState, JobStatus, JobSummary, MetricPoint
 from modelforge.errors import NotFound
 from modelforge.store.tables import EventRow, JobRow, MetricRow
 from modelforge.store.thinning import thinned_metrics
@@ -85,10 +85,15 @@ def newest_job(session: Session) -> JobRow | None:
     return session.scalar(chosen.order_by(JobRow.seq.desc()).limit(1))
 
 
-def list_jobs(session: Session, limit: int | None, offset: int) -> tuple[Sequence[JobRow], int]:
-    """Jobs, oldest first, and how many there are in all."""
-    total = session.scalar(select(func.count()).select_from(JobRow)) or 0
-    return session.scalars(select(JobRow).order_by(JobRow.number).limit(limit).offset(offset)).all(), total
+def list_jobs(
+    session: Session, limit: int | None, offset: int, states: Sequence[JobState] = ()
+) -> tuple[Sequence[JobRow], int]:
+    """Jobs, oldest first, and how many there are in all; of these ``states`` alone where there are some."""
+    chosen = JobRow.status.in_(states) if states else true()
+    total = session.scalar(select(func.count()).select_from(JobRow).where(chosen)) or 0
+    return session.scalars(
+        select(JobRow).where(chosen).order_by(JobRow.number).limit(limit).offset(offset)
+    ).all(), total
 
 
 def last_seq(session: Session) -> int:
@@ -150,8 +155,10 @@ def events_after(session: Session, seq: int, until: int, limit: int) -> Sequence
 
 
 def newest_events(session: Session, job_id: str, limit: int = 100) -> list[JobEvent]:
-    """What happened to a job last, oldest first."""
-    chosen = select(EventRow).where(EventRow.job_id == job_id).order_by(EventRow.seq.desc()).limit(limit)
+    """What happened to a job last, oldest first. What its model said is no part of it: a long run would have nothing
+    else (``jobs.said``)."""
+    chosen = select(EventRow).where(EventRow.job_id == job_id, EventRow.kind != "sample")
+    chosen = chosen.order_by(EventRow.seq.desc()).limit(limit)
     return [
         JobEvent(seq=row.seq, attempt=row.attempt, at=row.at, kind=row.kind, text=row.text)
         for row in reversed(session.scalars(chosen).all())
@@ -163,13 +170,13 @@ def point(row: MetricRow) -> MetricPoint:
     return MetricPoint(seq=row.seq, job_id=row.job_id, attempt=row.attempt, step=row.step, epoch=row.epoch, **values)
 
 
-_STATUS_FIELDS = [name for name in TrainingStatus.model_fields if name != "job_id"]
+_STATUS_FIELDS = [name for name in JobStatus.model_fields if name != "job_id"]
 _SUMMARY_FIELDS = [name for name in JobSummary.model_fields if name not in ("job_id", "position")]
 
 
-def status_of(row: JobRow) -> TrainingStatus:
+def status_of(row: JobRow) -> JobStatus:
     """How the job stands."""
-    return TrainingStatus(job_id=row.id, **{name: getattr(row, name) for name in _STATUS_FIELDS})
+    return JobStatus(job_id=row.id, **{name: getattr(row, name) for name in _STATUS_FIELDS})
 
 
 def summary_of(row: JobRow, position: int | None) -> JobSummary:

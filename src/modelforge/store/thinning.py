@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import itemgetter
 
 from pydantic_core import from_json
 from sqlalchemy import ColumnElement, Text, cast, func, select
@@ -39,6 +40,8 @@ def _measured(session: Session, chosen: ColumnElement[bool]) -> tuple[list[int],
     text = session.scalar(select(func.aggregate_strings(pair, ",")).where(chosen))
     found = from_json(f"[{text or ''}]")
     steps, measured = found[::2], found[1::2]
+    if steps == sorted(steps):
+        return steps, measured
     order = sorted(range(len(steps)), key=steps.__getitem__)  # a database may have read them in another
     return [steps[at] for at in order], [measured[at] for at in order]
 
@@ -46,11 +49,15 @@ def _measured(session: Session, chosen: ColumnElement[bool]) -> tuple[list[int],
 def _kept(steps: Sequence[int], measured: Sequence[dict[str, float]], most: int) -> dict[int, dict[str, float]]:
     """Which values to keep, by their steps."""
     kept: dict[int, dict[str, float]] = {}
-    for name in {name: None for values in measured for name in values}:
-        rows = [row for row, values in enumerate(measured) if name in values]
-        series = [measured[row][name] for row in rows]
-        for place in _places([steps[row] for row in rows], series, most):
-            kept.setdefault(steps[rows[place]], {})[name] = series[place]
+    for name in dict.fromkeys(chain.from_iterable(measured)):
+        try:
+            # Nearly all are measured at every step: then this takes a third of the time of looking for each.
+            own, series = steps, list(map(itemgetter(name), measured))
+        except KeyError:
+            rows = [row for row, values in enumerate(measured) if name in values]
+            own, series = [steps[row] for row in rows], [measured[row][name] for row in rows]
+        for place in _places(own, series, most):
+            kept.setdefault(own[place], {})[name] = series[place]
     return kept
 
 

@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useLiveJobs } from "../../api/live";
 import { newestJobs, status } from "../../api/queries";
+import { ENDED } from "../../api/states";
 import { text } from "../../text";
 import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
@@ -8,24 +9,23 @@ import { Begin } from "./begin";
 import { Now } from "./now";
 import { Results } from "./results";
 
-const SHOWN = 20;
+/** Among so many of the runs that ended is the one that can be continued. */
+const LOOKED_AT = 20;
 
 export function Home() {
   const now = useQuery({ ...status, staleTime: Infinity });
-  const jobs = useQuery(newestJobs(SHOWN));
+  const ended = useQuery(newestJobs(LOOKED_AT, ENDED));
 
   useLiveJobs();
 
   return (
     <Page title={text.home.title}>
-      <Section title={text.home.now}>
-        {now.data ? <Now status={now.data} jobs={jobs.data?.jobs ?? []} /> : <Missing of={now} />}
-      </Section>
+      <Section title={text.home.now}>{now.data ? <Now status={now.data} /> : <Missing of={now} />}</Section>
       <Section title={text.home.begin}>
-        <Begin jobs={jobs.data?.jobs ?? []} />
+        <Begin jobs={ended.data ?? []} />
       </Section>
       <Section title={text.home.results}>
-        {jobs.data ? <Results jobs={jobs.data.jobs} /> : <Missing of={jobs} />}
+        {ended.data ? <Results jobs={ended.data} /> : <Missing of={ended} />}
       </Section>
     </Page>
   );

@@ -1,29 +1,42 @@
 import { Button, Progress } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { useStop } from "../../api/jobs";
-import type { JobSummary, TrainingStatus } from "../../api/schema";
-import { isOpen } from "../../api/states";
+import { jobWith, useStop } from "../../api/jobs";
+import { jobCount } from "../../api/queries";
+import type { TrainingStatus } from "../../api/schema";
+import { isOpen, type JobState } from "../../api/states";
 import { text } from "../../text";
+import { measureName } from "../../text/measures";
 import { Card, Empty } from "../../ui/card";
 import { duration, measured } from "../../ui/format";
 import { StateTag } from "../../ui/state-tag";
 import classes from "./home.module.css";
 
-/** The run that is under way, as the WebSocket tells it. */
-export function Now({ status, jobs }: { status: TrainingStatus; jobs: readonly JobSummary[] }) {
-  const stop = useStop();
-  const id = status.job_id;
-  if (id === null || !isOpen(status.status))
-    return <Empty title={text.home.idle.title} detail={text.home.idle.detail} />;
+const FIGURES = ["loss", "eval_loss", "learning_rate"] as const;
+const QUEUED: JobState[] = ["queued"];
 
-  const job = jobs.find((each) => each.id === id);
-  const waiting = jobs.filter((each) => each.status === "queued" && each.id !== id).length;
+/** The run that is under way, as the WebSocket tells it. */
+export function Now({ status }: { status: TrainingStatus }) {
+  const id = status.job_id;
+  return id === null || !isOpen(status.status) ? (
+    <Empty title={text.home.idle.title} detail={text.home.idle.detail} />
+  ) : (
+    <UnderWay id={id} status={status} />
+  );
+}
+
+function UnderWay({ id, status }: { id: string; status: TrainingStatus }) {
+  const stop = useStop();
+  const job = useQuery(jobWith(id));
+  const queued = useQuery(jobCount(QUEUED));
+  // It may wait itself, before all others.
+  const waiting = (queued.data ?? 0) - (status.status === "queued" ? 1 : 0);
   return (
     <Card>
       <div className={classes.runHead}>
         <strong className={classes.runName}>
           <Link to="/runs/$jobId" params={{ jobId: id }}>
-            {job?.name ?? id}
+            {job.data?.name ?? text.run.loading}
           </Link>
         </strong>
         <StateTag state={status.status} />
@@ -55,20 +68,14 @@ export function Now({ status, jobs }: { status: TrainingStatus; jobs: readonly J
       </div>
       {status.stalled && <p role="status">{text.home.stalled}</p>}
       <dl className={classes.numbers}>
-        <Figure label={text.home.loss} value={status.loss} />
-        <Figure label={text.home.evalLoss} value={status.eval_loss} />
-        <Figure label={text.home.rate} value={status.learning_rate} />
+        {FIGURES.map((name) => (
+          <div key={name}>
+            <dt>{measureName(name)}</dt>
+            <dd>{measured(status[name])}</dd>
+          </div>
+        ))}
       </dl>
       {waiting > 0 && <p>{text.home.waiting(waiting)}</p>}
     </Card>
-  );
-}
-
-function Figure({ label, value }: { label: string; value: number | null }) {
-  return (
-    <div>
-      <dt>{label}</dt>
-      <dd>{measured(value)}</dd>
-    </div>
   );
 }

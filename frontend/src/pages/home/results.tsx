@@ -1,5 +1,6 @@
 import { Link } from "@tanstack/react-router";
 import type { JobSummary } from "../../api/schema";
+import { lossOf } from "../../measures/measures";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
 import { measured, moment } from "../../ui/format";
@@ -11,8 +12,7 @@ const SHOWN = 5;
 
 /** Runs that ended, the newest first. */
 export function Results({ jobs }: { jobs: readonly JobSummary[] }) {
-  const ended = jobs.filter((each) => each.ended_at !== null).slice(0, SHOWN);
-  if (ended.length === 0) return <Empty {...text.home.noResults} />;
+  if (jobs.length === 0) return <Empty {...text.home.noResults} />;
   const words = text.home.table;
   return (
     <Table label={text.home.results}>
@@ -28,7 +28,7 @@ export function Results({ jobs }: { jobs: readonly JobSummary[] }) {
         </tr>
       </thead>
       <tbody>
-        {ended.map((job) => (
+        {jobs.slice(0, SHOWN).map((job) => (
           <tr key={job.id}>
             <th scope="row" className={classes.result}>
               <Link to="/runs/$jobId" params={{ jobId: job.id }}>
@@ -40,7 +40,7 @@ export function Results({ jobs }: { jobs: readonly JobSummary[] }) {
               {job.error && <div className={classes.why}>{job.error}</div>}
             </td>
             <td>{job.dataset}</td>
-            <td data-number>{measured(job.metrics?.final_loss ?? job.loss)}</td>
+            <td data-number>{measured(lossOf(job))}</td>
             <td>{job.ended_at && moment(job.ended_at)}</td>
           </tr>
         ))}

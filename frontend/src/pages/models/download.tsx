@@ -6,6 +6,7 @@ import { root } from "../../api/root";
 import type { ModelDetail } from "../../api/schema";
 import { tell } from "../../shell/notices";
 import { text } from "../../text";
+import { save } from "../../ui/save";
 
 /** The model's folder as a zip. */
 export function Download({ model }: { model: ModelDetail }) {
@@ -28,9 +29,5 @@ export function Download({ model }: { model: ModelDetail }) {
 async function fetchWithKey({ id, name }: ModelDetail): Promise<void> {
   const path = "/api/models/{model_id}/download";
   const zip = await body(api.GET(path, { params: { path: { model_id: id } }, parseAs: "blob" }));
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(zip);
-  link.download = `${name}.zip`;
-  link.click();
-  URL.revokeObjectURL(link.href);
+  save(zip, `${name}.zip`);
 }

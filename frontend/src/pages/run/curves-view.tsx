@@ -1,9 +1,14 @@
-import { useMemo, useSyncExternalStore } from "react";
+import { Button } from "@mantine/core";
+import { useMemo } from "react";
+import type { JobDetail } from "../../api/schema";
 import { type ChartOf, Charts } from "../../curves/charts";
+import { csvOf } from "../../curves/csv";
 import { Curves } from "../../curves/curves";
 import type { Live } from "../../curves/live";
+import { useMeasured } from "../../curves/names";
 import { text } from "../../text";
-import { measureName } from "../../text/measures";
+import { measureAbout, measureName } from "../../text/measures";
+import { save } from "../../ui/save";
 import type { Look } from "./run";
 import classes from "./run.module.css";
 
@@ -14,31 +19,48 @@ const LEFT_OUT = ["train_tokens"];
 const NONE = new Curves();
 
 interface Props {
-  id: string;
+  job: JobDetail;
   live: Live;
   look: Look;
   change: (changes: Look) => void;
 }
 
 /** All that is measured while it trains. */
-export function CurvesView({ id, live, look, change }: Props) {
-  const curves = live.curves.get(id) ?? NONE;
-  const names = useSyncExternalStore(curves.watch, curves.names);
+export function CurvesView({ job, live, look, change }: Props) {
+  const curves = live.curves.get(job.id) ?? NONE;
+  const names = useMeasured(live.curves);
+  const words = text.run.chart;
   const charts = useMemo((): ChartOf[] => {
     const line = (measure: string) => ({ curves, measure, label: measureName(measure) });
     const first = FIRST.filter((name) => names.includes(name));
     const others = names.filter((name) => ![...LOSSES, ...FIRST, ...LEFT_OUT].includes(name));
     return [
-      { title: text.run.chart.loss, lines: LOSSES.map(line) },
-      ...[...first, ...others].map((name) => ({ title: measureName(name), lines: [line(name)] })),
+      { title: words.loss, about: words.aboutLoss, lines: LOSSES.map(line) },
+      ...[...first, ...others].map((name) => ({
+        title: measureName(name),
+        about: measureAbout(name),
+        lines: [line(name)],
+      })),
     ];
-  }, [curves, names]);
+  }, [curves, names, words]);
   return (
     <>
       <Charts live={live} charts={charts} look={look} change={change} />
-      <p className={classes.hint} role="status">
-        {live.loading ? text.run.chart.loading : text.run.chart.hint}
-      </p>
+      <div className={classes.under}>
+        <p className={classes.hint} role="status">
+          {live.loading ? words.loading : words.hint}
+        </p>
+        {names.length > 0 && (
+          <Button
+            size="xs"
+            variant="default"
+            disabled={live.loading}
+            onClick={() => save(new Blob([csvOf(curves)], { type: "text/csv" }), `${job.name}.csv`)}
+          >
+            {words.csv}
+          </Button>
+        )}
+      </div>
     </>
   );
 }

@@ -2,11 +2,11 @@ import type { JobDetail } from "../../api/schema";
 import { text } from "../../text";
 import { count, moment } from "../../ui/format";
 import { Table } from "../../ui/table";
+import classes from "./run.module.css";
 
 /** What happened to it, the newest first. */
 export function HistoryView({ job }: { job: JobDetail }) {
   const words = text.run.history;
-  const happened = job.events.filter((event) => event.kind !== "sample").reverse();
   return (
     <>
       <Table label={text.run.views.history}>
@@ -20,9 +20,9 @@ export function HistoryView({ job }: { job: JobDetail }) {
           </tr>
         </thead>
         <tbody>
-          {happened.map((event) => (
+          {job.events.toReversed().map((event) => (
             <tr key={event.seq}>
-              <td>{moment(event.at)}</td>
+              <td className={classes.when}>{moment(event.at)}</td>
               <td data-number>{count(event.attempt)}</td>
               <td>{event.text}</td>
             </tr>

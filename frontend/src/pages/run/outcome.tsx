@@ -1,6 +1,7 @@
 import { Button } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { checkpointsOf, enqueue, useResume } from "../../api/jobs";
 import type { JobDetail, TrainingConfig } from "../../api/schema";
 import { isResumable } from "../../api/states";
@@ -45,6 +46,7 @@ function Fixes({ job }: { job: JobDetail }) {
   const queries = useQueryClient();
   const navigate = useNavigate();
   const resume = useResume();
+  const [pressed, setPressed] = useState<Fix["kind"]>();
   const checkpoints = useQuery(checkpointsOf(job.id));
   const step = checkpoints.data?.checkpoints.findLast((each) => each.valid)?.step ?? 0;
   const again = useMutation({
@@ -75,8 +77,13 @@ function Fixes({ job }: { job: JobDetail }) {
             key={fix.kind}
             size="xs"
             variant={at === 0 ? "filled" : "default"}
-            loading={fix.kind === "resume" ? resume.isPending : again.isPending}
-            onClick={() => (fix.kind === "resume" ? resume.mutate(job.id) : again.mutate(fix.changes))}
+            loading={pressed === fix.kind && (resume.isPending || again.isPending)}
+            disabled={resume.isPending || again.isPending}
+            onClick={() => {
+              setPressed(fix.kind);
+              if (fix.kind === "resume") resume.mutate(job.id);
+              else again.mutate(fix.changes);
+            }}
           >
             {label(fix, step)}
           </Button>

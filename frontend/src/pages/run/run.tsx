@@ -27,6 +27,8 @@ export const VIEWS = ["curves", "results", "samples", "history", "settings", "lo
 /** What of a run is looked at, and how, as the page's address has it. */
 export interface Look extends ChartLook {
   view?: (typeof VIEWS)[number];
+  /** What the lines of the log are to have in them. */
+  find?: string;
 }
 
 interface Props {
@@ -62,7 +64,7 @@ function Known({ job, look, change }: { job: JobDetail } & Omit<Props, "id">) {
       about={
         <>
           <StateTag state={job.status} />{" "}
-          {text.run.about(job.task, job.strategy, job.model_name, job.dataset)}
+          {text.run.about(text.names.tasks[job.task] ?? job.task, job.strategy, job.model_name, job.dataset)}
         </>
       }
       actions={<Actions job={job} />}
@@ -83,7 +85,7 @@ function Known({ job, look, change }: { job: JobDetail } & Omit<Props, "id">) {
           ))}
         </Tabs.List>
         <Tabs.Panel value="curves">
-          <CurvesView id={job.id} live={live} look={look} change={change} />
+          <CurvesView job={job} live={live} look={look} change={change} />
         </Tabs.Panel>
         <Tabs.Panel value="results">
           <ResultsView job={job} />
@@ -98,7 +100,7 @@ function Known({ job, look, change }: { job: JobDetail } & Omit<Props, "id">) {
           <SettingsView job={job} />
         </Tabs.Panel>
         <Tabs.Panel value="log">
-          <LogView id={job.id} />
+          <LogView id={job.id} look={look} change={change} />
         </Tabs.Panel>
       </Tabs>
     </Page>

@@ -1,4 +1,5 @@
 import type { JobSummary } from "../../api/schema";
+import { lossOf } from "../../measures/measures";
 
 export const COLUMNS = ["name", "state", "model", "data", "strategy", "loss", "created", "duration"] as const;
 export type Column = (typeof COLUMNS)[number];
@@ -16,10 +17,6 @@ export function seconds(job: JobSummary, now: number): number | null {
   if (!job.started_at) return null;
   const end = job.ended_at ? Date.parse(job.ended_at) : now;
   return Math.max(0, (end - Date.parse(job.started_at)) / 1000);
-}
-
-export function lossOf(job: JobSummary): number | null {
-  return job.metrics?.final_loss ?? job.eval_loss ?? job.loss ?? null;
 }
 
 /** Those that the choice asks for, in its order. What is not known stands last, whichever way. */

@@ -1,5 +1,5 @@
 import { NativeSelect } from "@mantine/core";
-import { useQueries } from "@tanstack/react-query";
+import { type UseQueryResult, useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { jobWith } from "../../api/jobs";
@@ -8,9 +8,10 @@ import type { JobDetail } from "../../api/schema";
 import { Charts } from "../../curves/charts";
 import { useCurves } from "../../curves/live";
 import type { ChartLook } from "../../curves/look";
+import { useMeasured } from "../../curves/names";
 import { measures } from "../../measures/measures";
 import { text } from "../../text";
-import { measureName } from "../../text/measures";
+import { measureAbout, measureName } from "../../text/measures";
 import { Empty } from "../../ui/card";
 import { measured } from "../../ui/format";
 import { Missing } from "../../ui/missing";
@@ -62,7 +63,7 @@ function Compared({ ids, search, change }: Props & { ids: readonly string[] }) {
   return (
     <>
       <Section title={words.curves}>
-        <Overlaid ids={ids} names={jobs.map((job) => job.name)} search={search} change={change} />
+        <Overlaid ids={ids} search={search} change={change} />
       </Section>
       <Section title={words.differ}>
         <Settings jobs={jobs} />
@@ -75,24 +76,19 @@ function Compared({ ids, search, change }: Props & { ids: readonly string[] }) {
   );
 }
 
-function Overlaid({
-  ids,
-  names,
-  search,
-  change,
-}: Props & { ids: readonly string[]; names: readonly string[] }) {
+function Overlaid({ ids, search, change }: Props & { ids: readonly string[] }) {
   const live = useCurves(ids);
+  const names = useQueries({ queries: ids.map(jobWith), combine: namesOf });
   const measure = search.measure ?? LOSS;
-  const known = new Set([LOSS, measure, ...[...live.curves.values()].flatMap((curves) => curves.names())]);
-  const labels = names.join("\n");
+  const known = new Set([LOSS, measure, ...useMeasured(live.curves)]);
   const charts = useMemo(() => {
     const lines = [...live.curves.values()].map((curves, at) => ({
       curves,
       measure,
-      label: labels.split("\n")[at] ?? "",
+      label: names[at] ?? "",
     }));
-    return [{ title: measureName(measure), lines }];
-  }, [live.curves, measure, labels]);
+    return [{ title: measureName(measure), about: measureAbout(measure), lines }];
+  }, [live.curves, measure, names]);
   return (
     <Charts live={live} charts={charts} look={search} change={change}>
       <NativeSelect
@@ -106,6 +102,11 @@ function Overlaid({
       />
     </Charts>
   );
+}
+
+/** The same array while the names are the same. */
+function namesOf(asked: readonly UseQueryResult<JobDetail>[]): string[] {
+  return asked.map((each) => each.data?.name ?? "");
 }
 
 function Heads({ jobs, first }: { jobs: readonly JobDetail[]; first: string }) {

@@ -5,6 +5,7 @@ import { type Look, Run, VIEWS } from "../../pages/run/run";
 export const Route = createFileRoute("/runs/$jobId")({
   validateSearch: (given: Record<string, unknown>): Look => ({
     view: VIEWS.find((each) => each === given.view),
+    find: given.find === undefined ? undefined : String(given.find),
     ...chartLookOf(given),
   }),
   component: () => {

@@ -16,13 +16,14 @@ from modelforge.contracts.job import (
     JobLog,
     JobQueued,
     JobSamples,
+    JobState,
     MetricList,
     TrainingStarted,
     TrainingStopped,
 )
 from modelforge.contracts.training import TrainingConfig
 from modelforge.errors import InvalidRequest
-from modelforge.files import read_lines
+from modelforge.files import last_lines, read_lines
 from modelforge.jobs.kept import checkpoints_of
 from modelforge.jobs.said import samples_of
 from modelforge.specfile import spec_of
@@ -35,10 +36,17 @@ JobId = Annotated[str, PathParameter(description="The job's id.", examples=["tra
 
 
 @router.get("", summary="All jobs", responses=replies())
-def jobs(here: Here, limit: Limit = None, offset: Offset = 0) -> JobList:
+def jobs(
+    here: Here,
+    limit: Limit = None,
+    offset: Offset = 0,
+    status: Annotated[
+        list[JobState] | None, Query(description="Only jobs in this state; given more than once, in any of them.")
+    ] = None,
+) -> JobList:
     """Oldest first."""
     with here.database.session() as session:
-        rows, total = list_jobs(session, limit, offset)
+        rows, total = list_jobs(session, limit, offset, status or ())
         places = positions(session)
         return JobList(jobs=[summary_of(row, places.get(row.id)) for row in rows], total=total)
 
@@ -123,12 +131,26 @@ def samples(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) 
 
 
 @router.get("/{job_id}/log", summary="A job's log", responses=replies(404))
-def log(here: Here, job_id: JobId, limit: Limit = None, offset: Offset = 0) -> JobLog:
+def log(
+    here: Here,
+    job_id: JobId,
+    limit: Limit = None,
+    offset: Offset = 0,
+    tail: Annotated[
+        int | None,
+        Query(ge=1, le=1_000_000, description="The last so many lines. Goes without limit and offset.", examples=[100]),
+    ] = None,
+) -> JobLog:
     """What its worker wrote, line by line, over all attempts."""
+    if tail is not None and (limit is not None or offset):
+        raise InvalidRequest("tail: it counts from the end; leave limit and offset out")
     with here.database.session() as session:
         get_job(session, job_id)
-    end = None if limit is None else offset + limit
-    lines, total = read_lines(here.settings.runs / job_id / "worker.log", offset, end)
+    path = here.settings.runs / job_id / "worker.log"
+    if tail is not None:
+        lines, total = last_lines(path, tail)
+    else:
+        lines, total = read_lines(path, offset, None if limit is None else offset + limit)
     return JobLog(job_id=job_id, lines=lines, total=total)
 
 
