@@ -37,7 +37,7 @@ def test_a_card_says_where_a_model_comes_from_and_what_came_of_it(trained: LiveS
         ["sft", "first"],
         ["dpo", "polite"],
     ]
-    loss = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Loss", exact=True))
+    loss = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="Final loss", exact=True))
     before, after = (float(loss.get_by_role("cell").nth(at).inner_text()) for at in (0, 1))
     assert abs(before - model["metrics"]["base_final_loss"]) < 1e-3
     assert abs(after - model["metrics"]["final_loss"]) < 1e-3

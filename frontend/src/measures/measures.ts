@@ -1,7 +1,8 @@
 import type { JobSummary } from "../api/schema";
 
-/** What is better the lower it is; everything else that is compared is better the higher it is. */
+/** What is better the lower it is, and what the higher; of all else, the length of answers say, nobody can tell. */
 const LOWER_IS_BETTER = /loss$|^perplexity$|^kl$/;
+const HIGHER_IS_BETTER = /accuracy$|^rouge|^f1$|^exact_match$|^reward/;
 const BASE = "base_";
 
 /** A measure of a finished model, and the same of what it was trained from where that was measured. */
@@ -9,7 +10,7 @@ export interface Measure {
   name: string;
   before: number | null;
   after: number;
-  /** Whether the change is for the better; null where there is none. */
+  /** Whether the change is for the better; null where there is none, or nobody can tell. */
   better: boolean | null;
 }
 
@@ -26,8 +27,8 @@ export function measures(metrics: Readonly<Record<string, number>>): Measure[] {
       .filter(([name, value]) => !ofBase(name) && !(name === "eval_loss" && value === metrics.final_loss))
       .map(([name, after]) => {
         const before = metrics[BASE + name] ?? null;
-        const better =
-          before === null || before === after ? null : after < before === LOWER_IS_BETTER.test(name);
+        const way = LOWER_IS_BETTER.test(name) ? -1 : HIGHER_IS_BETTER.test(name) ? 1 : 0;
+        const better = before === null || before === after || way === 0 ? null : (after - before) * way > 0;
         return { name, before, after, better };
       })
   );

@@ -6,11 +6,11 @@ import { useEffect, useRef, useState } from "react";
 import { useKeyIsAsked } from "../api/key";
 import { info } from "../api/queries";
 import { root } from "../api/root";
-import { useStreamIsLost } from "../api/stream";
 import { text } from "../text";
 import { Refused } from "../ui/refused";
 import icon from "./icon.svg";
 import { KeyPage } from "./key-page";
+import { Live } from "./live";
 import { PLACES } from "./navigation";
 import { Notices } from "./notices";
 import { SchemeChoice } from "./scheme";
@@ -19,7 +19,6 @@ import classes from "./shell.module.css";
 /** What stands around every page. */
 export function Shell() {
   const asked = useKeyIsAsked();
-  const lost = useStreamIsLost();
   const server = useQuery(info);
   const path = useRouterState({ select: (state) => state.location.pathname });
   const [open, setOpen] = useState(false);
@@ -72,11 +71,7 @@ export function Shell() {
         </div>
       </header>
       <main id="content" tabIndex={-1} className={classes.content}>
-        {lost && !asked && (
-          <p role="status" className={classes.lost}>
-            {text.shell.lost}
-          </p>
-        )}
+        {!asked && <Live />}
         {asked ? (
           <KeyPage />
         ) : server.isError ? (

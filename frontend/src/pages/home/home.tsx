@@ -1,5 +1,4 @@
 import { useQuery } from "@tanstack/react-query";
-import { useLiveJobs } from "../../api/live";
 import { newestJobs, status } from "../../api/queries";
 import { ENDED } from "../../api/states";
 import { text } from "../../text";
@@ -15,8 +14,6 @@ const LOOKED_AT = 20;
 export function Home() {
   const now = useQuery({ ...status, staleTime: Infinity });
   const ended = useQuery(newestJobs(LOOKED_AT, ENDED));
-
-  useLiveJobs();
 
   return (
     <Page title={text.home.title}>

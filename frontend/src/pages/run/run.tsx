@@ -3,7 +3,6 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef } from "react";
 import { jobWith } from "../../api/jobs";
-import { useLiveJobs } from "../../api/live";
 import type { JobDetail } from "../../api/schema";
 import { useCurves } from "../../curves/live";
 import type { ChartLook } from "../../curves/look";
@@ -39,7 +38,6 @@ interface Props {
 
 export function Run({ id, look, change }: Props) {
   const job = useQuery(jobWith(id));
-  useLiveJobs();
   const above = <Link to="/runs">{text.runs.title}</Link>;
   if (job.data) return <Known job={job.data} look={look} change={change} />;
   return (

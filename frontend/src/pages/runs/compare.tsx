@@ -3,7 +3,6 @@ import { type UseQueryResult, useQueries } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useMemo } from "react";
 import { jobWith } from "../../api/jobs";
-import { useLiveJobs } from "../../api/live";
 import type { JobDetail } from "../../api/schema";
 import { Charts } from "../../curves/charts";
 import { useCurves } from "../../curves/live";
@@ -54,7 +53,6 @@ export function Compare({ search, change }: Props) {
 }
 
 function Compared({ ids, search, change }: Props & { ids: readonly string[] }) {
-  useLiveJobs();
   const asked = useQueries({ queries: ids.map(jobWith) });
   const missing = asked.find((each) => each.error && !each.data) ?? asked.find((each) => !each.data);
   if (missing) return <Missing of={missing} lines={8} />;

@@ -4,7 +4,6 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type Dispatch, memo, type SetStateAction, useMemo, useState } from "react";
 import { allJobs } from "../../api/jobs";
-import { useLiveJobs } from "../../api/live";
 import type { JobSummary } from "../../api/schema";
 import { isOpen } from "../../api/states";
 import { lossOf } from "../../measures/measures";
@@ -34,7 +33,6 @@ interface Props {
 /** All runs, and the queue. */
 export function Runs({ choice, choose }: Props) {
   const jobs = useQuery(allJobs);
-  useLiveJobs();
   return (
     <Page title={text.runs.title}>
       {!jobs.data ? (
