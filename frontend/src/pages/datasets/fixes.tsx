@@ -40,8 +40,6 @@ export function Fixes({ dataset, findings }: { dataset: DatasetDetail; findings:
     mutationFn: () => ask(false),
     onSuccess: async (result) => {
       say(result.made ? words.made(result.version) : words.same);
-      attempt.reset();
-      setChosen(null);
       await changed(queries, filename);
       await navigate({ to: ".", search: (before) => ({ ...before, version: undefined }) });
     },
