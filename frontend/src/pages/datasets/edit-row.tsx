@@ -1,6 +1,6 @@
 import { Button, Modal, Textarea } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useRef, useState } from "react";
 import type { DatasetRecord } from "../../api/schema";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
@@ -82,6 +82,9 @@ function Form({ record, fields, busy, save, remove }: FormProps) {
   const [draft, setDraft] = useState<readonly DraftField[]>(value ? drafted(value, fields) : []);
   const [line, setLine] = useState(record.text);
   const [asked, setAsked] = useState(false);
+  const first = useRef<HTMLTextAreaElement>(null);
+  // The dialog was there before the row was.
+  useEffect(() => first.current?.focus(), []);
 
   function submit(event: FormEvent): void {
     event.preventDefault();
@@ -98,6 +101,8 @@ function Form({ record, fields, busy, save, remove }: FormProps) {
         draft.map((field, at) => (
           <Textarea
             key={field.name}
+            ref={at === 0 ? first : undefined}
+            data-autofocus={at === 0 || undefined}
             label={field.name}
             description={field.json ? words.json : undefined}
             error={asked && !isWritten(field) ? words.wrong : undefined}
@@ -110,6 +115,8 @@ function Form({ record, fields, busy, save, remove }: FormProps) {
         ))
       ) : (
         <Textarea
+          ref={first}
+          data-autofocus
           label={words.line}
           error={asked && rowIn(line) === null ? words.noObject : undefined}
           autosize

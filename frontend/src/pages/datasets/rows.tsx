@@ -151,11 +151,11 @@ function Records({ page, fields, open, work }: RecordsProps) {
         <thead>
           <tr>
             {open && (
-              <th scope="col">
+              <th scope="col" className={classes.narrow}>
                 <VisuallyHidden>{words.changeAndChoose}</VisuallyHidden>
               </th>
             )}
-            <th scope="col" data-number>
+            <th scope="col" data-number className={classes.narrow}>
               {words.row}
             </th>
             {fields.map((field) => (
