@@ -1,9 +1,10 @@
-import { Button, Modal, Textarea } from "@mantine/core";
+import { Button, Textarea } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { type FormEvent, useEffect, useRef, useState } from "react";
 import type { DatasetRecord } from "../../api/schema";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
+import { Dialog } from "../../ui/dialog";
 import { Missing } from "../../ui/missing";
 import { Refused } from "../../ui/refused";
 import { type DraftField, drafted, isExact, isWritten, rowIn, rowOf } from "./draft";
@@ -27,17 +28,16 @@ interface Props {
 /** A row to be changed by hand, or removed. */
 export function EditRow({ filename, version, row, fields, work, close }: Props) {
   return (
-    <Modal
+    <Dialog
       opened={row !== undefined}
       onClose={close}
       size="lg"
       title={row !== undefined && words.title(row)}
-      closeButtonProps={{ "aria-label": text.shell.dismiss }}
     >
       {row !== undefined && (
         <Found filename={filename} version={version} row={row} fields={fields} work={work} />
       )}
-    </Modal>
+    </Dialog>
   );
 }
 
