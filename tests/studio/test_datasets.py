@@ -174,6 +174,7 @@ def test_an_upload_is_seen_and_cancelled_while_the_server_does_not_answer(
     page.route("**/api/uploads", lambda _: None)
     choose(page, lamps)
     expect(arrival(page)).to_contain_text("lamps.csv", timeout=1000)
+    expect(arrival(page).get_by_role("status")).to_have_text("On its way")
     page.get_by_role("button", name="Cancel lamps.csv").click()
     expect(arrival(page)).to_contain_text("Nothing of it was kept")
 
@@ -371,6 +372,43 @@ def test_rows_are_paged_and_searched_by_the_address(server: LiveServer, visit: O
     expect(page.get_by_role("cell", name="what is 77?")).to_be_visible()
     page.get_by_label("Search in all rows").fill("nowhere")
     expect(page.get_by_text("No row has that")).to_be_visible()
+
+
+@in_full
+def test_a_search_is_given_up_for_the_next(server: LiveServer, visit: Open) -> None:
+    page = visit(server, "/datasets/rows.jsonl/rows")
+    expect(page.get_by_text("40 rows in all")).to_be_visible()
+    page.route("**/rows?*search=first*", lambda _: None)
+    with page.expect_event("requestfailed", lambda request: "search=first" in request.url):
+        with page.expect_request("**/rows?*search=first*"):
+            page.get_by_label("Search in all rows").fill("first")
+        page.get_by_label("Search in all rows").fill("number 7")
+    expect(page.get_by_role("cell", name="what is 7?")).to_be_visible()
+
+
+@in_full
+def test_what_is_long_is_folded(server: LiveServer, visit: Open) -> None:
+    server.upload("long.jsonl", jsonl([{"input": f" {i}", "output": f"{'word ' * 100}{i}"} for i in range(12)]))
+    page = visit(server, "/datasets/long.jsonl?version=1")
+    page.get_by_role("button", name="Try without changing").click()
+    outcome = page.get_by_text("It would come out so")
+    expect(outcome).to_be_visible()
+    folded = page.locator("details", has_text="word word")
+    expect(folded).to_have_count(2 * 5)
+    expect(folded.first).not_to_have_attribute("open", "")
+    page.get_by_role("button", name="Apply in a new version").click()
+    expect(page.get_by_text("Version 2 was made")).to_be_visible()
+    page.get_by_role("link", name="Versions", exact=True).click()
+    page.get_by_role("link", name="With version 1").click()
+    expect(page.get_by_text("12 changed")).to_be_visible()
+    expect(page.locator("details")).to_have_count(0)
+
+    # What was tried is of the version that it was tried with.
+    page.get_by_role("link", name="Version 1", exact=True).click()
+    page.get_by_role("button", name="Try without changing").click()
+    expect(outcome).to_be_visible()
+    page.get_by_role("link", name="See the newest").click()
+    expect(outcome).not_to_be_visible()
 
 
 @in_full
