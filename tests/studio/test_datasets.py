@@ -322,7 +322,7 @@ def test_rows_are_changed_by_hand(server: LiveServer, visit: Open) -> None:
 def test_a_row_that_cannot_be_changed_so_says_why(server: LiveServer, visit: Open) -> None:
     own = [{**each, "tags": ["a"], "id": 2**60} for each in rows(10)]
     server.upload("strict.jsonl", jsonl([*own, {"input": "x", "output": "y", "tags": ["a"]}]))
-    page = visit(server, "/datasets/strict.jsonl/rows?edit=11")
+    page = visit(server, "/datasets/strict.jsonl/rows?edit=11", expected=("Failed to load resource",))
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox", name="tags").fill("[")
     dialog.get_by_role("button", name="Save in a new version").click()
@@ -333,6 +333,17 @@ def test_a_row_that_cannot_be_changed_so_says_why(server: LiveServer, visit: Ope
     expect(dialog).to_contain_text("whole number of more than 15 digits")
     expect(dialog.get_by_role("button", name="Save in a new version")).to_have_count(0)
     page.keyboard.press("Escape")
+
+    page.get_by_role("link", name="Change line 11", exact=True).click()
+    dialog.get_by_role("textbox", name="input").fill("mine")
+    elsewhere = {"version": 1, "edits": [{"row": 11, "value": {"input": "theirs", "output": "y"}}]}
+    begun = server.post("/api/datasets/strict.jsonl/edits", elsewhere, status=202)
+    until(lambda: server.get(f"/api/operations/{begun['id']}")["status"] == "completed", 30)
+    dialog.get_by_role("button", name="Save in a new version").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("a newer version than 1")
+    page.keyboard.press("Escape")
+    expect(row(page, 11)).to_contain_text("theirs")
+
     for line in range(1, 4):
         page.get_by_role("checkbox", name=f"Choose line {line}", exact=True).check()
     page.get_by_role("button", name="Delete in a new version").click()

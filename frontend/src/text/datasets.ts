@@ -190,7 +190,6 @@ export const datasets = {
     empty: { title: "No rows here", detail: "The end of the dataset lies before this page." },
     soFar: (row: number) => `Looked up to line ${count(row)} so far.`,
     onward: "Search on",
-    problem: "Problem",
     edit: (row: number) => `Change line ${row}`,
     choose: (row: number) => `Choose line ${row}`,
     chosen: (number: number) => `${rows(number)} chosen`,

@@ -35,7 +35,7 @@ export function EditRow({ filename, version, row, fields, work, close }: Props) 
       title={row !== undefined && words.title(row)}
     >
       {row !== undefined && (
-        <Found filename={filename} version={version} row={row} fields={fields} work={work} />
+        <Found key={row} filename={filename} version={version} row={row} fields={fields} work={work} />
       )}
     </Dialog>
   );
@@ -43,7 +43,9 @@ export function EditRow({ filename, version, row, fields, work, close }: Props) 
 
 type FoundProps = Omit<Props, "row" | "close"> & { row: number };
 
-function Found({ filename, version, row, fields, work }: FoundProps) {
+function Found({ filename, version: newest, row, fields, work }: FoundProps) {
+  // What is written is against the version that was read, also where there is a newer one meanwhile.
+  const [version] = useState(newest);
   const found = useQuery(rows(filename, version, { offset: row - 1, limit: 1, search: undefined }));
   if (!found.data) return <Missing of={found} lines={6} />;
   const [record] = found.data.rows;

@@ -28,11 +28,14 @@ export function useWork<Result>(
       cancel.current = new AbortController();
       return finished<Result>(await ask(), setOperation, cancel.current.signal);
     },
-    onSuccess: () => changed(queries, filename),
     onError: (error) => {
       if (error.name !== "AbortError") failed(error);
     },
-    onSettled: () => setOperation(null),
+    // What was refused may have been so because of a newer version.
+    onSettled: async () => {
+      await changed(queries, filename);
+      setOperation(null);
+    },
   });
 
   const found = useQuery(work).data?.operations.find(
