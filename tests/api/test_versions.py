@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from modelforge.api.keep import keep
+from modelforge.api.routes import versions
 from modelforge.contracts.dataset import Change
 from modelforge.contracts.version import EditRequest
 from modelforge.datasets.validate import validate
-from modelforge.errors import Conflict, NotFound
+from modelforge.errors import Conflict, InvalidRequest, NotFound
 from modelforge.settings import Settings
 from modelforge.store.datasets import get_dataset
 from tests.live import jsonl, rows
@@ -119,6 +121,30 @@ def test_rows_are_found_by_what_people_read_in_them(client: TestClient) -> None:
         assert dataset.get("/rows", search="what is", limit=3)["next_offset"] == 3
         assert list(dataset.values(search="what is", offset=3, limit=2)) == [5, 6]
         assert dataset.get("/rows", search="nowhere")["searched_to"] == 10
+
+
+def test_a_search_ends_when_nobody_waits_for_it(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for every word but the last that somebody types."""
+    Dataset(client, rows(20))
+    ended: list[str] = []
+
+    async def endless(module: str, *_: Any) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(module)
+
+    async def hang_up() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def search() -> None:
+        here = client.app.state.modelforge  # type: ignore[attr-defined]
+        await versions.rows(here, "faq.jsonl", Request({"type": "http"}, hang_up), search="x")
+
+    monkeypatch.setattr(versions, "ask_about", endless)
+    with pytest.raises(InvalidRequest, match="went away"):
+        asyncio.run(search())
+    assert ended == ["datasets.search"]
 
 
 def test_pages_of_a_large_file_do_not_read_it_all(client: TestClient, settings: Settings) -> None:

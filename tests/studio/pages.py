@@ -10,6 +10,7 @@ PAGES = {
     "datasets": "/datasets",
     "report": "/datasets/lamps.csv",
     "rows": "/datasets/lamps.csv/rows",
+    "row": "/datasets/lamps.csv/rows?edit=1",
     "closer-look": "/datasets/demo.jsonl/closer",
     "model-sees": "/datasets/demo.jsonl/preview?line=3",
     "columns": "/datasets/shops.csv/columns",

@@ -1,5 +1,6 @@
 import { text } from "../text";
 import { api, body, Refusal, Unreachable } from "./client";
+import { pause } from "./pause";
 import type { Operation } from "./schema";
 
 const ASK_MS = 400;
@@ -21,7 +22,8 @@ export async function finished<Result>(
       break;
     }
     tell(operation);
-    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+    await pause(ASK_MS, signal);
+    if (signal?.aborted) continue;
     try {
       operation = await body(api.GET("/api/operations/{operation_id}", { params }));
     } catch (error) {

@@ -1,7 +1,8 @@
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import type { ReactNode } from "react";
 import { text } from "../text";
 import classes from "./ask.module.css";
+import { Dialog } from "./dialog";
 
 interface Props {
   title: string;
@@ -17,12 +18,7 @@ interface Props {
 /** Asks before something is done that cannot be undone. */
 export function Ask({ title, children, action, opened, busy, onClose, onConfirm }: Props) {
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      title={title}
-      closeButtonProps={{ "aria-label": text.shell.dismiss }}
-    >
+    <Dialog opened={opened} onClose={onClose} title={title}>
       {children}
       <div className={classes.answers}>
         <Button variant="default" onClick={onClose} data-autofocus>
@@ -32,6 +28,6 @@ export function Ask({ title, children, action, opened, busy, onClose, onConfirm 
           {action}
         </Button>
       </div>
-    </Modal>
+    </Dialog>
   );
 }

@@ -8,6 +8,8 @@ export const STARTER = "modelforge-starter";
 interface Props {
   label: string;
   description?: string;
+  placeholder?: string;
+  required?: boolean;
   value: string;
   onChange: (value: string) => void;
 }
@@ -16,5 +18,5 @@ interface Props {
 export function ModelInput(props: Props) {
   const known = useQuery(models);
   const names = [STARTER, ...(known.data?.models.map((each) => each.name).reverse() ?? [])];
-  return <Autocomplete {...props} data={names} maxLength={4096} required />;
+  return <Autocomplete {...props} data={names} />;
 }

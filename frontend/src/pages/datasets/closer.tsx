@@ -1,10 +1,8 @@
-import { Button, NativeSelect, NumberInput, Progress } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useRef, useState } from "react";
+import { Button, NativeSelect, NumberInput, Progress, VisuallyHidden } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
 import { api, body } from "../../api/client";
-import { finished } from "../../api/operations";
-import type { Estimate, Examination, Operation } from "../../api/schema";
-import { tell } from "../../shell/notices";
+import type { Estimate, Examination } from "../../api/schema";
 import { text } from "../../text";
 import { Card, Empty } from "../../ui/card";
 import { Figure, Figures } from "../../ui/figures";
@@ -14,26 +12,26 @@ import { Section } from "../../ui/page";
 import { useDatasetAddress } from "./address";
 import classes from "./dataset.module.css";
 import { Findings } from "./findings";
+import form from "./form.module.css";
 import { Histogram } from "./histogram";
-import { changed, detail } from "./queries";
+import { detail } from "./queries";
+import { useWork } from "./work";
 
 const words = text.datasets.closer;
 
 /** A closer look over all rows together: asked for, awaited, and shown. */
 export function Closer() {
   const { filename, version } = useDatasetAddress();
-  const queries = useQueryClient();
   const { data: dataset } = useQuery(detail(filename, version));
   const [model, setModel] = useState(STARTER);
   const [length, setLength] = useState<number | string>("");
   const [near, setNear] = useState<"sample" | "all">("sample");
-  const [operation, setOperation] = useState<Operation | null>(null);
-  const cancel = useRef<AbortController>(null);
+  const look = useWork(filename, "check", () => {});
 
-  const look = useMutation({
-    mutationFn: async () => {
-      cancel.current = new AbortController();
-      const begun = await body(
+  function start(event: FormEvent): void {
+    event.preventDefault();
+    look.begin(() =>
+      body(
         api.POST("/api/datasets/{filename}/check", {
           params: { path: { filename } },
           body: {
@@ -43,27 +41,16 @@ export function Closer() {
             max_seq_length: typeof length === "number" ? length : null,
           },
         }),
-      );
-      return finished<Examination>(begun, setOperation, cancel.current.signal);
-    },
-    onSuccess: () => changed(queries, filename),
-    onError: (error) => {
-      if (error.name !== "AbortError") tell(error);
-    },
-    onSettled: () => setOperation(null),
-  });
-
-  function start(event: FormEvent): void {
-    event.preventDefault();
-    look.mutate();
+      ),
+    );
   }
 
   if (!dataset) return null;
   return (
     <>
       <p className={classes.about}>{words.about}</p>
-      <form onSubmit={start} className={classes.form}>
-        <ModelInput label={words.model} value={model} onChange={setModel} />
+      <form onSubmit={start} className={form.form}>
+        <ModelInput label={words.model} placeholder={words.noModel} value={model} onChange={setModel} />
         <NumberInput
           label={words.length}
           placeholder={words.lengthHint}
@@ -82,24 +69,26 @@ export function Closer() {
             { value: "all", label: words.all },
           ]}
         />
-        {look.isPending ? (
-          <Button variant="default" type="button" onClick={() => cancel.current?.abort()}>
+        {look.busy ? (
+          <Button variant="default" type="button" onClick={look.cancel}>
             {words.cancel}
           </Button>
         ) : (
           <Button type="submit">{words.start}</Button>
         )}
       </form>
-      {look.isPending && (
-        <div role="status">
-          <Progress value={100 * (operation?.progress ?? 0)} aria-label={words.running} mb={6} />
-          {operation?.message || words.running}
+      {/* How far it is changes too often to be read out. */}
+      <VisuallyHidden role="status">{look.busy && words.running}</VisuallyHidden>
+      {look.busy && (
+        <div>
+          <Progress value={100 * (look.operation?.progress ?? 0)} aria-label={words.running} mb={6} />
+          {look.operation?.message || words.running}
         </div>
       )}
       {dataset.examination ? (
         <Found filename={filename} version={version} found={dataset.examination} />
       ) : (
-        !look.isPending && <Empty {...words.none} />
+        !look.busy && <Empty {...words.none} />
       )}
     </>
   );

@@ -1,9 +1,8 @@
 import { Button, NativeSelect, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useState } from "react";
 import { api, body } from "../../api/client";
-import { finished } from "../../api/operations";
 import { catalogue } from "../../api/queries";
 import type {
   Column,
@@ -12,7 +11,7 @@ import type {
   SuggestedMapping,
   SuggestedMappings,
 } from "../../api/schema";
-import { say, tell } from "../../shell/notices";
+import { say } from "../../shell/notices";
 import { text } from "../../text";
 import { Card } from "../../ui/card";
 import { percent } from "../../ui/format";
@@ -21,8 +20,10 @@ import { Section } from "../../ui/page";
 import { Table } from "../../ui/table";
 import { useDatasetAddress } from "./address";
 import classes from "./columns.module.css";
-import { changed, mapping } from "./queries";
+import shared from "./dataset.module.css";
+import { mapping } from "./queries";
 import { Value } from "./value";
+import { useWork } from "./work";
 
 const words = text.datasets.columns;
 
@@ -51,32 +52,25 @@ interface MappingProps {
 }
 
 function Mapping({ filename, found, shapes }: MappingProps) {
-  const queries = useQueryClient();
   const navigate = useNavigate();
   const [draft, setDraft] = useState<Draft>(
     found.suggestions[0]?.mapping ?? { shape: shapes[0]?.name ?? "", fields: {} },
   );
-  const apply = useMutation({
-    mutationFn: async () =>
-      finished<DatasetRevised>(
-        await body(
-          api.POST("/api/datasets/{filename}/mapping", {
-            params: { path: { filename } },
-            body: { version: found.version, shape: draft.shape, fields: filled(draft.fields) },
-          }),
-        ),
-      ),
-    onSuccess: async (result) => {
-      say(result.made ? words.made(result.version, result.num_examples) : words.same);
-      await changed(queries, filename);
-      await navigate({ to: "/datasets/$filename", params: { filename } });
-    },
-    onError: tell,
+  const apply = useWork<DatasetRevised>(filename, "map", (result) => {
+    say(result.made ? words.made(result.version, result.num_examples) : words.same);
+    void navigate({ to: "/datasets/$filename", params: { filename } });
   });
 
   function submit(event: FormEvent): void {
     event.preventDefault();
-    apply.mutate();
+    apply.begin(() =>
+      body(
+        api.POST("/api/datasets/{filename}/mapping", {
+          params: { path: { filename } },
+          body: { version: found.version, shape: draft.shape, fields: filled(draft.fields) },
+        }),
+      ),
+    );
   }
 
   const shape = shapes.find((each) => each.name === draft.shape);
@@ -88,7 +82,7 @@ function Mapping({ filename, found, shapes }: MappingProps) {
   ]);
   return (
     <>
-      <p className={classes.about}>{words.about}</p>
+      <p className={shared.about}>{words.about}</p>
       <Section title={words.mapping}>
         <Card>
           <form onSubmit={submit} className={classes.form}>
@@ -112,7 +106,7 @@ function Mapping({ filename, found, shapes }: MappingProps) {
               />
             ))}
             <div>
-              <Button type="submit" loading={apply.isPending}>
+              <Button type="submit" loading={apply.busy}>
                 {words.apply}
               </Button>
             </div>
@@ -200,19 +194,21 @@ function Field({ name, required, value, columns, change }: FieldProps) {
 function Suggestion({ suggestion, take }: { suggestion: SuggestedMapping; take: (mapping: Draft) => void }) {
   const { mapping, reason, usable, looked_at: lookedAt, examples } = suggestion;
   return (
-    <li className={classes.suggestion}>
-      <div className={classes.suggestionHead}>
-        <div>
-          <strong>{text.datasets.shapes[mapping.shape] ?? mapping.shape}</strong>
-          <p>
-            {reason}. {words.looked(usable, lookedAt)}.
-          </p>
+    <li>
+      <Card>
+        <div className={classes.suggestionHead}>
+          <div>
+            <strong>{text.datasets.shapes[mapping.shape] ?? mapping.shape}</strong>
+            <p>
+              {reason}. {words.looked(usable, lookedAt)}.
+            </p>
+          </div>
+          <Button size="xs" variant="default" onClick={() => take(mapping)}>
+            {words.take}
+          </Button>
         </div>
-        <Button size="xs" variant="default" onClick={() => take(mapping)}>
-          {words.take}
-        </Button>
-      </div>
-      {examples[0] && <Value value={examples[0]} />}
+        {examples[0] && <Value value={examples[0]} />}
+      </Card>
     </li>
   );
 }

@@ -30,6 +30,7 @@ export function Dataset() {
   const { filename, version } = useDatasetAddress();
   const found = useQuery(detail(filename, version));
   const newest = useQuery(versions(filename)).data?.versions.at(-1)?.version;
+  const old = version !== undefined && newest !== undefined && version !== newest;
 
   const tabs = useRef<HTMLElement>(null);
   const path = useLocation({ select: (location) => location.pathname });
@@ -49,12 +50,12 @@ export function Dataset() {
       about={found.data && `${words.version(found.data.version)} · ${words.rows(found.data.num_examples)}`}
       actions={
         <>
-          <Train dataset={found.data} />
+          <Train dataset={found.data} version={old ? version : undefined} />
           <Remove filename={filename} />
         </>
       }
     >
-      {version !== undefined && newest !== undefined && version !== newest && (
+      {old && (
         <p className={classes.old}>
           {words.old(version)}{" "}
           <Link to="." search={(before) => ({ ...before, version: undefined })}>
@@ -81,8 +82,8 @@ export function Dataset() {
   );
 }
 
-/** To a run that learns from it; of what its rows can teach, the usual. */
-function Train({ dataset }: { dataset: DatasetDetail | undefined }) {
+/** To a run that learns from it, or from an older version; of what its rows can teach, the usual. */
+function Train({ dataset, version }: { dataset: DatasetDetail | undefined; version: number | undefined }) {
   const shapes = useQuery(catalogue).data?.shapes;
   const use = shapes?.find((each) => each.name === dataset?.shape)?.uses[0];
   if (dataset === undefined || use === undefined) return null;
@@ -94,7 +95,13 @@ function Train({ dataset }: { dataset: DatasetDetail | undefined }) {
         <Link
           to="/new"
           search={
-            { task: use.task, dataset: dataset.filename, strategy, preset: "balanced" } as TrainingConfig
+            {
+              task: use.task,
+              dataset: dataset.filename,
+              dataset_version: version,
+              strategy,
+              preset: "balanced",
+            } as TrainingConfig
           }
           {...props}
         />

@@ -3,9 +3,10 @@ import { IconUpload } from "@tabler/icons-react";
 import { useQueryClient } from "@tanstack/react-query";
 import { type DragEvent, useRef, useState } from "react";
 import { text } from "../../text";
+import { arrivals } from "./arrivals";
 import classes from "./drop.module.css";
 import { changed } from "./queries";
-import { uploads } from "./uploads";
+import { Sending } from "./sending";
 
 const words = text.datasets.drop;
 
@@ -16,7 +17,9 @@ export function Drop() {
   const [over, setOver] = useState(false);
 
   function send(files: Iterable<File>): void {
-    for (const file of files) void uploads.start(file, (result) => changed(queries, result.filename));
+    for (const file of files) {
+      arrivals.start(new Sending(file), (result) => changed(queries, result.filename));
+    }
   }
 
   function drop(event: DragEvent): void {

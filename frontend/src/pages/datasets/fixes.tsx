@@ -41,8 +41,6 @@ export function Fixes({ dataset, findings }: { dataset: DatasetDetail; findings:
     mutationFn: () => ask(false),
     onSuccess: async (result) => {
       say(result.made ? words.made(result.version) : words.same);
-      attempt.reset();
-      setChosen(null);
       await changed(queries, filename);
       await navigate({ to: ".", search: (before) => ({ ...before, version: undefined }) });
     },
@@ -107,12 +105,14 @@ const isFound = (findings: readonly Finding[]) => (code: string) =>
 function Outcome({ outcome }: { outcome: DatasetRevised }) {
   const spared = outcome.steps.reduce((sum, step) => sum + step.spared, 0);
   return (
-    <div className={classes.outcome} role="status">
-      <strong>{words.would}</strong>
-      <p>
-        {outcome.summary || words.same} · {words.usable(outcome.num_examples)}
-        {spared > 0 && ` · ${words.spared(spared)}`}
-      </p>
+    <div className={classes.outcome}>
+      <div role="status">
+        <strong>{words.would}</strong>
+        <p>
+          {outcome.summary || words.same} · {words.usable(outcome.num_examples)}
+          {spared > 0 && ` · ${words.spared(spared)}`}
+        </p>
+      </div>
       {outcome.examples.map((each) => (
         <div key={each.row} className={classes.example}>
           <span className={classes.row}>{words.example(each.row)}</span>

@@ -7,15 +7,16 @@ import { datasets } from "../../api/queries";
 import type { DatasetSummary, DatasetUploaded, Sample } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
-import { Empty, Tag } from "../../ui/card";
+import { Card, Empty, Tag } from "../../ui/card";
 import { count, megabytes, moment } from "../../ui/format";
 import { Missing } from "../../ui/missing";
 import { Page, Section } from "../../ui/page";
 import { Table } from "../../ui/table";
+import { ArrivalList } from "./arrival-list";
 import { Drop } from "./drop";
+import { Elsewhere } from "./elsewhere";
 import classes from "./list.module.css";
 import { changed, samples } from "./queries";
-import { UploadList } from "./upload-list";
 
 const words = text.datasets;
 
@@ -24,7 +25,8 @@ export function DatasetList() {
   return (
     <Page title={words.title} about={words.about}>
       <Drop />
-      <UploadList />
+      <Elsewhere />
+      <ArrivalList />
       <div className={classes.all}>
         {!all.data ? (
           <Missing of={all} />
@@ -120,23 +122,27 @@ function SampleCard({ sample }: { sample: Sample }) {
     onError: tell,
   });
   return (
-    <li className={classes.sample}>
-      <div>
-        <strong>{sample.title}</strong>
-        <p>{sample.about}</p>
-        <span className={classes.version}>
-          {words.rows(sample.rows)} · {sample.fields.join(", ")} · {sample.licence}
-        </span>
-      </div>
-      <Button
-        size="xs"
-        variant="default"
-        loading={add.isPending}
-        aria-label={words.samples.label(sample.title)}
-        onClick={() => add.mutate()}
-      >
-        {words.samples.add}
-      </Button>
+    <li>
+      <Card>
+        <div className={classes.sample}>
+          <div>
+            <strong>{sample.title}</strong>
+            <p>{sample.about}</p>
+            <span className={classes.version}>
+              {words.rows(sample.rows)} · {sample.fields.join(", ")} · {sample.licence}
+            </span>
+          </div>
+          <Button
+            size="xs"
+            variant="default"
+            loading={add.isPending}
+            aria-label={words.samples.label(sample.title)}
+            onClick={() => add.mutate()}
+          >
+            {words.samples.add}
+          </Button>
+        </div>
+      </Card>
     </li>
   );
 }

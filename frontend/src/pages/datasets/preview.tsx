@@ -11,6 +11,7 @@ import { Missing } from "../../ui/missing";
 import { ModelInput, STARTER } from "../../ui/model-input";
 import { useDatasetAddress } from "./address";
 import shared from "./dataset.module.css";
+import form from "./form.module.css";
 import classes from "./preview.module.css";
 import { detail } from "./queries";
 
@@ -21,8 +22,14 @@ const SHOWN = 5;
 const preview = (filename: string, request: PreviewRequest) =>
   queryOptions({
     queryKey: ["dataset", filename, "preview", request],
-    queryFn: () =>
-      body(api.POST("/api/datasets/{filename}/preview", { params: { path: { filename } }, body: request })),
+    queryFn: ({ signal }) =>
+      body(
+        api.POST("/api/datasets/{filename}/preview", {
+          params: { path: { filename } },
+          body: request,
+          signal,
+        }),
+      ),
     staleTime: Infinity,
   });
 
@@ -56,7 +63,7 @@ function Rendered({
 }) {
   const { model = STARTER, line = 1, task } = here.useSearch();
   const navigate = useNavigate({ from: "/datasets/$filename/preview" });
-  const [typed, setTyped] = useState({ model, line });
+  const [typed, setTyped] = useState<{ model: string; line: number | string }>({ model, line });
   const chosen = uses.find((each) => each.task === task) ?? (uses[0] as ShapeUse);
   const shown = useQuery({
     ...preview(filename, {
@@ -72,14 +79,17 @@ function Rendered({
 
   function show(event: FormEvent): void {
     event.preventDefault();
-    void navigate({ search: (before) => ({ ...before, model: typed.model.trim(), line: typed.line }) });
+    void navigate({
+      search: (before) => ({ ...before, model: typed.model.trim(), line: Number(typed.line) || 1 }),
+    });
   }
 
   return (
     <>
       <p className={shared.about}>{words.about}</p>
-      <form onSubmit={show} className={shared.form}>
+      <form onSubmit={show} className={form.form}>
         <ModelInput
+          required
           label={words.model}
           value={typed.model}
           onChange={(model) => setTyped({ ...typed, model })}
@@ -97,7 +107,7 @@ function Rendered({
           min={1}
           allowDecimal={false}
           value={typed.line}
-          onChange={(line) => setTyped({ ...typed, line: Number(line) || 1 })}
+          onChange={(line) => setTyped({ ...typed, line })}
         />
         <Button type="submit">{words.show}</Button>
       </form>
@@ -132,20 +142,22 @@ function Shown({ preview, busy }: { preview: DatasetPreview; busy: boolean }) {
 
 function Row({ row }: { row: PreviewRow }) {
   return (
-    <section className={classes.row} aria-label={text.datasets.report.line(row.line)}>
-      <div className={classes.head}>
-        <strong>{text.datasets.report.line(row.line)}</strong>
-        {!row.used && <Tag kind="bad">{words.unused}</Tag>}
-        {row.held_out && <Tag kind="accent">{words.heldOut}</Tag>}
-        {row.cut > 0 && <Tag kind="warn">{words.cut(row.cut)}</Tag>}
-      </div>
-      {row.why && <p>{row.why}</p>}
-      {row.examples.flatMap((example, number) =>
-        example.sequences.map((sequence) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: examples have no other name
-          <Sequence key={`${number} ${sequence.name}`} sequence={sequence} />
-        )),
-      )}
+    <section aria-label={text.datasets.report.line(row.line)}>
+      <Card>
+        <div className={classes.head}>
+          <strong>{text.datasets.report.line(row.line)}</strong>
+          {!row.used && <Tag kind="bad">{words.unused}</Tag>}
+          {row.held_out && <Tag kind="accent">{words.heldOut}</Tag>}
+          {row.cut > 0 && <Tag kind="warn">{words.cut(row.cut)}</Tag>}
+        </div>
+        {row.why && <p>{row.why}</p>}
+        {row.examples.flatMap((example, number) =>
+          example.sequences.map((sequence) => (
+            // biome-ignore lint/suspicious/noArrayIndexKey: examples have no other name
+            <Sequence key={`${number} ${sequence.name}`} sequence={sequence} />
+          )),
+        )}
+      </Card>
     </section>
   );
 }

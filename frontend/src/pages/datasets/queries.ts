@@ -45,10 +45,12 @@ export interface Window {
 export const rows = (filename: string, version: Version, window: Window) =>
   queryOptions({
     queryKey: [...of(filename), "rows", version, window],
-    queryFn: () =>
+    // A search goes on at the server until nobody waits for it.
+    queryFn: ({ signal }) =>
       body(
         api.GET("/api/datasets/{filename}/rows", {
           params: { path: { filename }, query: { version, ...window } },
+          signal,
         }),
       ),
   });
@@ -68,6 +70,14 @@ export const samples = queryOptions({
   queryKey: ["samples"],
   queryFn: () => body(api.GET("/api/samples")),
   staleTime: Infinity,
+});
+
+/** Work on data as it was when the page came: what is begun since is known to who began it. */
+export const work = queryOptions({
+  queryKey: ["work"],
+  queryFn: () => body(api.GET("/api/operations")),
+  staleTime: Infinity,
+  gcTime: 0,
 });
 
 /** After anything was done to it. */

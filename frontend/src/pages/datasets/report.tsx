@@ -60,7 +60,8 @@ export function Report() {
           </Card>
         )}
       </Section>
-      <Fixes dataset={dataset} findings={findings} />
+      {/* What was chosen and tried is of one version. */}
+      <Fixes key={dataset.version} dataset={dataset} findings={findings} />
       <Source dataset={dataset} />
     </>
   );

@@ -1,16 +1,21 @@
-import { Button, TextInput } from "@mantine/core";
+import { Button, Checkbox, TextInput, VisuallyHidden } from "@mantine/core";
+import { IconPencil } from "@tabler/icons-react";
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import type { DatasetRecord, DatasetRows } from "../../api/schema";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import type { DatasetRows } from "../../api/schema";
 import { text } from "../../text";
 import { Empty } from "../../ui/card";
 import { Missing } from "../../ui/missing";
+import { Refused } from "../../ui/refused";
 import { Table } from "../../ui/table";
 import { useTyped } from "../../ui/typed";
 import { useDatasetAddress } from "./address";
-import { rows } from "./queries";
+import { EditRow } from "./edit-row";
+import { type Editing, useEditing } from "./editing";
+import { rows, versions } from "./queries";
 import classes from "./rows.module.css";
-import { shown } from "./value";
+import { Folded } from "./value";
 
 const words = text.datasets.list;
 const here = getRouteApi("/datasets/$filename/rows");
@@ -19,7 +24,7 @@ const PAGE = 50;
 /** The rows of a dataset, by their lines, or those in which something stands. */
 export function Rows() {
   const { filename, version } = useDatasetAddress();
-  const { after = 0, search } = here.useSearch();
+  const { after = 0, search, edit } = here.useSearch();
   const navigate = useNavigate({ from: "/datasets/$filename/rows" });
   const [typed, setTyped] = useTyped(search ?? "", (text) =>
     navigate({
@@ -31,6 +36,17 @@ export function Rows() {
     ...rows(filename, version, { offset: after, limit: PAGE, search }),
     placeholderData: keepPreviousData,
   });
+
+  const close = () =>
+    void navigate({
+      search: (before) => ({ ...before, edit: undefined }),
+      replace: true,
+      resetScroll: false,
+    });
+  const work = useEditing(filename, close);
+  const newest = useQuery(versions(filename)).data?.versions.at(-1)?.version;
+  const open = found.data !== undefined && found.data.version === newest;
+  const fields = [...new Set(found.data?.rows.flatMap((each) => Object.keys(each.value ?? {})))];
 
   const go = (offset: number) =>
     navigate({ search: (before) => ({ ...before, after: offset || undefined }) });
@@ -53,7 +69,14 @@ export function Rows() {
       ) : (
         <div aria-busy={found.isFetching} className={classes.found}>
           {found.data.rows.length > 0 ? (
-            <Records records={found.data.rows} />
+            <Records
+              // What is chosen is of what is shown.
+              key={`${found.data.version} ${after} ${search}`}
+              page={found.data}
+              fields={fields}
+              open={open}
+              work={work}
+            />
           ) : (
             found.data.next_offset === null && <Empty {...(search ? words.none : words.empty)} />
           )}
@@ -61,6 +84,20 @@ export function Rows() {
             <p role="status">{words.soFar(found.data.searched_to)}</p>
           )}
           <Paging page={found.data} after={after} searching={search !== undefined} go={go} />
+          {work.error && edit === undefined && <Refused error={work.error} />}
+          {open && (
+            <EditRow
+              filename={filename}
+              version={found.data.version}
+              row={edit}
+              fields={fields}
+              work={work}
+              close={() => {
+                work.forget();
+                close();
+              }}
+            />
+          )}
         </div>
       )}
     </>
@@ -98,61 +135,107 @@ function Paging({ page, after, searching, go }: PagingProps) {
   );
 }
 
-function Records({ records }: { records: readonly DatasetRecord[] }) {
-  const fields = [...new Set(records.flatMap((each) => Object.keys(each.value ?? {})))];
+interface RecordsProps {
+  page: DatasetRows;
+  fields: readonly string[];
+  /** Whether it is the newest version, the one that can be changed. */
+  open: boolean;
+  work: Editing;
+}
+
+function Records({ page, fields, open, work }: RecordsProps) {
+  const [chosen, setChosen] = useState<readonly number[]>([]);
   return (
-    <Table label={text.datasets.tabs.rows}>
-      <thead>
-        <tr>
-          <th scope="col" data-number>
-            {words.row}
-          </th>
-          {fields.map((field) => (
-            <th key={field} scope="col">
-              {field}
-            </th>
-          ))}
-        </tr>
-      </thead>
-      <tbody>
-        {records.map((each) => (
-          <tr key={each.row} data-bad={each.problems.length > 0 || undefined} className={classes.record}>
-            <th scope="row" data-number>
-              {each.row}
-            </th>
-            {each.value === null ? (
-              <td colSpan={fields.length || 1}>
-                <Cell value={each.text} />
-                <Problems problems={each.problems} />
-              </td>
-            ) : (
-              fields.map((field, index) => (
-                <td key={field}>
-                  {each.value && field in each.value && <Cell value={each.value[field]} />}
-                  {index === 0 && <Problems problems={each.problems} />}
-                </td>
-              ))
+    <>
+      <Table label={text.datasets.tabs.rows}>
+        <thead>
+          <tr>
+            {open && (
+              <th scope="col" className={classes.narrow}>
+                <VisuallyHidden>{words.changeAndChoose}</VisuallyHidden>
+              </th>
             )}
+            <th scope="col" data-number className={classes.narrow}>
+              {words.row}
+            </th>
+            {fields.map((field) => (
+              <th key={field} scope="col">
+                {field}
+              </th>
+            ))}
           </tr>
-        ))}
-      </tbody>
-    </Table>
+        </thead>
+        <tbody>
+          {page.rows.map((each) => (
+            <tr key={each.row} data-bad={each.problems.length > 0 || undefined} className={classes.record}>
+              {open && (
+                <td>
+                  <div className={classes.tools}>
+                    <Checkbox
+                      size="xs"
+                      aria-label={words.choose(each.row)}
+                      checked={chosen.includes(each.row)}
+                      onChange={({ target }) =>
+                        setChosen(
+                          target.checked ? [...chosen, each.row] : chosen.filter((row) => row !== each.row),
+                        )
+                      }
+                    />
+                    <Link
+                      from="/datasets/$filename/rows"
+                      to="."
+                      search={(before) => ({ ...before, edit: each.row })}
+                      resetScroll={false}
+                      aria-label={words.edit(each.row)}
+                      title={words.edit(each.row)}
+                    >
+                      <IconPencil size={16} stroke={1.7} aria-hidden />
+                    </Link>
+                  </div>
+                </td>
+              )}
+              <th scope="row" data-number>
+                {each.row}
+              </th>
+              {each.value === null ? (
+                <td colSpan={fields.length || 1}>
+                  <Cell value={each.text} />
+                  <Problems problems={each.problems} />
+                </td>
+              ) : (
+                fields.map((field, index) => (
+                  <td key={field}>
+                    {each.value && field in each.value && <Cell value={each.value[field]} />}
+                    {index === 0 && <Problems problems={each.problems} />}
+                  </td>
+                ))
+              )}
+            </tr>
+          ))}
+        </tbody>
+      </Table>
+      {chosen.length > 0 && (
+        <div className={classes.chosen}>
+          {words.chosen(chosen.length)}
+          <Button
+            size="xs"
+            variant="default"
+            loading={work.busy}
+            onClick={() => work.edit({ version: page.version, deletes: [...chosen] })}
+          >
+            {words.remove}
+          </Button>
+        </div>
+      )}
+    </>
   );
 }
 
-const LONG = 240;
-
-/** Long texts are folded until they are asked for. */
 function Cell({ value }: { value: unknown }) {
-  const whole = shown(value);
-  if (whole.length <= LONG) return <div className={classes.cell}>{whole}</div>;
   return (
-    <details className={classes.cell}>
-      <summary>
-        <span>{whole.slice(0, LONG)}…</span>
-      </summary>
-      {whole}
-    </details>
+    <div className={classes.cell}>
+      <Folded value={value} />
+    </div>
   );
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from fastapi import APIRouter, Body, Request, Response
 from modelforge.api.deps import Here, Roots, State
 from modelforge.api.errors import replies, told_late
 from modelforge.api.events import EventStream, event, events_of
+from modelforge.api.gone import unless_gone
 from modelforge.architectures import is_encoder_decoder
 from modelforge.catalogue import BUNDLED_MODELS, bundled_model
 from modelforge.contracts.job import ModelRef, RunSpec
@@ -39,8 +40,6 @@ router = APIRouter(prefix="/api/playground", tags=["playground"])
 
 News = asyncio.Queue[GenerationStarted | GenerationToken | None]
 """What is told of an answer until it is there; None at its end."""
-LOOK_SECONDS = 0.5
-"""How often it is looked whether the client still waits."""
 
 
 @router.post("/generate", summary="Ask a model", responses=replies(404, 413))
@@ -50,7 +49,7 @@ async def generate(
     """The prompt is put into the format that the model was trained in."""
     target = await to_thread.run_sync(_target, here, roots, request)
     answer = here.inference.generate(target, request, request.timeout or here.settings.generate_timeout)
-    return await _unless_gone(http, answer)
+    return await unless_gone(http, answer)
 
 
 @router.post(
@@ -78,18 +77,6 @@ async def _told(generation: asyncio.Task[GenerateReply], news: News, http: Reque
         yield event("started" if isinstance(told, GenerationStarted) else "token", told)
     fault = generation.exception()
     yield event("done", generation.result()) if fault is None else event("error", told_late(fault, http))
-
-
-async def _unless_gone(http: Request, answer: Coroutine[None, None, GenerateReply]) -> GenerateReply:
-    """The answer; its generation is cancelled when the client hangs up, so that nobody waits behind it."""
-    generation = asyncio.create_task(answer)
-    try:
-        while not (await asyncio.wait([generation], timeout=LOOK_SECONDS))[0]:
-            if await http.is_disconnected():
-                raise InvalidRequest("the client went away before its answer was complete")
-        return generation.result()
-    finally:
-        generation.cancel()
 
 
 def _target(here: State, roots: Sequence[Path], request: GenerateRequest) -> ModelTarget:

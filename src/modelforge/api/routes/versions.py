@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from anyio import to_thread
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from modelforge.api.compare import compare
 from modelforge.api.deps import Here, State
 from modelforge.api.errors import replies
 from modelforge.api.fixes import offers
+from modelforge.api.gone import unless_gone
 from modelforge.api.revise import ask_about, revise, scratch
 from modelforge.api.routes.datasets import Filename, Version
 from modelforge.contracts.dataset import Change
@@ -62,6 +63,7 @@ def versions(here: Here, filename: Filename) -> DatasetVersions:
 async def rows(
     here: Here,
     filename: Filename,
+    http: Request,
     version: Version = None,
     offset: Annotated[int, Query(ge=0, le=2**53, description="Begin after the row of this number.")] = 0,
     limit: PageLimit = 50,
@@ -81,8 +83,7 @@ async def rows(
         return await to_thread.run_sync(_page, row, offset, limit)
     index = await to_thread.run_sync(index_of, Path(row.path))
     asked = {"path": row.path, "shape": row.shape, "offset": offset, "limit": limit, "seconds": SEARCH_SECONDS}
-    async with here.looks, scratch(here) as folder:
-        found = await ask_about("datasets.search", {**asked, "words": search}, folder)
+    found = await unless_gone(http, _searched(here, {**asked, "words": search}))
     return DatasetRows(version=row.version, num_rows=_num_rows(row), last_row=index.last, **found)
 
 
@@ -157,6 +158,12 @@ async def comparison(
     first = await to_thread.run_sync(_version, here, filename, from_)
     second = await to_thread.run_sync(_version, here, filename, to)
     return await compare(here, first, second, offset, limit)
+
+
+async def _searched(here: State, asked: dict[str, Any]) -> dict[str, Any]:
+    async with here.looks, scratch(here) as folder:
+        found: dict[str, Any] = await ask_about("datasets.search", asked, folder)
+    return found
 
 
 def _version(here: State, filename: str, version: int | None) -> DatasetRow:
