@@ -88,23 +88,31 @@ def test_a_refusal_is_the_one_of_a_start(client: TestClient, settings: Settings,
     assert refused.status_code in (400, 404, 409)
     found = told(client, **fields)
     assert not found["ok"]
-    assert {name: found[name] for name in ("error", "detail", "status_code")} == refused.json()
+    told_first = refused.json()
+    assert {name: found[name] for name in ("error", "detail", "status_code")} == {
+        name: told_first[name] for name in ("error", "detail", "status_code")
+    }
+    assert found["problems"][:1] == told_first["problems"]
     assert left(settings) == []
 
 
 def test_what_is_known_beside_a_refusal_is_told(client: TestClient) -> None:
     taken = told(client, name="modelforge-starter")
-    assert taken["field"] == "name" and taken["status_code"] == 409
+    assert [each["field"] for each in taken["problems"]] == ["name"] and taken["status_code"] == 409
     assert all(taken[part] for part in ("memory", "disk", "length", "time", "config"))
     nothing = told(client, dataset="rows.json")
     assert nothing["status_code"] == 404 and "rows.jsonl" in nothing["detail"]
+    assert nothing["problems"] == [{"field": "dataset", "detail": nothing["detail"]}]
     assert nothing["memory"]["fits"] and nothing["disk"]["fits"]
     assert nothing["length"] is None and nothing["time"] is None
     nobody = told(client, model_name="/nowhere/model")
-    assert (nobody["field"], nobody["memory"], nobody["time"]) == ("model_name", None, None)
+    assert (nobody["memory"], nobody["time"]) == (None, None)
+    (problem,) = nobody["problems"]
+    assert nobody["detail"] == f"model_name: {problem['detail']}" and problem["field"] == "model_name"
     assert nobody["length"]["examples_per_epoch"] == 40
     odd = told(client, fp16=True, name="modelforge-starter")
-    assert odd["field"] == "fp16"  # the first of two, as a start says it
+    assert odd["detail"].startswith("fp16: ")  # the first of two, as a start says it
+    assert [each["field"] for each in odd["problems"]] == ["fp16", "name"]
     assert all(odd[part] for part in ("memory", "disk", "length", "time", "config"))
 
 
@@ -112,6 +120,39 @@ def test_what_is_known_beside_a_refusal_is_told(client: TestClient) -> None:
 def test_what_is_no_configuration_is_refused_as_everywhere(client: TestClient, body: dict[str, Any]) -> None:
     reply = client.post("/api/preflight", json=body)
     assert reply.status_code == 400 and reply.json() == client.post("/api/jobs", json=body).json()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problems"),
+    [
+        ({"lora_r": 0}, {"lora_r": "must be greater than or equal to 1, not 0"}),
+        ({"lora_r": 0, "eval_split": 2}, {"lora_r": "not 0", "eval_split": "must be less than 1, not 2"}),
+        ({"mix": [{"dataset": "rows.jsonl", "weight": 0}]}, {"mix": "mix.0.weight: must be greater than 0"}),
+        ({"use_4bit": True, "use_8bit": True}, {"use_4bit": "exclude each other"}),
+        ({"task": "summarization", "strategy": "dpo"}, {"strategy": "needs the task 'text-generation'"}),
+        ({"use_lora": False, "strategy": "qlora"}, {"use_lora": "must be true"}),
+        ({"target_modules": "("}, {"target_modules": "no regular expression"}),
+    ],
+)
+def test_what_is_no_configuration_is_told_by_field(
+    client: TestClient, fields: dict[str, Any], problems: dict[str, str]
+) -> None:
+    reply = client.post("/api/preflight", json={**STARTER, **fields}).json()
+    told = {each["field"]: each["detail"] for each in reply["problems"]}
+    assert told.keys() == problems.keys()
+    for field, words in problems.items():
+        assert words in told[field] and told[field] in reply["detail"]
+
+
+def test_an_error_about_no_field_has_the_contracts_form_alone(client: TestClient) -> None:
+    reply = client.get("/api/jobs/train_nothing")
+    assert reply.json().keys() == {"error", "detail", "status_code"}
+
+
+def test_a_library_that_cannot_run_is_told_beside_the_rest(client: TestClient) -> None:
+    found = told(client, provider="unsloth", strategy="dpo", learning_rate=None)
+    assert [each["field"] for each in found["problems"]] == ["provider", "dataset"]
+    assert found["config"]["learning_rate"] == 1e-4  # what it would be, all the same
 
 
 def test_a_table_by_its_path_is_read_and_nothing_kept(client: TestClient, settings: Settings, tmp_path: Path) -> None:
@@ -140,7 +181,8 @@ def test_what_does_not_fit_says_what_does(tmp_path: Path, monkeypatch: pytest.Mo
     with TestClient(create_app(settings, supervise=False), base_url="http://localhost") as client:
         client.post("/api/upload_dataset", files={"file": ("rows.jsonl", jsonl(rows(12)))})
         refused = told(client, model_name=str(folder))
-        assert (refused["ok"], refused["memory"]["fits"], refused["field"]) == (False, False, "model_name")
+        assert (refused["ok"], refused["memory"]["fits"]) == (False, False)
+        assert [each["field"] for each in refused["problems"]] == ["model_name"]
         (change,) = refused["memory"]["changes"]
         assert change["changes"]["strategy"] == "qlora" and "What would fit: strategy 'qlora'" in refused["detail"]
         fitting = told(client, model_name=str(folder), **change["changes"])

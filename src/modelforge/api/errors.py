@@ -18,9 +18,10 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from modelforge.api.headers import HEADERS
+from modelforge.contracts.base import Misfit
 from modelforge.contracts.examination import ExaminationRequest
 from modelforge.contracts.imports import ImportRequest
-from modelforge.contracts.info import ErrorReply
+from modelforge.contracts.info import ErrorReply, FieldProblem
 from modelforge.contracts.key import ApiKeyRequest
 from modelforge.contracts.model import ModelRename
 from modelforge.contracts.playground import GenerateRequest
@@ -83,9 +84,15 @@ _SHORT = {
 
 def reply_of(error: ModelForgeError) -> ErrorReply:
     """What is told of an error."""
-    # Half a surrogate pair, which JSON lets through, cannot be sent back as it came.
-    detail = error.detail.encode("utf-8", "backslashreplace").decode()
-    return ErrorReply(error=error.error, detail=detail, status_code=error.status_code)
+    problems = [FieldProblem(field=field, detail=_sendable(words)) for field, words in error.fields.items()]
+    return ErrorReply(
+        error=error.error, detail=_sendable(error.detail), status_code=error.status_code, problems=problems
+    )
+
+
+def _sendable(words: str) -> str:
+    """Half a surrogate pair, which JSON lets through, cannot be sent back as it came."""
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -200,17 +207,25 @@ def _unreadable(cause: BaseException) -> str:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     model = BODIES.get(request.scope["route"].path if "route" in request.scope else request.url.path)
-    return answer(InvalidRequest(_explain_all(error.errors(), list(model.model_fields) if model else [])))
+    return answer(_refusal_of(error.errors(), list(model.model_fields) if model else []))
 
 
 async def _invalid_socket(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
-    refusal = InvalidRequest(_explain_all(error.errors(), []))
-    await refuse(refusal, socket.scope, socket.receive, socket.send)
+    await refuse(_refusal_of(error.errors(), []), socket.scope, socket.receive, socket.send)
 
 
-def _explain_all(problems: Any, known: list[str]) -> str:
-    told = [_explain(one, known) for one in _fitting_best(problems)]
-    return "; ".join(told[:10]) + (f"; and {len(told) - 10} more problems" if len(told) > 10 else "")
+def _refusal_of(problems: Any, known: list[str]) -> InvalidRequest:
+    """``known`` are the fields of the body."""
+    found = _fitting_best(problems)
+    told = [_explain(one, known) for one in found]
+    more = f"; and {len(told) - 10} more problems" if len(told) > 10 else ""
+    fields: dict[str, str] = {}
+    for one, words in zip(found, told, strict=True):
+        field = _field(one)
+        if field in known:
+            here = words.removeprefix(f"{field}: ")
+            fields[field] = f"{fields[field]}; {here}" if field in fields else here
+    return InvalidRequest("; ".join(told[:10]) + more, fields)
 
 
 def _fitting_best(problems: Any) -> list[Any]:
@@ -236,6 +251,15 @@ def _within(loc: Any) -> list[Any]:
     """The way on from a field, into lists and the objects in them, without the names of types that it may have."""
     fields = [part for part, before in zip(loc[1:], loc, strict=False) if isinstance(before, int)]
     return [part for part in loc if isinstance(part, int) or (part in fields and part not in _TYPES)]
+
+
+def _field(problem: Any) -> str | None:
+    """The field of the body that one of pydantic's problems is about; where it is about several, the one to change."""
+    fault = problem.get("ctx", {}).get("error")
+    if isinstance(fault, Misfit):
+        return fault.field
+    place = [part for part in problem["loc"] if part not in _PLACES]
+    return str(place[0]) if place else None
 
 
 def _explain(problem: Any, known: list[str]) -> str:

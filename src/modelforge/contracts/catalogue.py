@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from modelforge.contracts.base import Contract, example
 from modelforge.contracts.training import Strategy, Task
@@ -108,13 +108,14 @@ class BaseModelChoice(Choice):
     tasks: list[str]
     """What it can be taught."""
     fits: list[ModelFit]
-    """Whether this machine has the memory to train it, by method; empty where nothing here tells its size."""
+    """Whether this machine has the memory to train it, by method; none where nothing here tells its
+    size, or the model cannot be taught so."""
 
 
 class Preset(Choice):
     """Settings that go together."""
 
-    changes: dict[str, Any]
+    changes: dict[str, str | int | float | bool | None]
     """Fields of the training configuration, and what to set them to. All presets set the same fields."""
 
 

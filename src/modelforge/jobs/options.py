@@ -109,4 +109,5 @@ def check_precision(config: TrainingConfig, hardware: Hardware) -> None:
     needs += [f"optim '{config.optim}'"] if config.optim in BITSANDBYTES_OPTIMIZERS else []
     obstacle = quantization_obstacle(hardware.device)
     if needs and obstacle is not None:
-        raise InvalidRequest(f"{needs[0]} {obstacle}")
+        field = "strategy" if config.strategy == "qlora" else needs[0].partition(" ")[0]
+        raise InvalidRequest(f"{needs[0]} {obstacle}", {field: f"{needs[0]} {obstacle}"})

@@ -5,6 +5,8 @@ import {
   type Field,
   fieldsOf,
   found,
+  type Given,
+  givenOf,
   grouped,
   has,
   parsed,
@@ -52,6 +54,7 @@ const SCHEMA = {
         { type: "null" },
       ],
     },
+    mix: { anyOf: [{ type: "array", items: { $ref: "#/components/schemas/MixPart" } }, { type: "null" }] },
     loss_weights: { anyOf: [{ type: "array", items: { type: "number" } }, { type: "null" }] },
     name: { anyOf: [{ type: "string" }, { type: "null" }] },
   },
@@ -106,6 +109,14 @@ describe("what is typed", () => {
     ["target_modules", "q_proj", "q_proj"],
     ["target_modules", "q_proj\n v_proj\n", ["q_proj", "v_proj"]],
     ["loss_weights", "1, 3", [1, 3]],
+    ["loss_weights", "0.7, 0.3,", [0.7, 0.3]],
+    ["lora_r", "1,000", 1000],
+    ["max_steps", "1,000,000", 1_000_000],
+    ["max_steps", "-1", -1],
+    ["lora_r", "1,5", "1,5"],
+    ["lora_r", "1.000", "1.000"],
+    ["learning_rate", "1,000", "1,000"],
+    ["learning_rate", "0,5", 0.5],
   ])("%s from %j", (name, typed, value) => expect(parsed(field(name), typed)).toEqual(value));
 
   it.each([
@@ -120,7 +131,7 @@ describe("what is typed", () => {
 
 describe("a request", () => {
   it("differs by what is not the default", () => {
-    const given = { lora_r: 16, strategy: "dpo", learning_rate: 0.1, bf16: null } as const;
+    const given = { lora_r: 16, strategy: "dpo", learning_rate: 0.1 } as const;
     expect(differing(given, FIELDS).map((each) => each.name)).toEqual(["strategy", "learning_rate"]);
   });
 
@@ -144,6 +155,25 @@ describe("a request", () => {
   });
 });
 
+describe("an address", () => {
+  it.each([
+    [{ mix: "x" }, {}],
+    [{ mix: [{ dataset: 5 }] }, {}],
+    [{ mix: [{ dataset: "b.csv", weight: 0.5 }] }, { mix: [{ dataset: "b.csv", weight: 0.5 }] }],
+    [{ dataset: { a: 1 }, lora_r: [1], nothing: "x" }, {}],
+    [
+      { dataset: 5, name: true },
+      { dataset: "5", name: "true" },
+    ],
+    // The server says at the field why it cannot be.
+    [
+      { lora_r: "many", bf16: "perhaps" },
+      { lora_r: "many", bf16: "perhaps" },
+    ],
+    [{ loss_weights: 3 }, { loss_weights: [3] }],
+  ])("%j is the request %j", (address, given) => expect(givenOf(address, FIELDS)).toEqual(given));
+});
+
 describe("a preset", () => {
   const best = { lora_r: 32, learning_rate: null };
 
@@ -163,7 +193,7 @@ it("options of another task or method are left out unless they are set", () => {
     { name: "dpo", options: ["loss_type", "loss_weights"] },
     { name: "sft", options: [] },
   ];
-  const names = (given: object) => takenBy(FIELDS, given, choices).map((each) => each.name);
+  const names = (given: Given) => takenBy(FIELDS, given, choices).map((each) => each.name);
   expect(names({ strategy: "dpo" })).toContain("loss_type");
   expect(names({ strategy: "sft" })).not.toContain("loss_type");
   expect(names({ strategy: "sft", loss_type: "ipo" })).toContain("loss_type");
