@@ -13,7 +13,7 @@ export const newRun = {
     goal: "not for this goal",
     method: "not for this method",
     data: "not with this data",
-    needs: (kind: string) => `needs “${kind}”`,
+    needs: (kind: string) => `needs ${kind.toLowerCase()}`,
   },
   tasks: {
     "text-generation": "Answer and write",

@@ -106,6 +106,8 @@ describe("what is typed", () => {
     ["learning_rate", "2e-4", 0.0002],
     ["learning_rate", "0,001", 0.001],
     ["bf16", "false", false],
+    ["bf16", "true", true],
+    ["bf16", "perhaps", "perhaps"],
     ["target_modules", "q_proj", "q_proj"],
     ["target_modules", "q_proj\n v_proj\n", ["q_proj", "v_proj"]],
     ["loss_weights", "1, 3", [1, 3]],

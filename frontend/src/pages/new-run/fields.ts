@@ -93,7 +93,7 @@ export function parsed(field: Field, typed: string): Value | undefined {
     case "number":
       return decimalOr(trimmed);
     case "flag":
-      return trimmed === "true";
+      return trimmed === "true" || (trimmed === "false" ? false : trimmed);
     case "numbers":
       return trimmed
         .split(/[\s,]+/)

@@ -10,7 +10,6 @@ import type { FieldProblem, Preflight, ShapeChoice, TaskChoice } from "../../api
 import { text } from "../../text";
 import { Card, Tag } from "../../ui/card";
 import { Choices } from "../../ui/choices";
-import { Loading } from "../../ui/loading";
 import { Page } from "../../ui/page";
 import { Refused } from "../../ui/refused";
 import { AsText } from "../../ui/request-text";
@@ -75,7 +74,7 @@ export function NewRun() {
                 value: name,
                 title: words.tasks[name] ?? name,
                 about,
-                tag: shape && !teaches(shape, name, undefined) && <Needs shapes={shapes} task={name} />,
+                tag: shape && !teaches(shape, name, undefined) && <Tag kind="warn">{words.misfit.data}</Tag>,
               }))}
             />
             {given.task === undefined && task && <p className={classes.aside}>{words.usualGoal}</p>}
@@ -160,14 +159,16 @@ export function NewRun() {
           </div>
           <div className={classes.start}>
             <State whole={whole} check={check} />
-            <Button
-              className={classes.jump}
-              variant="subtle"
-              size="compact-sm"
-              onClick={() => verdict.current?.focus()}
-            >
-              {words.verdict.details}
-            </Button>
+            {ready && (
+              <Button
+                className={classes.jump}
+                variant="subtle"
+                size="compact-sm"
+                onClick={() => verdict.current?.focus()}
+              >
+                {words.verdict.details}
+              </Button>
+            )}
             <Button
               type="submit"
               size="md"
@@ -219,12 +220,7 @@ interface MethodTagProps {
 function MethodTag({ method, task, shape, shapes }: MethodTagProps) {
   if (task && !task.strategies.includes(method)) return <Tag kind="warn">{words.misfit.goal}</Tag>;
   if (shape === undefined || teaches(shape, task?.name, method)) return null;
-  return <Needs shapes={shapes} task={task?.name} method={method} />;
-}
-
-/** Which data is needed for a goal or a method, where that is of one kind. */
-function Needs({ shapes, task, method }: { shapes: readonly ShapeChoice[]; task?: string; method?: string }) {
-  const [wanted, another] = shapes.filter((each) => teaches(each, task, method));
+  const [wanted, another] = shapes.filter((each) => teaches(each, task?.name, method));
   const kind = another === undefined && wanted ? text.datasets.shapes[wanted.name] : undefined;
   return <Tag kind="warn">{kind ? words.misfit.needs(kind) : words.misfit.data}</Tag>;
 }
@@ -233,17 +229,17 @@ function Needs({ shapes, task, method }: { shapes: readonly ShapeChoice[]; task?
 function State({ whole, check }: { whole: Given; check: UseQueryResult<Preflight> }) {
   const open = NEEDED.filter((name) => !whole[name]).map((name) => words.verdict.needed[name]);
   const refused = check.error instanceof Refusal ? check.error.title : check.data?.error;
-  const [kind, line] =
-    open.length > 0
-      ? ([undefined, words.verdict.open(open)] as const)
-      : refused
-        ? (["bad", words.verdict.cannot(refused)] as const)
-        : check.data
-          ? (["good", words.verdict.ok] as const)
-          : ([undefined, words.verdict.checking] as const);
   return (
     <p role="status" className={classes.state}>
-      <Tag kind={kind}>{line}</Tag>
+      {open.length > 0 ? (
+        words.verdict.open(open)
+      ) : refused ? (
+        <strong className={classes.refused}>{words.verdict.cannot(refused)}</strong>
+      ) : check.data ? (
+        <Tag kind="good">{words.verdict.ok}</Tag>
+      ) : (
+        words.verdict.checking
+      )}
     </p>
   );
 }
@@ -257,7 +253,7 @@ interface AnswerProps {
 function Answer({ ready, check, apply }: AnswerProps) {
   if (!ready) return <p className={classes.small}>{words.verdict.waiting}</p>;
   if (check.data) return <Verdict answer={check.data} apply={apply} />;
-  if (!check.error) return <Loading />;
+  if (!check.error) return null;
   if (check.error instanceof Refusal && check.error.status === 400)
     return <Card kind="bad">{check.error.detail}</Card>;
   return <Refused error={check.error} retry={check.refetch} />;

@@ -19,7 +19,7 @@ export function Option({ field, value, filled, error, onChange }: Props) {
   const held = shown(value, field.kind);
   const [typed, setTyped] = useState(held);
   // Somebody else changed it: a preset, or a button that makes it fit.
-  if (shown(parsed(field, typed), field.kind) !== held) setTyped(held);
+  if (typed !== held && shown(parsed(field, typed), field.kind) !== held) setTyped(held);
 
   function type(entered: string): void {
     setTyped(entered);
