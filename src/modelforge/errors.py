@@ -27,7 +27,7 @@ made from them in one place, ``api/errors.py``; the command line prints the same
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -37,11 +37,9 @@ class ModelForgeError(Exception):
     status_code: ClassVar[int] = 500
     error: ClassVar[str] = "Internal error"
 
-    def __init__(self, detail: str, fields: Mapping[str, str] | None = None) -> None:
-        """``fields`` says what is wrong by the field of the request that it is about, as far as that is known."""
+    def __init__(self, detail: str) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.fields = dict(fields or {})
 
 
 class InvalidRequest(ModelForgeError):

@@ -88,11 +88,7 @@ def test_a_refusal_is_the_one_of_a_start(client: TestClient, settings: Settings,
     assert refused.status_code in (400, 404, 409)
     found = told(client, **fields)
     assert not found["ok"]
-    told_first = refused.json()
-    assert {name: found[name] for name in ("error", "detail", "status_code")} == {
-        name: told_first[name] for name in ("error", "detail", "status_code")
-    }
-    assert found["problems"][:1] == told_first["problems"]
+    assert {name: found[name] for name in ("error", "detail", "status_code")} == refused.json()
     assert left(settings) == []
 
 
@@ -119,7 +115,9 @@ def test_what_is_known_beside_a_refusal_is_told(client: TestClient) -> None:
 @pytest.mark.parametrize("body", [{}, {**STARTER, "lora_r": 0}, {**STARTER, "lorar": 1}])
 def test_what_is_no_configuration_is_refused_as_everywhere(client: TestClient, body: dict[str, Any]) -> None:
     reply = client.post("/api/preflight", json=body)
-    assert reply.status_code == 400 and reply.json() == client.post("/api/jobs", json=body).json()
+    assert reply.status_code == 400
+    told = {name: value for name, value in reply.json().items() if name != "problems"}
+    assert told == client.post("/api/jobs", json=body).json()
 
 
 @pytest.mark.parametrize(
@@ -142,11 +140,6 @@ def test_what_is_no_configuration_is_told_by_field(
     assert told.keys() == problems.keys()
     for field, words in problems.items():
         assert words in told[field] and told[field] in reply["detail"]
-
-
-def test_an_error_about_no_field_has_the_contracts_form_alone(client: TestClient) -> None:
-    reply = client.get("/api/jobs/train_nothing")
-    assert reply.json().keys() == {"error", "detail", "status_code"}
 
 
 def test_a_library_that_cannot_run_is_told_beside_the_rest(client: TestClient) -> None:

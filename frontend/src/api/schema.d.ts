@@ -2100,7 +2100,7 @@ export interface components {
             status_code: number;
             /**
              * Problems
-             * @description The same by field, for a form. Left out where no field is known to be at fault.
+             * @description The same by field, for a form: of /api/preflight alone.
              */
             problems?: components["schemas"]["FieldProblem"][];
         };

@@ -60,6 +60,8 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/system/clean": CleanRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
+BY_FIELD = "/api/preflight"
+"""The route whose errors say by field what is wrong. The contract fixes what the errors of its own routes have."""
 
 
 def replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -84,10 +86,7 @@ _SHORT = {
 
 def reply_of(error: ModelForgeError) -> ErrorReply:
     """What is told of an error."""
-    problems = [FieldProblem(field=field, detail=_sendable(words)) for field, words in error.fields.items()]
-    return ErrorReply(
-        error=error.error, detail=_sendable(error.detail), status_code=error.status_code, problems=problems
-    )
+    return ErrorReply(error=error.error, detail=_sendable(error.detail), status_code=error.status_code)
 
 
 def _sendable(words: str) -> str:
@@ -206,26 +205,27 @@ def _unreadable(cause: BaseException) -> str:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    model = BODIES.get(request.scope["route"].path if "route" in request.scope else request.url.path)
-    return answer(_refusal_of(error.errors(), list(model.model_fields) if model else []))
+    path = request.scope["route"].path if "route" in request.scope else request.url.path
+    model = BODIES.get(path)
+    known = list(model.model_fields) if model else []
+    reply = reply_of(InvalidRequest(_explain_all(error.errors(), known)))
+    if path == BY_FIELD:
+        reply.problems = [
+            FieldProblem(field=field, detail=_sendable(_explain(one, known).removeprefix(f"{field}: ")))
+            for one in _fitting_best(error.errors())
+            if (field := _field(one)) in known
+        ]
+    return JSONResponse(reply.model_dump(), status_code=reply.status_code)
 
 
 async def _invalid_socket(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
-    await refuse(_refusal_of(error.errors(), []), socket.scope, socket.receive, socket.send)
+    refusal = InvalidRequest(_explain_all(error.errors(), []))
+    await refuse(refusal, socket.scope, socket.receive, socket.send)
 
 
-def _refusal_of(problems: Any, known: list[str]) -> InvalidRequest:
-    """``known`` are the fields of the body."""
-    found = _fitting_best(problems)
-    told = [_explain(one, known) for one in found]
-    more = f"; and {len(told) - 10} more problems" if len(told) > 10 else ""
-    fields: dict[str, str] = {}
-    for one, words in zip(found, told, strict=True):
-        field = _field(one)
-        if field in known:
-            here = words.removeprefix(f"{field}: ")
-            fields[field] = f"{fields[field]}; {here}" if field in fields else here
-    return InvalidRequest("; ".join(told[:10]) + more, fields)
+def _explain_all(problems: Any, known: list[str]) -> str:
+    told = [_explain(one, known) for one in _fitting_best(problems)]
+    return "; ".join(told[:10]) + (f"; and {len(told) - 10} more problems" if len(told) > 10 else "")
 
 
 def _fitting_best(problems: Any) -> list[Any]:

@@ -65,7 +65,6 @@ class ErrorReply(Contract):
                     "error": "Invalid request",
                     "detail": "lora_r: must be at least 1, not 0",
                     "status_code": 400,
-                    "problems": [{"field": "lora_r", "detail": "must be at least 1, not 0"}],
                 }
             ]
         }
@@ -78,4 +77,4 @@ class ErrorReply(Contract):
     status_code: int
     """The HTTP status, once more."""
     problems: list[FieldProblem] = Field(default_factory=list, exclude_if=lambda problems: not problems)
-    """The same by field, for a form. Left out where no field is known to be at fault."""
+    """The same by field, for a form: of /api/preflight alone."""

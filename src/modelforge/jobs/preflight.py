@@ -119,14 +119,13 @@ class Inquiry:
         """How long it takes, as far as anybody can know."""
         return time_of(self.config, data, length, parameters, self._hardware, self._settings, self._database)
 
-    async def refusals(self) -> AsyncIterator[ModelForgeError]:
-        """Goes through all stages, and on where the caller does."""
+    async def refusals(self) -> AsyncIterator[tuple[ModelForgeError, list[FieldProblem]]]:
+        """Goes through all stages, and on where the caller does: each refusal, and what it says of a field."""
         for stage, field in self._stages:
             try:
                 await stage()
             except ModelForgeError as error:
-                error.fields = error.fields or _by_field(error.detail, field)
-                yield error
+                yield error, _by_field(error.detail, field)
 
     async def _find_options(self) -> None:
         check_options(self._asked, self._task, self._strategy)
@@ -210,7 +209,7 @@ class Inquiry:
 
 async def check(inquiry: Inquiry) -> Plan:
     """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
-    async for refusal in inquiry.refusals():
+    async for refusal, _ in inquiry.refusals():
         raise refusal
     return inquiry.plan()
 
@@ -218,12 +217,13 @@ async def check(inquiry: Inquiry) -> Plan:
 async def tell(inquiry: Inquiry, request: RequestText) -> Preflight:
     """The same for who asks before a start: what ``check`` would raise, and all else that is known. Raises only what is
     no fault of the request."""
-    refusals: list[ModelForgeError] = []
-    async for error in inquiry.refusals():
+    refusal = None
+    problems: list[FieldProblem] = []
+    async for error, found in inquiry.refusals():
         if error.status_code >= 500:
             raise error
-        refusals.append(error)
-    refusal = refusals[0] if refusals else None
+        refusal = refusal or error
+        problems += found
     data, parameters = inquiry.data, inquiry.parameters
     length = length_of(inquiry.config, data) if data is not None else None
     time = None
@@ -234,7 +234,7 @@ async def tell(inquiry: Inquiry, request: RequestText) -> Preflight:
         error=refusal.error if refusal is not None else None,
         detail=refusal.detail if refusal is not None else None,
         status_code=refusal.status_code if refusal is not None else None,
-        problems=[FieldProblem(field=name, detail=words) for error in refusals for name, words in error.fields.items()],
+        problems=problems,
         config=inquiry.config.model_dump(mode="json"),
         name=inquiry.name,
         parameters=parameters,
@@ -247,12 +247,12 @@ async def tell(inquiry: Inquiry, request: RequestText) -> Preflight:
     )
 
 
-def _by_field(detail: str, field: str | None) -> dict[str, str]:
+def _by_field(detail: str, field: str | None) -> list[FieldProblem]:
     """A refusal by the field that it begins with, as in ``lora_r: must be …``; else by the one that is given."""
     name, colon, words = detail.partition(": ")
     if colon and name in TrainingConfig.model_fields:
-        return {name: words}
-    return {field: detail} if field is not None else {}
+        return [FieldProblem(field=name, detail=words)]
+    return [FieldProblem(field=field, detail=detail)] if field is not None else []
 
 
 def _within_model(config: TrainingConfig, described: dict[str, Any]) -> TrainingConfig:
