@@ -18,7 +18,7 @@ from modelforge.api.app import create_app
 from modelforge.hardware import Gpu, Hardware, detect
 from modelforge.settings import Settings, load_settings
 from tests.api.test_access import bearer, make_key
-from tests.live import jsonl, rows
+from tests.live import LiveServer, jsonl, rows
 
 STARTER = {"task": "text-generation", "model_name": "modelforge-starter", "dataset": "rows.jsonl"}
 
@@ -219,3 +219,15 @@ def test_yaml_is_read_back_as_it_was_written(values: dict[str, Any]) -> None:
 )
 def test_a_text_stays_one(text: str) -> None:
     assert yaml12.load(yaml12.dump({"name": text})) == {"name": text}
+
+
+def test_a_job_tells_how_to_have_the_same_again(server: LiveServer) -> None:
+    job_id = server.post("/api/jobs", {**STARTER, "name": "first", "lora_r": 4, "max_steps": 1})["job_id"]
+    told = server.get(f"/api/jobs/{job_id}")
+    again = json.loads(told["request"]["json_body"])
+    # All that was filled in, but for the name, which is taken.
+    assert again == {name: value for name, value in told["config"].items() if value is not None and name != "name"}
+    assert (again["lora_r"], again["learning_rate"]) == (4, 2e-4)
+    assert yaml12.load(told["request"]["yaml"]) == again
+    assert shlex.split(told["request"]["curl"])[1] == f"{server.url}/api/jobs"
+    assert server.post("/api/preflight", again)["ok"]
