@@ -175,7 +175,7 @@ def test_goal_method_and_data_go_together(alone: LiveServer, visit: Open) -> Non
 def test_only_a_line_is_read_out(server: LiveServer, visit: Open) -> None:
     page = visit(server, "/new")
     said = panel(page).get_by_role("status")
-    expect(said).to_have_text("Still to choose: a goal, data, a model")
+    expect(said).to_have_text("Still to choose: a goal, data")
     page.get_by_role("radio", name=re.compile("rows.jsonl")).check()
     expect(said).to_have_text("Can start")
     option(page, "name").fill(STARTER)

@@ -1,3 +1,5 @@
+import { count } from "../ui/format";
+
 export const newRun = {
   title: "New run",
   about: "What is chosen here stays in this page's address. Nothing starts before you press Start.",
@@ -123,7 +125,8 @@ export const newRun = {
     between: (low: string, high: string) => `${low} to ${high}.`,
     basedOn: (what: string) => `By ${what}.`,
     steps: "Steps",
-    perStep: (examples: number) => (examples === 1 ? "1 example a step." : `${examples} examples a step.`),
+    perStep: (examples: number) =>
+      examples === 1 ? "1 example a step." : `${count(examples)} examples a step.`,
     rows: (learnt: string, held: string) =>
       held === "0" ? `${learnt} examples an epoch.` : `${learnt} examples an epoch, ${held} held out.`,
     disk: "Disk",

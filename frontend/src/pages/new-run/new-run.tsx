@@ -227,7 +227,9 @@ function MethodTag({ method, task, shape, shapes }: MethodTagProps) {
 
 /** Whether it can start, in a line. */
 function State({ whole, check }: { whole: Given; check: UseQueryResult<Preflight> }) {
-  const open = NEEDED.filter((name) => !whole[name]).map((name) => words.verdict.needed[name]);
+  // A model comes with the goal.
+  const missing = NEEDED.filter((name) => !whole[name] && (name !== "model_name" || whole.task));
+  const open = missing.map((name) => words.verdict.needed[name]);
   const refused = check.error instanceof Refusal ? check.error.title : check.data?.error;
   return (
     <p role="status" className={classes.state}>
