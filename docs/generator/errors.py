@@ -48,7 +48,7 @@ def errors() -> str:
     return page(
         "Errors",
         INTRO,
-        fields_table("ErrorReply"),
+        fields_table("ErrorReply", "responses.md"),
         code(pretty(example_of("ErrorReply")), "json"),
         CLASSES,
         table(("status", "`error`", "when", "class in `modelforge.errors`"), rows),

@@ -29,6 +29,10 @@ def named(choices: list[dict[str, Any]], name: str) -> dict[str, Any]:
     return next(each for each in choices if each["name"] == name)
 
 
+def named_fit(model: dict[str, Any], strategy: str) -> dict[str, Any]:
+    return next(fit for fit in model["fits"] if fit["strategy"] == strategy)
+
+
 def test_it_has_all_that_is_registered(client: TestClient) -> None:
     found = client.get("/api/catalogue").json()
     for kind, registry in (("tasks", TASKS), ("strategies", STRATEGIES), ("providers", PROVIDERS)):
@@ -87,10 +91,14 @@ def test_models_are_weighed_on_this_machine(
     assert sizes == sorted(sizes) and len(sizes) == len(HUB)
     assert models[0]["name"] in BUNDLED_MODELS and models[0]["licence"] == "Apache-2.0"
     small, large = named(models, "Qwen/Qwen2.5-0.5B-Instruct"), named(models, "Qwen/Qwen3-8B")
-    assert [fit["strategy"] for fit in large["fits"]] == ["sft", "qlora"]
-    assert [fit["fits"] for fit in small["fits"]] == [True, True]
-    assert [fit["fits"] for fit in large["fits"]] == [False, True]
-    assert large["fits"][0]["least_mb"] > 12_000 > large["fits"][1]["least_mb"] > 4000
+    whole, four_bits = (named_fit(large, strategy) for strategy in ("sft", "qlora"))
+    assert [fit["strategy"] for fit in large["fits"]] == STRATEGIES.names()
+    assert all(fit["fits"] for fit in small["fits"])
+    assert [fit["strategy"] for fit in large["fits"] if fit["fits"]] == ["qlora"]
+    assert whole["least_mb"] > 12_000 > four_bits["least_mb"] > 4000
+    assert named_fit(small, "rlhf")["needs_mb"] != named_fit(small, "sft")["needs_mb"]
+    only_summaries = named(models, "google/flan-t5-small")
+    assert [fit["strategy"] for fit in only_summaries["fits"]] == ["sft", "qlora"]
     assert named(models, "google/flan-t5-small")["tasks"] == ["summarization", "extractive-question-answering"]
     assert named(models, "meta-llama/Llama-3.2-1B-Instruct")["gated"] is True
 

@@ -18,7 +18,7 @@ from modelforge.api.app import create_app
 from modelforge.hardware import Gpu, Hardware, detect
 from modelforge.settings import Settings, load_settings
 from tests.api.test_access import bearer, make_key
-from tests.live import jsonl, rows
+from tests.live import LiveServer, jsonl, rows
 
 STARTER = {"task": "text-generation", "model_name": "modelforge-starter", "dataset": "rows.jsonl"}
 
@@ -94,24 +94,58 @@ def test_a_refusal_is_the_one_of_a_start(client: TestClient, settings: Settings,
 
 def test_what_is_known_beside_a_refusal_is_told(client: TestClient) -> None:
     taken = told(client, name="modelforge-starter")
-    assert taken["field"] == "name" and taken["status_code"] == 409
+    assert [each["field"] for each in taken["problems"]] == ["name"] and taken["status_code"] == 409
     assert all(taken[part] for part in ("memory", "disk", "length", "time", "config"))
     nothing = told(client, dataset="rows.json")
     assert nothing["status_code"] == 404 and "rows.jsonl" in nothing["detail"]
+    assert nothing["problems"] == [{"field": "dataset", "detail": nothing["detail"]}]
     assert nothing["memory"]["fits"] and nothing["disk"]["fits"]
     assert nothing["length"] is None and nothing["time"] is None
     nobody = told(client, model_name="/nowhere/model")
-    assert (nobody["field"], nobody["memory"], nobody["time"]) == ("model_name", None, None)
+    assert (nobody["memory"], nobody["time"]) == (None, None)
+    (problem,) = nobody["problems"]
+    assert nobody["detail"] == f"model_name: {problem['detail']}" and problem["field"] == "model_name"
     assert nobody["length"]["examples_per_epoch"] == 40
     odd = told(client, fp16=True, name="modelforge-starter")
-    assert odd["field"] == "fp16"  # the first of two, as a start says it
+    assert odd["detail"].startswith("fp16: ")  # the first of two, as a start says it
+    assert [each["field"] for each in odd["problems"]] == ["fp16", "name"]
     assert all(odd[part] for part in ("memory", "disk", "length", "time", "config"))
 
 
 @pytest.mark.parametrize("body", [{}, {**STARTER, "lora_r": 0}, {**STARTER, "lorar": 1}])
 def test_what_is_no_configuration_is_refused_as_everywhere(client: TestClient, body: dict[str, Any]) -> None:
     reply = client.post("/api/preflight", json=body)
-    assert reply.status_code == 400 and reply.json() == client.post("/api/jobs", json=body).json()
+    assert reply.status_code == 400
+    told = {name: value for name, value in reply.json().items() if name != "problems"}
+    assert told == client.post("/api/jobs", json=body).json()
+
+
+@pytest.mark.parametrize(
+    ("fields", "problems"),
+    [
+        ({"lora_r": 0}, {"lora_r": "must be greater than or equal to 1, not 0"}),
+        ({"lora_r": 0, "eval_split": 2}, {"lora_r": "not 0", "eval_split": "must be less than 1, not 2"}),
+        ({"mix": [{"dataset": "rows.jsonl", "weight": 0}]}, {"mix": "mix.0.weight: must be greater than 0"}),
+        ({"use_4bit": True, "use_8bit": True}, {"use_4bit": "exclude each other"}),
+        ({"task": "summarization", "strategy": "dpo"}, {"strategy": "needs the task 'text-generation'"}),
+        ({"use_lora": False, "strategy": "qlora"}, {"use_lora": "must be true"}),
+        ({"target_modules": "("}, {"target_modules": "no regular expression"}),
+    ],
+)
+def test_what_is_no_configuration_is_told_by_field(
+    client: TestClient, fields: dict[str, Any], problems: dict[str, str]
+) -> None:
+    reply = client.post("/api/preflight", json={**STARTER, **fields}).json()
+    told = {each["field"]: each["detail"] for each in reply["problems"]}
+    assert told.keys() == problems.keys()
+    for field, words in problems.items():
+        assert words in told[field] and told[field] in reply["detail"]
+
+
+def test_a_library_that_cannot_run_is_told_beside_the_rest(client: TestClient) -> None:
+    found = told(client, provider="unsloth", strategy="dpo", learning_rate=None)
+    assert [each["field"] for each in found["problems"]] == ["provider", "dataset"]
+    assert found["config"]["learning_rate"] == 1e-4  # what it would be, all the same
 
 
 def test_a_table_by_its_path_is_read_and_nothing_kept(client: TestClient, settings: Settings, tmp_path: Path) -> None:
@@ -140,7 +174,8 @@ def test_what_does_not_fit_says_what_does(tmp_path: Path, monkeypatch: pytest.Mo
     with TestClient(create_app(settings, supervise=False), base_url="http://localhost") as client:
         client.post("/api/upload_dataset", files={"file": ("rows.jsonl", jsonl(rows(12)))})
         refused = told(client, model_name=str(folder))
-        assert (refused["ok"], refused["memory"]["fits"], refused["field"]) == (False, False, "model_name")
+        assert (refused["ok"], refused["memory"]["fits"]) == (False, False)
+        assert [each["field"] for each in refused["problems"]] == ["model_name"]
         (change,) = refused["memory"]["changes"]
         assert change["changes"]["strategy"] == "qlora" and "What would fit: strategy 'qlora'" in refused["detail"]
         fitting = told(client, model_name=str(folder), **change["changes"])
@@ -184,3 +219,15 @@ def test_yaml_is_read_back_as_it_was_written(values: dict[str, Any]) -> None:
 )
 def test_a_text_stays_one(text: str) -> None:
     assert yaml12.load(yaml12.dump({"name": text})) == {"name": text}
+
+
+def test_a_job_tells_how_to_have_the_same_again(server: LiveServer) -> None:
+    job_id = server.post("/api/jobs", {**STARTER, "name": "first", "lora_r": 4, "max_steps": 1})["job_id"]
+    told = server.get(f"/api/jobs/{job_id}")
+    again = json.loads(told["request"]["json_body"])
+    # All that was filled in, but for the name, which is taken.
+    assert again == {name: value for name, value in told["config"].items() if value is not None and name != "name"}
+    assert (again["lora_r"], again["learning_rate"]) == (4, 2e-4)
+    assert yaml12.load(told["request"]["yaml"]) == again
+    assert shlex.split(told["request"]["curl"])[1] == f"{server.url}/api/jobs"
+    assert server.post("/api/preflight", again)["ok"]

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Locator, Page, expect
 
 from modelforge.catalogue import STARTER
-from tests.live import LiveServer
+from tests.live import LiveServer, jsonl, rows
 from tests.studio.conftest import Open, in_full
 
 PHONE = {"width": 390, "height": 844}
@@ -24,7 +24,7 @@ READY = f"/new?{urlencode(BODY)}"
 
 def panel(page: Page) -> Locator:
     """What the server makes of the request."""
-    return page.get_by_role("complementary", name="What it comes to")
+    return page.get_by_role("complementary", name="Estimate")
 
 
 def option(page: Page, name: str) -> Locator:
@@ -47,7 +47,8 @@ def test_from_a_spreadsheet_to_a_chat(server: LiveServer, tmp_path: Path, visit:
     expect(start).to_be_disabled()
     page.get_by_role("radio", name="Answer and write").check()
     page.get_by_role("radio", name=re.compile("fragen.csv")).check()
-    page.get_by_role("radio", name=re.compile(STARTER)).check()
+    # A goal and data are enough for a first try.
+    expect(page.get_by_role("radio", name=re.compile(STARTER))).to_be_checked()
     expect(panel(page).get_by_text("Can start")).to_be_visible()
     expect(panel(page).get_by_text(re.compile(r"takes about \d+ MB"))).to_be_visible()
     with page.expect_request(lambda request: request.method == "POST" and request.url.endswith("/api/jobs")) as sent:
@@ -80,16 +81,105 @@ def test_what_cannot_work_is_explained_at_its_field(server: LiveServer, visit: O
     # A combination that no machine can train, which is refused before anything is looked at.
     page.get_by_role("radio", name="Summarize").check()
     expect(page.get_by_role("group", name="Method").get_by_text("needs the task")).to_be_visible()
-    page.get_by_role("radio", name=re.compile("^SFT")).check()
+    page.get_by_role("radio", name=re.compile(r"\(SFT\)")).check()
     page.get_by_role("radio", name="Answer and write").check()
     expect(panel(page).get_by_text("Can start")).to_be_visible()
 
-    # An option among the advanced ones, which open by themselves.
     option(page, "lora_r").fill("0")
     expect(option(page, "lora_r")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_text("must be greater than or equal to 1, not 0").last).to_be_visible()
     option(page, "lora_r").fill("")
     expect(panel(page).get_by_text("Can start")).to_be_visible()
+    option(page, "name").fill(STARTER)
+    expect(page.get_by_role("region", name="What is the new model called?")).to_contain_text("exists already")
+
+
+@in_full
+def test_advanced_options_open_for_a_problem_and_stay_open(server: LiveServer, visit: Open) -> None:
+    page = visit(server, f"{READY}&max_grad_norm=0", expected=("Failed to load resource",))
+    wrong = option(page, "max_grad_norm")
+    expect(wrong).to_be_visible()
+    expect(wrong).to_have_attribute("aria-invalid", "true")
+    # What is wrong is in sight, whatever is looked for.
+    page.get_by_label("Search options").fill("seed")
+    expect(wrong).to_be_visible()
+    page.get_by_label("Search options").fill("")
+    wrong.fill("1,000")  # a thousand to some, one to others
+    expect(page.get_by_text('must be a valid number, not "1,000"').last).to_be_visible()
+    wrong.fill("0.5")
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    expect(wrong).to_be_focused()
+    expect(wrong).not_to_have_attribute("aria-invalid", "true")
+
+
+@in_full
+def test_a_name_may_begin_as_that_of_a_listed_one(server: LiveServer, visit: Open) -> None:
+    page = visit(server, READY, expected=("Failed to load resource",))
+    for group, box, listed, named in (
+        ("Model", "Another model", "Qwen/Qwen3-0.6B", "Qwen/Qwen3-0.6B-Base"),
+        ("Data", "A file on the server's machine", "rows.jsonl", "rows.jsonl.old"),
+    ):
+        choices, typed = page.get_by_role("group", name=group, exact=True), page.get_by_label(box, exact=True)
+        typed.fill("")
+        typed.press_sequentially(listed)
+        expect(choices.locator(f'[value="{listed}"]')).to_be_checked()
+        expect(typed).to_have_value(listed)
+        typed.press_sequentially(named.removeprefix(listed))
+        expect(typed).to_have_value(named)
+        choices.get_by_role("radio").first.check()
+        expect(typed).to_have_value("")
+
+
+@in_full
+def test_an_address_that_makes_no_sense_is_survived(server: LiveServer, visit: Open) -> None:
+    page = visit(server, f"{READY}&mix=x&bf16=perhaps&nothing=1", expected=("Failed to load resource",))
+    expect(option(page, "bf16")).to_have_attribute("aria-invalid", "true")
+    option(page, "bf16").select_option("No")
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    expect(page).not_to_have_url(re.compile("mix|nothing"))
+
+
+PAIRS = [{"prompt": f"what is {n}?", "chosen": f"it is {n}", "rejected": "no idea"} for n in range(20)]
+
+
+@in_full
+def test_goal_method_and_data_go_together(alone: LiveServer, visit: Open) -> None:
+    alone.start()
+    alone.upload("pairs.jsonl", jsonl(PAIRS))
+    alone.upload("rows.jsonl", jsonl(rows(20)))
+    page = visit(alone, "/new?dataset=pairs.jsonl")
+    goal, data = page.get_by_role("group", name="Goal"), page.get_by_role("group", name="Data", exact=True)
+    method = page.get_by_role("group", name="Method")
+    # The usual for this data; the address says only what was chosen.
+    expect(goal.get_by_role("radio", name="Answer and write")).to_be_checked()
+    expect(method.get_by_role("radio", name=re.compile(r"\(DPO\)"))).to_be_checked()
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+    expect(goal.get_by_role("radio", name=re.compile("Summarize not with this data"))).to_be_visible()
+    expect(method.get_by_role("radio", name=re.compile(r"\(SFT\) not with this data"))).to_be_visible()
+    assert data.get_by_role("radio").first.get_attribute("value") == "rows.jsonl"
+
+    data.get_by_role("radio", name=re.compile("rows.jsonl")).check()
+    expect(method.get_by_role("radio", name=re.compile(r"\(SFT\)"))).to_be_checked()
+    expect(method.get_by_role("radio", name=re.compile("needs preferred answers"))).to_have_count(2)
+    expect(panel(page).get_by_text("Can start")).to_be_visible()
+
+    # What fits a chosen method comes first.
+    method.get_by_role("radio", name=re.compile(r"\(DPO\)")).check()
+    expect(data.get_by_role("radio").first).to_have_value("pairs.jsonl")
+    expect(data.get_by_role("radio", name=re.compile("rows.jsonl not for this method"))).to_be_checked()
+    goal.get_by_role("radio", name=re.compile("Find answers")).check()
+    expect(data.get_by_text("not for this goal")).to_have_count(2)
+
+
+@in_full
+def test_only_a_line_is_read_out(server: LiveServer, visit: Open) -> None:
+    page = visit(server, "/new")
+    said = panel(page).get_by_role("status")
+    expect(said).to_have_text("Still to choose: a goal, data")
+    page.get_by_role("radio", name=re.compile("rows.jsonl")).check()
+    expect(said).to_have_text("Can start")
+    option(page, "name").fill(STARTER)
+    expect(said).to_have_text("Cannot start: Conflict")
 
 
 @in_full
@@ -124,6 +214,7 @@ def test_every_option_of_the_schema_is_there_and_found(server: LiveServer, visit
     others = {each for choice in choices if choice["name"] not in ("dpo", BODY["task"]) for each in choice["options"]}
     own = {each for choice in choices if choice["name"] in ("dpo", BODY["task"]) for each in choice["options"]}
     assert "loss_type" in own and "num_generations" in others
+    # The name, which has a place of its own, is an option like the others.
     guided = {"task", "dataset", "mix", "model_name", "strategy", "preset"}
     for name in options.keys() - guided - (others - own):
         expect(option(page, name)).to_be_visible()
@@ -205,7 +296,18 @@ def test_models_are_those_for_the_goal_that_fit(server: LiveServer, visit: Open)
     page.get_by_label("Only what fits this machine").uncheck()
     expect(listed).to_have_count(len([e for e in known if "summarization" in e["tasks"]]))
     page.get_by_label("Search models").fill("flan small")
-    expect(listed).to_have_count(1)
+    expect(listed).to_have_count(2)  # the chosen one stays in sight
+
+
+@in_full
+def test_models_are_weighed_by_the_chosen_method(server: LiveServer, visit: Open) -> None:
+    known = server.get("/api/catalogue")["models"]
+    for strategy in ("sft", "dpo"):
+        fits = {each["name"]: {fit["strategy"]: fit["fits"] for fit in each["fits"]} for each in known}
+        small = [each for each in known if fits[each["name"]].get(strategy)]
+        page = visit(server, f"/new?task=text-generation&strategy={strategy}")
+        listed = page.get_by_role("group", name="Model", exact=True).get_by_role("radio")
+        expect(listed).to_have_count(len([each for each in small if "text-generation" in each["tasks"]]))
 
 
 @in_full
@@ -247,3 +349,11 @@ def test_on_a_phone_nothing_is_wider_than_the_page(server: LiveServer, visit: Op
     expect(panel(page).get_by_text("Can start")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     expect(page.get_by_role("button", name="Start")).to_be_enabled()
+    # Whether it can start, and the start, are in sight from the beginning; the rest is one tap away.
+    page.evaluate("scrollTo(0, 0)")
+    expect(panel(page).get_by_text("Can start")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Start")).to_be_in_viewport()
+    heading = panel(page).get_by_role("heading", name="Estimate")
+    expect(heading).not_to_be_in_viewport()
+    page.get_by_role("button", name="Details").tap()
+    expect(heading).to_be_in_viewport()

@@ -183,6 +183,7 @@ def test_it_is_stopped_and_started_again_with_other_settings(server: LiveServer,
     page.get_by_role("button", name="Clone").click()
     request = page.get_by_role("region", name="JSON").inner_text()
     assert '"learning_rate"' in request and '"name"' not in request
+    page.get_by_role("tab", name="curl").click()
     expect(page.get_by_role("region", name="curl")).to_contain_text(f"curl {server.url}/api/jobs")
 
 

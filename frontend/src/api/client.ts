@@ -2,7 +2,7 @@ import createClient, { type Middleware } from "openapi-fetch";
 import { text } from "../text";
 import { askForKey, key } from "./key";
 import { root } from "./root";
-import type { ErrorReply, paths } from "./schema";
+import type { ErrorReply, FieldProblem, paths } from "./schema";
 
 /** What the server refused, in its own words: what is wrong, where, and what to do. */
 export class Refusal extends Error {
@@ -10,6 +10,8 @@ export class Refusal extends Error {
     readonly title: string,
     readonly detail: string,
     readonly status: number,
+    /** What is wrong by the field of the request, as far as the server knows it. */
+    readonly problems: readonly FieldProblem[] = [],
   ) {
     super(detail);
   }
@@ -31,8 +33,9 @@ export function authorization(): Record<string, string> {
 export function refusalOf(status: number, body: string): Refusal {
   if (status === 401) askForKey();
   try {
-    const { error, detail } = JSON.parse(body) as Partial<ErrorReply>;
-    if (typeof error === "string" && typeof detail === "string") return new Refusal(error, detail, status);
+    const { error, detail, problems } = JSON.parse(body) as Partial<ErrorReply>;
+    if (typeof error === "string" && typeof detail === "string")
+      return new Refusal(error, detail, status, problems);
   } catch {
     // No JSON.
   }

@@ -1,7 +1,10 @@
 import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { useRef } from "react";
 import { say, tell } from "../shell/notices";
 import { text } from "../text";
 import { api, body } from "./client";
+import { OF_JOBS } from "./queries";
 import type { TrainingConfig } from "./schema";
 
 export const allJobs = queryOptions({
@@ -59,7 +62,32 @@ export const useMove = () =>
     ({ position }) => text.runs.queue.moved(position),
   );
 
-/** Puts a training into the queue. */
-export function enqueue(config: TrainingConfig) {
-  return body(api.POST("/api/jobs", { body: config }));
+/** Puts a training into the queue, once however often the same is sent, and goes to its run unless it `stays`. */
+export function useEnqueue({ said = text.runs.queue.entered, stays = false } = {}) {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  const sent = useRef({ request: "", key: "" });
+  return useMutation({
+    mutationFn: (config: TrainingConfig) => {
+      const request = JSON.stringify(config);
+      if (sent.current.request !== request) sent.current = { request, key: newKey() };
+      const header = { "Idempotency-Key": sent.current.key };
+      return body(api.POST("/api/jobs", { params: { header }, body: config }));
+    },
+    onSuccess: async ({ job_id }) => {
+      // The same again is another run.
+      sent.current = { request: "", key: "" };
+      say(said);
+      if (!stays) await navigate({ to: "/runs/$jobId", params: { jobId: job_id } });
+    },
+    onError: tell,
+    onSettled: () => Promise.all(OF_JOBS.map((queryKey) => queries.invalidateQueries({ queryKey }))),
+  });
+}
+
+/** Not by crypto.randomUUID, which browsers keep from pages that came without encryption. */
+function newKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
 }

@@ -1263,7 +1263,8 @@ export interface components {
             tasks: string[];
             /**
              * Fits
-             * @description Whether this machine has the memory to train it, by method; empty where nothing here tells its size.
+             * @description Whether this machine has the memory to train it, by method; none where nothing here tells its
+             *     size, or the model cannot be taught so.
              */
             fits: components["schemas"]["ModelFit"][];
         };
@@ -2131,6 +2132,11 @@ export interface components {
              * @description The HTTP status, once more.
              */
             status_code: number;
+            /**
+             * Problems
+             * @description The same by field, for a form: of /api/preflight alone.
+             */
+            problems?: components["schemas"]["FieldProblem"][];
         };
         /**
          * Estimate
@@ -2277,6 +2283,22 @@ export interface components {
             strategy?: ("sft" | "qlora" | "rlhf" | "dpo") | null;
         };
         /**
+         * FieldProblem
+         * @description What is wrong with one field of a request.
+         */
+        FieldProblem: {
+            /**
+             * Field
+             * @description Its name.
+             */
+            field: string;
+            /**
+             * Detail
+             * @description What is wrong with it, and what to do.
+             */
+            detail: string;
+        };
+        /**
          * Finding
          * @description One kind of problem, and where it is.
          */
@@ -2342,7 +2364,7 @@ export interface components {
              * @description Fields of the training configuration, to put in the place of those of the request.
              */
             changes: {
-                [key: string]: unknown;
+                [key: string]: string | number | boolean | null;
             };
             /**
              * About
@@ -2951,6 +2973,8 @@ export interface components {
             config: {
                 [key: string]: unknown;
             };
+            /** @description What to ask for to have the same again: all of it but its name, which is taken. */
+            request: components["schemas"]["RequestText"];
             /**
              * Exit Code
              * @description What its newest worker returned; null while it runs, or where a signal ended it.
@@ -3935,10 +3959,10 @@ export interface components {
              */
             status_code: number | null;
             /**
-             * Field
-             * @description The field of the training configuration that ``detail`` is about, where it names one.
+             * Problems
+             * @description All that is wrong, as far as it is about one field of the training configuration. A start tells of the first.
              */
-            field: string | null;
+            problems: components["schemas"]["FieldProblem"][];
             /**
              * Config
              * @description The training configuration, with every value that could be filled in so far.
@@ -4952,7 +4976,7 @@ export interface components {
              */
             preset?: ("quick" | "balanced" | "best") | null;
             /**
-             * Kind of machine
+             * Class of this machine
              * @description The class of this machine, which sets the defaults that a request leaves out. Detected when not given.
              */
             compute_specs?: ("low_end" | "mid_range" | "high_end") | null;
@@ -4963,13 +4987,13 @@ export interface components {
              */
             lora_r?: number;
             /**
-             * LoRA alpha
+             * Strength of the adapter (alpha)
              * @description Scale of the adapter; its output is multiplied by lora_alpha / lora_r.
              * @default 32
              */
             lora_alpha?: number;
             /**
-             * LoRA dropout
+             * Dropout of the adapter
              * @description Share of the adapter's inputs dropped while training. 0.1; 0 for unsloth, dpo and rlhf.
              */
             lora_dropout?: number | null;
@@ -4986,13 +5010,13 @@ export interface components {
              */
             use_lora?: boolean;
             /**
-             * Rank-stabilized LoRA
+             * Strength by the root of the rank (rsLoRA)
              * @description Scale the adapter by lora_alpha / sqrt(lora_r): better for high ranks (rsLoRA, arXiv 2312.03732).
              * @default false
              */
             use_rslora?: boolean;
             /**
-             * DoRA
+             * Learn length and direction apart (DoRA)
              * @description Learn the length and the direction of each weight apart: closer to full tuning, slower (DoRA, arXiv
              *     2402.09353).
              * @default false
@@ -5007,7 +5031,7 @@ export interface components {
              */
             init_lora_weights?: "default" | "gaussian" | "orthogonal" | "pissa" | "olora";
             /**
-             * LoRA+ ratio
+             * How much faster B learns than A (LoRA+)
              * @description Learn the adapter's B matrices so many times faster than its A matrices (LoRA+, arXiv 2402.12354); 16 is
              *     usual.
              */
@@ -5019,7 +5043,7 @@ export interface components {
              */
             trust_remote_code?: boolean;
             /**
-             * Read safetensors only
+             * Read no pickled weights (safetensors only)
              * @description Take weights from safetensors alone; false also reads pickled ones, which can run code.
              * @default true
              */
@@ -5035,19 +5059,19 @@ export interface components {
              */
             use_8bit?: boolean | null;
             /**
-             * 4 bits: type to compute in
+             * 4 bits: number type to compute in
              * @description The type that 4-bit weights are multiplied in. Chosen by the hardware.
              */
             bnb_4bit_compute_dtype?: ("float16" | "bfloat16" | "float32") | null;
             /**
-             * 4 bits: kind
+             * 4 bits: format
              * @description The 4-bit format.
              * @default nf4
              * @enum {string}
              */
             bnb_4bit_quant_type?: "nf4" | "fp4";
             /**
-             * 4 bits: quantize the constants, too
+             * 4 bits: its constants, too
              * @description Quantize the constants of the 4-bit format too: a little less memory.
              * @default false
              */
@@ -5090,7 +5114,7 @@ export interface components {
              */
             gradient_accumulation_steps?: number | null;
             /**
-             * Gradient checkpointing
+             * Save memory by computing twice (gradient checkpointing)
              * @description Recompute activations in the backward pass: less memory, a third slower. Chosen by the memory estimate.
              */
             gradient_checkpointing?: boolean | null;
@@ -5102,7 +5126,7 @@ export interface components {
              */
             auto_batch?: boolean;
             /**
-             * Gradient norm at most
+             * Longest gradient (clipping)
              * @description Gradients are scaled down to this norm.
              * @default 0.3
              */
@@ -5114,7 +5138,7 @@ export interface components {
              */
             learning_rate?: number | null;
             /**
-             * Weight decay
+             * Pull towards zero (weight decay)
              * @description Pull of every trained weight towards zero.
              * @default 0.001
              */
@@ -5125,20 +5149,20 @@ export interface components {
              */
             optim?: ("adamw_torch" | "adamw_torch_fused" | "adamw_8bit" | "paged_adamw_8bit" | "paged_adamw_32bit" | "lion_8bit" | "adafactor" | "rmsprop" | "sgd") | null;
             /**
-             * Learning rate schedule
+             * How the learning rate falls (schedule)
              * @description How the learning rate falls after the warm-up.
              * @default cosine
              * @enum {string}
              */
             lr_scheduler_type?: "linear" | "cosine" | "cosine_with_restarts" | "polynomial" | "constant" | "constant_with_warmup" | "inverse_sqrt";
             /**
-             * Warmup, as a share of the steps
+             * Warm-up, as a share of the steps
              * @description Share of the steps over which the learning rate rises.
              * @default 0.03
              */
             warmup_ratio?: number;
             /**
-             * Warmup steps
+             * Warm-up, in steps
              * @description Steps over which the learning rate rises; overrides warmup_ratio.
              */
             warmup_steps?: number | null;
@@ -5216,7 +5240,7 @@ export interface components {
              */
             early_stopping_patience?: number | null;
             /**
-             * Seed
+             * Seed of all chance
              * @description Fixes the split, the order of the rows, the adapter's start and dropout.
              * @default 42
              */
@@ -5242,7 +5266,7 @@ export interface components {
              */
             max_target_length?: number | null;
             /**
-             * Language of ROUGE
+             * Language to measure summaries in (ROUGE)
              * @description summarization: the language whose word endings ROUGE takes off; none compares whole words. english.
              */
             rouge_language?: ("none" | "arabic" | "danish" | "dutch" | "english" | "finnish" | "french" | "german" | "hungarian" | "italian" | "norwegian" | "portuguese" | "romanian" | "russian" | "spanish" | "swedish") | null;
@@ -5268,7 +5292,7 @@ export interface components {
              */
             loss_weights?: number[] | null;
             /**
-             * Label smoothing
+             * Share of pairs the wrong way round (label smoothing)
              * @description dpo: share of the pairs that may be the wrong way round, for the losses robust, exo_pair and aot. 0; 0.1 for
              *     robust, 0.001 for exo_pair.
              */
@@ -5289,7 +5313,7 @@ export interface components {
              */
             max_completion_length?: number | null;
             /**
-             * Reward model
+             * Reward model to use
              * @description rlhf: a reward model to use instead of training one: an earlier rlhf model of this registry, a local folder, or
              *     an id on the hub.
              */
@@ -5836,6 +5860,7 @@ export type ErrorReply = components['schemas']['ErrorReply'];
 export type Estimate = components['schemas']['Estimate'];
 export type Examination = components['schemas']['Examination'];
 export type ExaminationRequest = components['schemas']['ExaminationRequest'];
+export type FieldProblem = components['schemas']['FieldProblem'];
 export type Finding = components['schemas']['Finding'];
 export type FittingChange = components['schemas']['FittingChange'];
 export type FixOffer = components['schemas']['FixOffer'];

@@ -2,17 +2,15 @@ import { createFileRoute, redirect } from "@tanstack/react-router";
 import { api, body } from "../api/client";
 import { contract } from "../api/contract";
 import { catalogue, datasets } from "../api/queries";
-import { changed, fieldsOf, type Given, settingsOf } from "../pages/new-run/fields";
+import { fieldsOf, settingsOf } from "../pages/new-run/fields";
 import { NewRun } from "../pages/new-run/new-run";
 
-/** The request, or the job whose settings it begins with. */
-type Search = Given & { from?: string };
-
 /** What a form that nobody has filled in begins with. */
-const BEGIN = { preset: "balanced" } as Search;
+const BEGIN = { preset: "balanced" };
 
 export const Route = createFileRoute("/new")({
-  validateSearch: (raw: Record<string, unknown>): Search => changed({}, raw),
+  /** The request, which the page reads by the fields that there are; or `from`, the job whose settings it begins with. */
+  validateSearch: (raw: Record<string, unknown>) => raw,
   beforeLoad: async ({ search, context }) => {
     if (Object.keys(search).length === 0) throw redirect({ to: "/new", search: BEGIN, replace: true });
     if (search.from === undefined) return;

@@ -16,4 +16,5 @@ export const names = {
     summarization: "Summarization",
     "extractive-question-answering": "Extractive question answering",
   } as Record<string, string>,
+  request: { title: "The request", json_body: "JSON", yaml: "YAML", curl: "curl" },
 };

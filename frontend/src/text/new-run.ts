@@ -1,3 +1,5 @@
+import { count } from "../ui/format";
+
 export const newRun = {
   title: "New run",
   about: "What is chosen here stays in this page's address. Nothing starts before you press Start.",
@@ -6,6 +8,15 @@ export const newRun = {
   model: "Which model learns?",
   method: "How does it learn?",
   settings: "How thorough?",
+  name: "What is the new model called?",
+  usualGoal: "The usual goal for this data; choose another one if you mean it otherwise.",
+  usualMethod: "Your data holds pairs of answers, and this is the method to begin with for them.",
+  misfit: {
+    goal: "not for this goal",
+    method: "not for this method",
+    data: "not with this data",
+    needs: (kind: string) => `needs ${kind.toLowerCase()}`,
+  },
   tasks: {
     "text-generation": "Answer and write",
     summarization: "Summarize",
@@ -14,7 +25,7 @@ export const newRun = {
   dataset: {
     label: "Data",
     rows: (rows: string) => (rows === "1" ? "1 row" : `${rows} rows`),
-    version: (version: number) => `version ${version}`,
+    about: (rows: string, kind: string | undefined) => (kind ? `${rows}: ${kind.toLowerCase()}` : rows),
     bad: "has bad rows",
     report: (name: string) => `What was found in ${name}`,
     none: {
@@ -32,7 +43,6 @@ export const newRun = {
     part: (number: number) => `More data ${number}`,
     weight: "Weight",
     remove: "Remove",
-    choose: "Choose data",
   },
   models: {
     label: "Model",
@@ -46,14 +56,20 @@ export const newRun = {
     context: (tokens: string) => `${tokens} tokens`,
     gated: "terms to accept on the hub",
     sources: { bundled: "comes with ModelForge", registry: "yours", hub: "Hugging Face hub" },
+    usual: (name: string) =>
+      `${name} is suggested for a first try: it comes with ModelForge, needs no download and learns in minutes. It shows whether your data works; a larger one answers better.`,
     own: "Another model",
     ownAbout: "An id on the Hugging Face hub, a folder on the server's machine, or one of your models.",
     ownExample: "organisation/model",
   },
-  strategies: { sft: "SFT", qlora: "QLoRA", dpo: "DPO", rlhf: "RLHF" } as Record<string, string>,
+  strategies: {
+    sft: "From examples (SFT)",
+    qlora: "From examples, in less memory (QLoRA)",
+    dpo: "From pairs of answers (DPO)",
+    rlhf: "By practice, with a reward (RLHF)",
+  } as Record<string, string>,
   providers: { huggingface: "Hugging Face", unsloth: "Unsloth" } as Record<string, string>,
   strategy: "Method",
-  provider: "Library",
   task: "Goal",
   because: (about: string, obstacle: string) => `${about} Not here: ${obstacle}.`,
   unavailable: "not on this machine",
@@ -79,11 +95,14 @@ export const newRun = {
   yes: "Yes",
   no: "No",
   verdict: {
-    title: "What it comes to",
-    waiting:
-      "Choose a goal, data and a model: then it is told here what the run takes, before anything starts.",
+    title: "Estimate",
+    waiting: "Choose a goal and data: then you see here what the run takes, before anything starts.",
     checking: "Checking…",
+    needed: { task: "a goal", dataset: "data", model_name: "a model" },
+    open: (needed: readonly string[]) => `Still to choose: ${needed.join(", ")}`,
     ok: "Can start",
+    cannot: (error: string) => `Cannot start: ${error}`,
+    details: "Details",
     memory: "Memory",
     fits: (needs: string, has: string) => `Fits: takes about ${needs} of ${has}.`,
     fitsNotNow: (needs: string, free: string) =>
@@ -106,7 +125,8 @@ export const newRun = {
     between: (low: string, high: string) => `${low} to ${high}.`,
     basedOn: (what: string) => `By ${what}.`,
     steps: "Steps",
-    perStep: (examples: number) => (examples === 1 ? "1 example a step." : `${examples} examples a step.`),
+    perStep: (examples: number) =>
+      examples === 1 ? "1 example a step." : `${count(examples)} examples a step.`,
     rows: (learnt: string, held: string) =>
       held === "0" ? `${learnt} examples an epoch.` : `${learnt} examples an epoch, ${held} held out.`,
     disk: "Disk",
@@ -114,8 +134,5 @@ export const newRun = {
     name: "Name",
     warnings: "Worth knowing",
   },
-  request: { title: "The request", json_body: "JSON", yaml: "YAML", curl: "curl" },
   start: "Start",
-  starting: "Starting…",
-  started: "The run is in the queue.",
 };

@@ -21,7 +21,7 @@ export const run = {
   resumed: "The run continues.",
   clone: "Clone",
   change: "Clone with changes",
-  copies: "Its request, as JSON and curl",
+  copies: "Its request, to copy",
 
   outcome: {
     failed: "The run failed",
@@ -51,7 +51,6 @@ export const run = {
     checkpointing: "Start again with gradient checkpointing",
     length: (tokens: number) => `Start again with at most ${count(tokens)} tokens per row`,
     rate: (rate: string) => `Start again with a learning rate of ${rate}`,
-    started: (name: string) => `“${name}” is in the queue.`,
   },
 
   views: {

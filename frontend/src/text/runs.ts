@@ -38,6 +38,7 @@ export const runs = {
   progress: (per: number) => `${count(Math.round(per))} %`,
   queue: {
     title: "Queue",
+    entered: "The run is in the queue.",
     position: "Position",
     actions: "Change",
     up: (name: string) => `Move ${name} up`,

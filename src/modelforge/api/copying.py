@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import Any
 
 from fastapi import Request
 
 from modelforge import yaml12
 from modelforge.contracts.preflight import RequestText
-from modelforge.contracts.training import TrainingConfig
 
 QUEUE = "/api/jobs"
 
 
-def text_of(http: Request, config: TrainingConfig) -> RequestText:
-    """The fields that were given, and a command that sends them to the address that this request came to."""
-    given = config.model_dump(mode="json", exclude_unset=True)
+def text_of(http: Request, given: dict[str, Any]) -> RequestText:
+    """The fields of a training configuration, and a command that sends them to the address that this request came
+    to."""
     words = ["curl", f"{str(http.base_url).rstrip('/')}{QUEUE}", "-H", "Content-Type: application/json"]
     command = shlex.join([*words, "-d", json.dumps(given, ensure_ascii=False)])
     if "authorization" in http.headers:

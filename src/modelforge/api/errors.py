@@ -18,9 +18,10 @@ from starlette.routing import BaseRoute, Match, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 
 from modelforge.api.headers import HEADERS
+from modelforge.contracts.base import Misfit
 from modelforge.contracts.examination import ExaminationRequest
 from modelforge.contracts.imports import ImportRequest
-from modelforge.contracts.info import ErrorReply
+from modelforge.contracts.info import ErrorReply, FieldProblem
 from modelforge.contracts.key import ApiKeyRequest
 from modelforge.contracts.model import ModelRename
 from modelforge.contracts.playground import GenerateRequest
@@ -59,6 +60,8 @@ BODIES: dict[str, type[BaseModel]] = {
     "/api/system/clean": CleanRequest,
 }
 """Bodies whose unknown fields are refused with the nearest known name."""
+BY_FIELD = "/api/preflight"
+"""The route whose errors say by field what is wrong. The contract fixes what the errors of its own routes have."""
 
 
 def replies(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -83,9 +86,12 @@ _SHORT = {
 
 def reply_of(error: ModelForgeError) -> ErrorReply:
     """What is told of an error."""
-    # Half a surrogate pair, which JSON lets through, cannot be sent back as it came.
-    detail = error.detail.encode("utf-8", "backslashreplace").decode()
-    return ErrorReply(error=error.error, detail=detail, status_code=error.status_code)
+    return ErrorReply(error=error.error, detail=_sendable(error.detail), status_code=error.status_code)
+
+
+def _sendable(words: str) -> str:
+    """Half a surrogate pair, which JSON lets through, cannot be sent back as it came."""
+    return words.encode("utf-8", "backslashreplace").decode()
 
 
 def answer(error: ModelForgeError, headers: dict[str, str] | None = None) -> JSONResponse:
@@ -199,8 +205,17 @@ def _unreadable(cause: BaseException) -> str:
 
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    model = BODIES.get(request.scope["route"].path if "route" in request.scope else request.url.path)
-    return answer(InvalidRequest(_explain_all(error.errors(), list(model.model_fields) if model else [])))
+    path = request.scope["route"].path if "route" in request.scope else request.url.path
+    model = BODIES.get(path)
+    known = list(model.model_fields) if model else []
+    reply = reply_of(InvalidRequest(_explain_all(error.errors(), known)))
+    if path == BY_FIELD:
+        reply.problems = [
+            FieldProblem(field=field, detail=_sendable(_explain(one, known).removeprefix(f"{field}: ")))
+            for one in _fitting_best(error.errors())
+            if (field := _field(one)) in known
+        ]
+    return JSONResponse(reply.model_dump(), status_code=reply.status_code)
 
 
 async def _invalid_socket(socket: WebSocket, error: WebSocketRequestValidationError) -> None:
@@ -236,6 +251,15 @@ def _within(loc: Any) -> list[Any]:
     """The way on from a field, into lists and the objects in them, without the names of types that it may have."""
     fields = [part for part, before in zip(loc[1:], loc, strict=False) if isinstance(before, int)]
     return [part for part in loc if isinstance(part, int) or (part in fields and part not in _TYPES)]
+
+
+def _field(problem: Any) -> str | None:
+    """The field of the body that one of pydantic's problems is about; where it is about several, the one to change."""
+    fault = problem.get("ctx", {}).get("error")
+    if isinstance(fault, Misfit):
+        return fault.field
+    place = [part for part in problem["loc"] if part not in _PLACES]
+    return str(place[0]) if place else None
 
 
 def _explain(problem: Any, known: list[str]) -> str:

@@ -8,6 +8,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema, model_validator
 
 
+class Misfit(ValueError):
+    """What is wrong with several fields of a request together."""
+
+    def __init__(self, field: str, words: str) -> None:
+        """``field`` is the one to change first."""
+        super().__init__(words)
+        self.field = field
+
+
 class Contract(BaseModel):
     """A public type. The docstring under a field is its help in the API, the CLI, the page and the docs."""
 

@@ -108,7 +108,8 @@ class BaseModelChoice(Choice):
     tasks: list[str]
     """What it can be taught."""
     fits: list[ModelFit]
-    """Whether this machine has the memory to train it, by method; empty where nothing here tells its size."""
+    """Whether this machine has the memory to train it, by method; none where nothing here tells its
+    size, or the model cannot be taught so."""
 
 
 class Catalogue(Contract):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from modelforge.contracts.base import Contract
 
@@ -46,6 +46,15 @@ class Health(Contract):
     """The version of the API."""
 
 
+class FieldProblem(Contract):
+    """What is wrong with one field of a request."""
+
+    field: str
+    """Its name."""
+    detail: str
+    """What is wrong with it, and what to do."""
+
+
 class ErrorReply(Contract):
     """Every error of every route."""
 
@@ -67,3 +76,5 @@ class ErrorReply(Contract):
     """What is wrong, where, and what to do."""
     status_code: int
     """The HTTP status, once more."""
+    problems: list[FieldProblem] = Field(default_factory=list, exclude_if=lambda problems: not problems)
+    """The same by field, for a form: of /api/preflight alone."""

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from modelforge.contracts.base import Contract, UtcTime, example
 from modelforge.contracts.model import Ancestor
+from modelforge.contracts.preflight import REQUEST_TEXT, RequestText
 from modelforge.contracts.training import TrainingConfig
 
 
@@ -237,6 +238,7 @@ class JobDetail(JobSummary):
     model_config = example(
         **_SUMMARY,
         config={"task": "text-generation", "model_name": "modelforge-starter", "dataset": "dataset.jsonl"},
+        request=REQUEST_TEXT,
         exit_code=None,
         signal=None,
         log_tail=[],
@@ -250,6 +252,8 @@ class JobDetail(JobSummary):
 
     config: dict[str, Any]
     """The training configuration, with every value that was filled in so far."""
+    request: RequestText
+    """What to ask for to have the same again: all of it but its name, which is taken."""
     exit_code: int | None = None
     """What its newest worker returned; null while it runs, or where a signal ended it."""
     signal: str | None = None

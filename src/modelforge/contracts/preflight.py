@@ -7,8 +7,15 @@ from typing import Any, Literal
 from pydantic import ConfigDict
 
 from modelforge.contracts.base import Contract
+from modelforge.contracts.info import FieldProblem
 
 _REQUEST = {"task": "text-generation", "model_name": "modelforge-starter", "dataset": "demo.jsonl"}
+REQUEST_TEXT: dict[str, Any] = {
+    "json_body": '{\n  "task": "text-generation",\n  "model_name": "modelforge-starter",\n  "dataset": "demo.jsonl"\n}',
+    "yaml": "task: text-generation\nmodel_name: modelforge-starter\ndataset: demo.jsonl\n",
+    "curl": "curl http://localhost:8000/api/jobs -H 'Content-Type: application/json' -d "
+    """'{"task": "text-generation", "model_name": "modelforge-starter", "dataset": "demo.jsonl"}'""",
+}
 
 
 class MemoryEstimate(Contract):
@@ -45,7 +52,7 @@ class MemoryEstimate(Contract):
 class FittingChange(Contract):
     """Something to ask for instead, with which the training fits."""
 
-    changes: dict[str, Any]
+    changes: dict[str, str | int | float | bool | None]
     """Fields of the training configuration, to put in the place of those of the request."""
     about: str
     """The same in words."""
@@ -165,7 +172,7 @@ class Preflight(Contract):
                     "error": None,
                     "detail": None,
                     "status_code": None,
-                    "field": None,
+                    "problems": [],
                     "config": {**_REQUEST, "lora_r": 16, "per_device_train_batch_size": 1},
                     "name": "my-modelforge-starter-finetuned",
                     "parameters": 4_981_760,
@@ -215,14 +222,7 @@ class Preflight(Contract):
                         "about": "3 earlier runs of this machine",
                     },
                     "warnings": [],
-                    "request": {
-                        "json_body": '{\n  "task": "text-generation",\n  "model_name": "modelforge-starter",\n'
-                        '  "dataset": "demo.jsonl"\n}',
-                        "yaml": "task: text-generation\nmodel_name: modelforge-starter\ndataset: demo.jsonl\n",
-                        "curl": "curl http://localhost:8000/api/jobs -H 'Content-Type: application/json' -d "
-                        """'{"task": "text-generation", "model_name": "modelforge-starter", """
-                        """"dataset": "demo.jsonl"}'""",
-                    },
+                    "request": REQUEST_TEXT,
                 }
             ]
         }
@@ -236,8 +236,8 @@ class Preflight(Contract):
     """… what is wrong, where, and what to do, …"""
     status_code: int | None = None
     """… and its HTTP status."""
-    field: str | None = None
-    """The field of the training configuration that ``detail`` is about, where it names one."""
+    problems: list[FieldProblem]
+    """All that is wrong, as far as it is about one field of the training configuration. A start tells of the first."""
     config: dict[str, Any]
     """The training configuration, with every value that could be filled in so far."""
     name: str | None = None

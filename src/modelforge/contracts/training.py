@@ -15,7 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Field, GetJsonSchemaHandler, St
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from modelforge.contracts.base import Request
+from modelforge.contracts.base import Misfit, Request
 from modelforge.contracts.titles import TITLES
 
 Task = Literal["text-generation", "summarization", "extractive-question-answering"]
@@ -357,29 +357,29 @@ class TrainingConfig(Request):
     def _combinations(self) -> Self:
         """What no machine and no data could make work; everything else is for the preflight."""
         if self.use_4bit and self.use_8bit:
-            raise ValueError("use_4bit and use_8bit exclude each other: set at most one of them")
+            raise Misfit("use_4bit", "use_4bit and use_8bit exclude each other: set at most one of them")
         if self.fp16 and self.bf16:
-            raise ValueError("fp16 and bf16 exclude each other: set at most one of them")
+            raise Misfit("fp16", "fp16 and bf16 exclude each other: set at most one of them")
         for field in ("load_best_model_at_end", "early_stopping_patience"):
             if getattr(self, field) and self.eval_split == 0 and self.eval_dataset is None:
-                raise ValueError(f"{field} needs held-out rows: set eval_split above 0, or give an eval_dataset")
+                raise Misfit(field, f"{field} needs held-out rows: set eval_split above 0, or give an eval_dataset")
         if self.eval_dataset_version is not None and self.eval_dataset is None:
-            raise ValueError("eval_dataset_version is the version of an eval_dataset, and there is none")
+            raise Misfit("eval_dataset_version", "eval_dataset_version is that of an eval_dataset, and there is none")
         if self.max_steps == 0:
-            raise ValueError("max_steps is -1 (by epochs) or at least 1")
+            raise Misfit("max_steps", "max_steps is -1 (by epochs) or at least 1")
         if self.strategy in ("rlhf", "dpo") and self.task != "text-generation":
-            raise ValueError(f"strategy '{self.strategy}' needs the task 'text-generation', not '{self.task}'")
+            raise Misfit("strategy", f"strategy '{self.strategy}' needs the task 'text-generation', not '{self.task}'")
         if self.strategy == "qlora" and (self.use_8bit or self.use_4bit is False):
-            raise ValueError("strategy 'qlora' means 4-bit: leave use_4bit and use_8bit out")
+            raise Misfit("strategy", "strategy 'qlora' means 4-bit: leave use_4bit and use_8bit out")
         if not self.use_lora and (self.use_4bit or self.use_8bit or self.strategy == "qlora"):
-            raise ValueError(
-                "quantized weights cannot be tuned: use_lora must be true with use_4bit, use_8bit or qlora"
+            raise Misfit(
+                "use_lora", "quantized weights cannot be tuned: use_lora must be true with use_4bit, use_8bit or qlora"
             )
         if not self.target_modules or ("" in self.target_modules and isinstance(self.target_modules, list)):
-            raise ValueError("target_modules names no layer")
+            raise Misfit("target_modules", "target_modules names no layer")
         if isinstance(self.target_modules, str):
             try:
                 re.compile(self.target_modules)
             except re.error as error:
-                raise ValueError(f"target_modules is no regular expression: {error}") from None
+                raise Misfit("target_modules", f"target_modules is no regular expression: {error}") from None
         return self

@@ -48,8 +48,6 @@ from modelforge.strategies.base import Strategy
 from modelforge.tasks import TASKS
 from modelforge.tasks.base import Head, Task
 
-WEIGHED = ("sft", "qlora")
-"""Methods that models are weighed with; the others take what sft takes, or more."""
 _ANY = {"model_name": "model", "dataset": "dataset"}
 """A request has to name some, and nothing here depends on which."""
 
@@ -225,18 +223,17 @@ def _model(
         licence=licence,
         gated=False,
         tasks=[task.name for task in tasks],
-        fits=[fit for strategy in WEIGHED for fit in _fits(tasks[:1], strategy, name, described, hardware)],
+        fits=[fit for strategy in STRATEGIES for fit in _fits(tasks, strategy, name, described, hardware)],
     )
 
 
 def _fits(
-    tasks: list[Task], strategy_name: str, name: str, described: Mapping[str, Any], hardware: Hardware
+    tasks: list[Task], strategy: Strategy, name: str, described: Mapping[str, Any], hardware: Hardware
 ) -> Iterator[ModelFit]:
-    """For the first thing that the model can be taught, if there is any."""
-    strategy = STRATEGIES.get(strategy_name)
-    for task in tasks:
-        asked = {"task": task.name, "strategy": strategy_name, "model_name": name, "dataset": _ANY["dataset"]}
+    """For the first thing that the model can be taught so, if there is any."""
+    for task in [task for task in tasks if _go_together(task, strategy)][:1]:
+        asked = {"task": task.name, "strategy": strategy.name, "model_name": name, "dataset": _ANY["dataset"]}
         config = fill_defaults(TrainingConfig.model_validate(asked), task, strategy, hardware)
         found = weigh(config, Scales(described, task.head(described, name), strategy, hardware))
         if found is not None:
-            yield ModelFit(strategy=strategy_name, fits=found.fits, needs_mb=found.needs_mb, least_mb=found.least_mb)
+            yield ModelFit(strategy=strategy.name, fits=found.fits, needs_mb=found.needs_mb, least_mb=found.least_mb)

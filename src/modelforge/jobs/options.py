@@ -105,8 +105,13 @@ def check_precision(config: TrainingConfig, hardware: Hardware) -> None:
         )
     if config.bf16 and hardware.device == "cuda" and not hardware.fast_bf16:
         raise InvalidRequest(f"bf16: {hardware.gpus[0].name} does not compute in bfloat16; set fp16 instead")
-    needs = [name for name in ("use_4bit", "use_8bit") if getattr(config, name)]
-    needs += [f"optim '{config.optim}'"] if config.optim in BITSANDBYTES_OPTIMIZERS else []
     obstacle = quantization_obstacle(hardware.device)
-    if needs and obstacle is not None:
-        raise InvalidRequest(f"{needs[0]} {obstacle}")
+    if obstacle is None:
+        return
+    if config.strategy == "qlora":
+        raise InvalidRequest(f"strategy: qlora {obstacle}")
+    for field in ("use_4bit", "use_8bit"):
+        if getattr(config, field):
+            raise InvalidRequest(f"{field}: it {obstacle}")
+    if config.optim in BITSANDBYTES_OPTIMIZERS:
+        raise InvalidRequest(f"optim: {config.optim} {obstacle}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from anyio import to_thread
 
 from modelforge.architectures import has_experts, require_exact_packing
+from modelforge.contracts.info import FieldProblem
 from modelforge.contracts.job import DatasetRef, ModelRef
 from modelforge.contracts.model import Ancestor
 from modelforge.contracts.preflight import DiskFit, MemoryFit, Preflight, RequestText, RunLength, TimeEstimate
@@ -89,19 +89,22 @@ class Inquiry:
         self.disk: DiskFit | None = None
         self.name = config.name
         self.warnings: list[str] = []
-        self.stages: Sequence[Callable[[], Awaitable[None]]] = (
-            self._find_options,
-            self._find_precision,
-            self._find_model,
-            self._find_head,
-            self._find_reward_model,
-            self._find_data,
-            self._find_preset,
-            self._find_tools,
-            self._find_memory,
-            self._find_room,
-            self._find_name,
+        self._stages: Sequence[tuple[Callable[[], Awaitable[None]], str | None]] = (
+            (self._find_options, None),
+            (self._find_provider, "provider"),
+            (self._fill_defaults, None),
+            (self._find_precision, None),
+            (self._find_model, "model_name"),
+            (self._find_head, "model_name"),
+            (self._find_reward_model, "reward_model"),
+            (self._find_data, "dataset"),
+            (self._find_preset, None),
+            (self._find_tools, "dataset"),
+            (self._find_memory, "model_name"),
+            (self._find_room, None),
+            (self._find_name, "name"),
         )
+        """Each with the field that its refusals are about, where they name none."""
 
     @property
     def parameters(self) -> int | None:
@@ -121,15 +124,27 @@ class Inquiry:
         """How long it takes, as far as anybody can know."""
         return time_of(self.config, data, length, parameters, self._hardware, self._settings, self._database)
 
+    async def refusals(self) -> AsyncIterator[tuple[ModelForgeError, list[FieldProblem]]]:
+        """Goes through all stages, and on where the caller does: each refusal, and what it says of a field."""
+        for stage, field in self._stages:
+            try:
+                await stage()
+            except ModelForgeError as error:
+                yield error, _by_field(error.detail, field)
+
     async def _find_options(self) -> None:
-        config, provider = self._asked, self._provider
-        check_options(config, self._task, self._strategy)
-        check_trust(config, self._settings)
-        self._strategy.check(config)
-        provider.check(config, self._hardware)
+        check_options(self._asked, self._task, self._strategy)
+        check_trust(self._asked, self._settings)
+        self._strategy.check(self._asked)
+
+    async def _find_provider(self) -> None:
+        provider = self._provider
+        provider.check(self._asked, self._hardware)
         if provider.environment is not None:
             find_environment(self._settings.home, provider.environment).interpreter()
-        self.config = fill_defaults(config, self._task, self._strategy, self._hardware)
+
+    async def _fill_defaults(self) -> None:
+        self.config = fill_defaults(self._asked, self._task, self._strategy, self._hardware)
 
     async def _find_precision(self) -> None:
         check_precision(self.config, self._hardware)
@@ -220,8 +235,8 @@ class Inquiry:
 
 async def check(inquiry: Inquiry) -> Plan:
     """What the request comes to on this machine. Raises a ModelForgeError that says what is wrong and what to do."""
-    for stage in inquiry.stages:
-        await stage()
+    async for refusal, _ in inquiry.refusals():
+        raise refusal
     return inquiry.plan()
 
 
@@ -229,13 +244,12 @@ async def tell(inquiry: Inquiry, request: RequestText) -> Preflight:
     """The same for who asks before a start: what ``check`` would raise, and all else that is known. Raises only what is
     no fault of the request."""
     refusal = None
-    for stage in inquiry.stages:
-        try:
-            await stage()
-        except ModelForgeError as error:
-            if error.status_code >= 500:
-                raise
-            refusal = refusal or error
+    problems: list[FieldProblem] = []
+    async for error, found in inquiry.refusals():
+        if error.status_code >= 500:
+            raise error
+        refusal = refusal or error
+        problems += found
     data, parameters = inquiry.data, inquiry.parameters
     length = length_of(inquiry.config, data) if data is not None else None
     time = None
@@ -246,7 +260,7 @@ async def tell(inquiry: Inquiry, request: RequestText) -> Preflight:
         error=refusal.error if refusal is not None else None,
         detail=refusal.detail if refusal is not None else None,
         status_code=refusal.status_code if refusal is not None else None,
-        field=field_of(refusal.detail) if refusal is not None else None,
+        problems=problems,
         config=inquiry.config.model_dump(mode="json"),
         name=inquiry.name,
         parameters=parameters,
@@ -259,10 +273,12 @@ async def tell(inquiry: Inquiry, request: RequestText) -> Preflight:
     )
 
 
-def field_of(detail: str) -> str | None:
-    """The field of the training configuration that a refusal begins with."""
-    named = re.match(r"(\w+)\b", detail)
-    return named[1] if named and named[1] in TrainingConfig.model_fields else None
+def _by_field(detail: str, field: str | None) -> list[FieldProblem]:
+    """A refusal by the field that it begins with, as in ``lora_r: must be …``; else by the one that is given."""
+    name, colon, words = detail.partition(": ")
+    if colon and name in TrainingConfig.model_fields:
+        return [FieldProblem(field=name, detail=words)]
+    return [FieldProblem(field=field, detail=detail)] if field is not None else []
 
 
 def _within_model(config: TrainingConfig, described: dict[str, Any]) -> TrainingConfig:

@@ -4,7 +4,7 @@ import { Link, Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { useEffect, useRef, useState } from "react";
 import { api, body } from "../../api/client";
 import { catalogue, datasets } from "../../api/queries";
-import type { DatasetDetail, TrainingConfig } from "../../api/schema";
+import type { DatasetDetail } from "../../api/schema";
 import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Ask } from "../../ui/ask";
@@ -85,24 +85,14 @@ export function Dataset() {
 /** To a run that learns from it, or from an older version; of what its rows can teach, the usual. */
 function Train({ dataset, version }: { dataset: DatasetDetail | undefined; version: number | undefined }) {
   const shapes = useQuery(catalogue).data?.shapes;
-  const use = shapes?.find((each) => each.name === dataset?.shape)?.uses[0];
-  if (dataset === undefined || use === undefined) return null;
-  const strategy = use.strategies.includes("sft") ? undefined : use.strategies.at(-1);
+  if (dataset === undefined || !shapes?.some((each) => each.name === dataset.shape)) return null;
   return (
     <Button
       size="xs"
       renderRoot={(props) => (
         <Link
           to="/new"
-          search={
-            {
-              task: use.task,
-              dataset: dataset.filename,
-              dataset_version: version,
-              strategy,
-              preset: "balanced",
-            } as TrainingConfig
-          }
+          search={{ dataset: dataset.filename, dataset_version: version, preset: "balanced" }}
           {...props}
         />
       )}

@@ -3,24 +3,24 @@ import { IconFlask, IconPlayerPlay, IconUpload, type TablerIcon } from "@tabler/
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
-import { useResume } from "../../api/jobs";
+import { useEnqueue, useResume } from "../../api/jobs";
 import { datasets } from "../../api/queries";
 import type { JobSummary } from "../../api/schema";
 import { isResumable } from "../../api/states";
-import { say, tell } from "../../shell/notices";
+import { tell } from "../../shell/notices";
 import { text } from "../../text";
-import { startDemo } from "./demo";
+import { bringData, DEMO } from "./demo";
 import classes from "./home.module.css";
 
 /** Three ways to begin. */
 export function Begin({ jobs }: { jobs: readonly JobSummary[] }) {
   const queries = useQueryClient();
+  const enqueue = useEnqueue({ said: text.home.demo.started, stays: true });
   const demo = useMutation({
-    mutationFn: startDemo,
-    onSuccess: () => say(text.home.demo.started),
+    mutationFn: bringData,
+    onSuccess: () => enqueue.mutate(DEMO),
     onError: tell,
-    onSettled: () =>
-      Promise.all([queries.invalidateQueries({ queryKey: ["jobs"] }), queries.invalidateQueries(datasets)]),
+    onSettled: () => queries.invalidateQueries(datasets),
   });
   const resume = useResume();
   const ended = jobs.find((each) => isResumable(each.status));
@@ -28,7 +28,7 @@ export function Begin({ jobs }: { jobs: readonly JobSummary[] }) {
   return (
     <div className={classes.ways}>
       <Way icon={IconFlask} title={text.home.demo.title} detail={text.home.demo.detail}>
-        <Button loading={demo.isPending} onClick={() => demo.mutate()}>
+        <Button loading={demo.isPending || enqueue.isPending} onClick={() => demo.mutate()}>
           {text.home.demo.action}
         </Button>
       </Way>

@@ -21,13 +21,12 @@ export const DEMO = {
   eval_split: 0,
 } satisfies TrainingConfig;
 
-/** Bring in the demo's data unless it is there, and put its training into the queue. */
-export async function startDemo(): Promise<void> {
+/** Bring in the demo's data unless it is there. */
+export async function bringData(): Promise<void> {
   const { datasets } = await body(api.GET("/api/datasets"));
   if (!datasets.some((each) => each.filename === DATASET)) {
     await finished<DatasetUploaded>(
       await body(api.POST("/api/datasets/import", { body: { sample: SAMPLE } })),
     );
   }
-  await body(api.POST("/api/jobs", { body: DEMO }));
 }

@@ -1,26 +1,40 @@
-import { Button, NativeSelect, TextInput } from "@mantine/core";
+import { Button, NativeSelect } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import type { DatasetSummary, MixPart } from "../../api/schema";
+import type { DatasetSummary, MixPart, ShapeChoice } from "../../api/schema";
 import { text } from "../../text";
 import { Empty, Tag } from "../../ui/card";
 import { Choices } from "../../ui/choices";
 import { count } from "../../ui/format";
-import type { Given } from "./fields";
+import { Elsewhere } from "./elsewhere";
+import type { Changes, Given } from "./fields";
+import { More } from "./more";
 import classes from "./new-run.module.css";
+import { teaches } from "./usual";
 
 const words = text.newRun.dataset;
 
 interface Props {
   given: Given;
   datasets: readonly DatasetSummary[];
+  shapes: readonly ShapeChoice[];
   problems: ReadonlyMap<string, string>;
-  set: (changes: Record<string, unknown>) => void;
+  set: (changes: Changes) => void;
 }
 
 /** An uploaded dataset or a file on the server's machine, and more of them beside it. */
-export function Data({ given, datasets, problems, set }: Props) {
+export function Data({ given, datasets, shapes, problems, set }: Props) {
   const uploaded = datasets.some((each) => each.filename === given.dataset);
   const problem = problems.get("dataset");
+  const offered = datasets
+    .map((each) => ({
+      ...each,
+      misfit: misfitOf(
+        shapes.find(({ name }) => name === each.shape),
+        given,
+      ),
+    }))
+    .reverse()
+    .sort((one, other) => Number(one.misfit !== null) - Number(other.misfit !== null));
   return (
     <div className={classes.fields}>
       {datasets.length === 0 ? (
@@ -41,11 +55,11 @@ export function Data({ given, datasets, problems, set }: Props) {
           value={given.dataset}
           error={uploaded ? problem : undefined}
           onChange={(dataset) => set({ dataset, dataset_version: undefined })}
-          choices={[...datasets].reverse().map((each) => ({
-            value: each.filename,
-            title: each.filename,
-            about: words.rows(count(each.num_examples)),
-            tag: each.valid ? null : <Tag kind="warn">{words.bad}</Tag>,
+          choices={offered.map(({ filename, num_examples, shape, valid, misfit }) => ({
+            value: filename,
+            title: filename,
+            about: words.about(words.rows(count(num_examples)), text.datasets.shapes[shape ?? ""]),
+            tag: misfit ? <Tag kind="warn">{misfit}</Tag> : !valid && <Tag kind="warn">{words.bad}</Tag>,
           }))}
         />
       )}
@@ -56,15 +70,14 @@ export function Data({ given, datasets, problems, set }: Props) {
           </Link>
         </p>
       )}
-      <TextInput
+      <Elsewhere
         label={words.path}
         description={words.pathAbout}
         placeholder={words.pathExample}
-        autoComplete="off"
-        spellCheck={false}
-        value={uploaded ? "" : (given.dataset ?? "")}
-        error={uploaded ? undefined : problem}
-        onChange={(event) => set({ dataset: event.target.value || undefined, dataset_version: undefined })}
+        value={given.dataset}
+        listed={uploaded}
+        error={problem}
+        onChange={(dataset) => set({ dataset, dataset_version: undefined })}
       />
       <Mix
         parts={given.mix ?? []}
@@ -74,6 +87,13 @@ export function Data({ given, datasets, problems, set }: Props) {
       />
     </div>
   );
+}
+
+/** Why a dataset is not for what was chosen, in a few words. */
+function misfitOf(shape: ShapeChoice | undefined, { task, strategy }: Given): string | null {
+  if (shape === undefined) return text.datasets.states.unmapped;
+  if (!teaches(shape, task, undefined)) return text.newRun.misfit.goal;
+  return teaches(shape, task, strategy) ? null : text.newRun.misfit.method;
 }
 
 interface MixProps {
@@ -88,8 +108,7 @@ function Mix({ parts, datasets, problem, set }: MixProps) {
     set(parts.map((each, at) => (at === index ? { ...each, ...part } : each)));
   if (datasets.length < 2 && parts.length === 0) return null;
   return (
-    <details className={classes.more} open={parts.length > 0 || undefined}>
-      <summary>{words.mix}</summary>
+    <More title={words.mix} wanted={parts.length > 0}>
       <p className={classes.small}>{words.mixAbout}</p>
       {parts.map((part, index) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the same dataset may be there twice for a moment
@@ -125,7 +144,7 @@ function Mix({ parts, datasets, problem, set }: MixProps) {
           {words.add}
         </Button>
       )}
-    </details>
+    </More>
   );
 }
 

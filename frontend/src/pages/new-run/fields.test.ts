@@ -5,6 +5,8 @@ import {
   type Field,
   fieldsOf,
   found,
+  type Given,
+  givenOf,
   grouped,
   parsed,
   settingsOf,
@@ -51,6 +53,7 @@ const SCHEMA = {
         { type: "null" },
       ],
     },
+    mix: { anyOf: [{ type: "array", items: { $ref: "#/components/schemas/MixPart" } }, { type: "null" }] },
     loss_weights: { anyOf: [{ type: "array", items: { type: "number" } }, { type: "null" }] },
     name: { anyOf: [{ type: "string" }, { type: "null" }] },
   },
@@ -102,9 +105,19 @@ describe("what is typed", () => {
     ["learning_rate", "2e-4", 0.0002],
     ["learning_rate", "0,001", 0.001],
     ["bf16", "false", false],
+    ["bf16", "true", true],
+    ["bf16", "perhaps", "perhaps"],
     ["target_modules", "q_proj", "q_proj"],
     ["target_modules", "q_proj\n v_proj\n", ["q_proj", "v_proj"]],
     ["loss_weights", "1, 3", [1, 3]],
+    ["loss_weights", "0.7, 0.3,", [0.7, 0.3]],
+    ["lora_r", "1,000", 1000],
+    ["max_steps", "1,000,000", 1_000_000],
+    ["max_steps", "-1", -1],
+    ["lora_r", "1,5", "1,5"],
+    ["lora_r", "1.000", "1.000"],
+    ["learning_rate", "1,000", "1,000"],
+    ["learning_rate", "0,5", 0.5],
   ])("%s from %j", (name, typed, value) => expect(parsed(field(name), typed)).toEqual(value));
 
   it.each([
@@ -119,7 +132,7 @@ describe("what is typed", () => {
 
 describe("a request", () => {
   it("differs by what is not the default", () => {
-    const given = { lora_r: 16, strategy: "dpo", learning_rate: 0.1, bf16: null } as const;
+    const given = { lora_r: 16, strategy: "dpo", learning_rate: 0.1 } as const;
     expect(differing(given, FIELDS).map((each) => each.name)).toEqual(["strategy", "learning_rate"]);
   });
 
@@ -143,12 +156,31 @@ describe("a request", () => {
   });
 });
 
+describe("an address", () => {
+  it.each([
+    [{ mix: "x" }, {}],
+    [{ mix: [{ dataset: 5 }] }, {}],
+    [{ mix: [{ dataset: "b.csv", weight: 0.5 }] }, { mix: [{ dataset: "b.csv", weight: 0.5 }] }],
+    [{ dataset: { a: 1 }, lora_r: [1], nothing: "x" }, {}],
+    [
+      { dataset: 5, name: true },
+      { dataset: "5", name: "true" },
+    ],
+    // The server says at the field why it cannot be.
+    [
+      { lora_r: "many", bf16: "perhaps" },
+      { lora_r: "many", bf16: "perhaps" },
+    ],
+    [{ loss_weights: 3 }, { loss_weights: [3] }],
+  ])("%j is the request %j", (address, given) => expect(givenOf(address, FIELDS)).toEqual(given));
+});
+
 it("options of another task or method are left out unless they are set", () => {
   const choices = [
     { name: "dpo", options: ["loss_type", "loss_weights"] },
     { name: "sft", options: [] },
   ];
-  const names = (given: object) => takenBy(FIELDS, given, choices).map((each) => each.name);
+  const names = (given: Given) => takenBy(FIELDS, given, choices).map((each) => each.name);
   expect(names({ strategy: "dpo" })).toContain("loss_type");
   expect(names({ strategy: "sft" })).not.toContain("loss_type");
   expect(names({ strategy: "sft", loss_type: "ipo" })).toContain("loss_type");

@@ -1,9 +1,16 @@
 import type { ApiDocument, Property, Value } from "../../api/fields";
-import type { TrainingConfig } from "../../api/schema";
+import type { MixPart } from "../../api/schema";
 import { text } from "../../text";
 
-/** What a request says; fields that it leaves out are the server's to fill in. */
-export type Given = Partial<TrainingConfig>;
+/** What a request says; fields that it leaves out are the server's to fill in, and a wrong value is its to refuse. */
+export interface Given {
+  task?: string;
+  dataset?: string;
+  model_name?: string;
+  strategy?: string;
+  mix?: readonly MixPart[];
+  [field: string]: Value | undefined;
+}
 
 /** How a value is asked for. `lines` is one text, or a list with one entry a line. */
 type Kind = "choice" | "flag" | "whole" | "number" | "text" | "lines" | "numbers" | "other";
@@ -82,12 +89,16 @@ export function parsed(field: Field, typed: string): Value | undefined {
   if (trimmed === "") return undefined;
   switch (field.kind) {
     case "whole":
+      return wholeOr(trimmed);
     case "number":
-      return numberOr(trimmed);
+      return decimalOr(trimmed);
     case "flag":
-      return trimmed === "true";
+      return trimmed === "true" || (trimmed === "false" ? false : trimmed);
     case "numbers":
-      return trimmed.split(/[\s,]+/).map(numberOr);
+      return trimmed
+        .split(/[\s,]+/)
+        .filter((part) => part !== "")
+        .map(numberOr);
     case "lines": {
       const lines = trimmed
         .split("\n")
@@ -100,9 +111,54 @@ export function parsed(field: Field, typed: string): Value | undefined {
   }
 }
 
+/** 1,000 and 1,000,000: no decimal number begins so. */
+const THOUSANDS = /^[+-]?[1-9]\d{0,2}(,\d{3})+$/;
+
+function wholeOr(typed: string): number | string {
+  if (THOUSANDS.test(typed)) return Number(typed.replaceAll(",", ""));
+  // 1.000 is a thousand to some, and one to others.
+  return typed.includes(".") ? typed : numberOr(typed);
+}
+
+function decimalOr(typed: string): number | string {
+  return THOUSANDS.test(typed) ? typed : numberOr(typed.replace(/^([+-]?\d+),(\d+)$/, "$1.$2"));
+}
+
 function numberOr(typed: string): number | string {
-  const value = Number(typed.replace(/^([+-]?\d+),(\d+)$/, "$1.$2"));
+  const value = Number(typed);
   return Number.isFinite(value) ? value : typed;
+}
+
+/** An address as a request. What no field could show is left out; what is shown and wrong the server refuses there. */
+export function givenOf(address: Readonly<Record<string, unknown>>, fields: readonly Field[]): Given {
+  const entries = fields.map(({ name, kind }) => [name, valueIn(address[name], kind)] as const);
+  return changed({}, Object.fromEntries(entries));
+}
+
+function valueIn(value: unknown, kind: Kind): Value | undefined {
+  if (kind === "other") return isMix(value) ? value : undefined;
+  if (Array.isArray(value))
+    return (kind === "lines" || kind === "numbers") && value.every(isShown) ? value : undefined;
+  if (!isShown(value)) return undefined;
+  if (kind === "numbers") return [value];
+  return kind === "whole" || kind === "number" || kind === "flag" ? value : String(value);
+}
+
+function isShown(value: unknown): value is string | number | boolean {
+  return ["string", "number", "boolean"].includes(typeof value);
+}
+
+function isMix(value: unknown): value is MixPart[] {
+  return Array.isArray(value) && value.every(isPart);
+}
+
+function isPart(value: unknown): value is MixPart {
+  if (typeof value !== "object" || value === null) return false;
+  const { dataset, weight, version }: Record<string, unknown> = { ...value };
+  return (
+    typeof dataset === "string" &&
+    [weight, version].every((each) => each === undefined || each === null || typeof each === "number")
+  );
 }
 
 /** A value as it is typed; the inverse of `parsed`. */
@@ -119,21 +175,26 @@ export function same(one: unknown, other: unknown): boolean {
 /** The fields that a request sets to something else than a request without them would have. */
 export function differing(given: Given, fields: readonly Field[]): Field[] {
   return fields.filter((field) => {
-    const value = given[field.name as keyof Given];
+    const value = given[field.name];
     return value !== undefined && value !== null && !same(value, field.preset);
   });
 }
 
 /** A job's configuration as the start of another: what it came to, without what the schema says anyway and its name. */
-export function settingsOf(config: Record<string, unknown>, fields: readonly Field[]): Given {
-  const kept = differing(config as Given, fields).filter(({ name }) => name !== "name" && name !== "preset");
-  return Object.fromEntries(kept.map(({ name }) => [name, config[name]])) as Given;
+export function settingsOf(config: Readonly<Record<string, unknown>>, fields: readonly Field[]): Given {
+  const { name: _, preset: __, ...given } = givenOf(config, fields);
+  return changed({}, Object.fromEntries(differing(given, fields).map(({ name }) => [name, given[name]])));
 }
 
+/** Fields of a request, and what to set them to. */
+export type Changes = Readonly<Record<string, Value | null | undefined>>;
+
 /** With changes; null and undefined take a field out. */
-export function changed(given: Given, changes: Record<string, unknown>): Given {
-  const entries = Object.entries({ ...given, ...changes });
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined && value !== null)) as Given;
+export function changed(given: Given, changes: Changes): Given {
+  const entries = Object.entries<Value | null | undefined>({ ...given, ...changes });
+  return Object.fromEntries(
+    entries.flatMap(([name, value]) => (value === undefined || value === null ? [] : [[name, value]])),
+  );
 }
 
 /** The fields that the chosen task and method take. What was set stays in sight all the same. */
@@ -145,9 +206,7 @@ export function takenBy(
   const chosen: readonly unknown[] = [given.task, given.strategy];
   const special = new Set(choices.flatMap((each) => each.options));
   const taken = new Set(choices.filter((each) => chosen.includes(each.name)).flatMap((each) => each.options));
-  return fields.filter(
-    ({ name }) => !special.has(name) || taken.has(name) || given[name as keyof Given] !== undefined,
-  );
+  return fields.filter(({ name }) => !special.has(name) || taken.has(name) || given[name] !== undefined);
 }
 
 /** The fields whose name, label or explanation has every word. */

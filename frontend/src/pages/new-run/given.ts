@@ -1,14 +1,16 @@
 import { getRouteApi } from "@tanstack/react-router";
+import { useMemo } from "react";
 import { useTyped } from "../../ui/typed";
-import { type Given, same } from "./fields";
+import { type Field, type Given, givenOf, same } from "./fields";
 
 const route = getRouteApi("/new");
 
 /** The request that is being put together. It lies in the page's address: reload, back and a copied link keep it. */
-export function useGiven(): [Given, (given: Given) => void] {
+export function useGiven(fields: readonly Field[]): [Given, (given: Given) => void] {
   const navigate = route.useNavigate();
+  const address = route.useSearch();
   return useTyped<Given>(
-    route.useSearch(),
+    useMemo(() => givenOf(address, fields), [address, fields]),
     (given) => void navigate({ search: given, replace: true, resetScroll: false }),
     same,
   );

@@ -5,31 +5,34 @@ import { text } from "../../text";
 import { Tag } from "../../ui/card";
 import { Choices } from "../../ui/choices";
 import { count, megabytes, short } from "../../ui/format";
-import type { Given } from "./fields";
+import { Elsewhere } from "./elsewhere";
+import type { Changes, Given } from "./fields";
 import classes from "./new-run.module.css";
 
 const words = text.newRun.models;
 
 interface Props {
   given: Given;
+  /** The same with what follows from it. */
+  whole: Given;
   models: readonly BaseModelChoice[];
   problem: string | undefined;
-  set: (changes: Record<string, unknown>) => void;
+  set: (changes: Changes) => void;
 }
 
 /** A model of the catalogue for this goal and this machine, or any other by its id or folder. */
-export function Model({ given, models, problem, set }: Props) {
+export function Model({ given, whole, models, problem, set }: Props) {
   const [search, setSearch] = useState("");
   const [fitting, setFitting] = useState(true);
-  const strategy = given.strategy ?? "sft";
+  const strategy = whole.strategy ?? "sft";
   const wanted = search.toLowerCase().split(/\s+/).filter(Boolean);
-  const listed = models.some((each) => each.name === given.model_name);
+  const listed = models.some((each) => each.name === whole.model_name);
   const shown = models.filter((each) => {
     const about = `${each.name} ${each.about} ${each.licence ?? ""}`.toLowerCase();
     return (
-      each.name === given.model_name ||
+      each.name === whole.model_name ||
       (wanted.every((word) => about.includes(word)) &&
-        (given.task === undefined || each.tasks.includes(given.task)) &&
+        (whole.task === undefined || each.tasks.includes(whole.task)) &&
         (!fitting || fitOf(each, strategy)?.fits !== false))
     );
   });
@@ -54,7 +57,7 @@ export function Model({ given, models, problem, set }: Props) {
       <Choices
         label={words.label}
         layout="list"
-        value={given.model_name}
+        value={whole.model_name}
         error={listed ? problem : undefined}
         onChange={(model_name) => set({ model_name })}
         choices={shown.map((each) => ({
@@ -68,15 +71,17 @@ export function Model({ given, models, problem, set }: Props) {
           tag: <Fit model={each} strategy={strategy} />,
         }))}
       />
-      <TextInput
+      {given.model_name === undefined && whole.model_name !== undefined && (
+        <p className={classes.small}>{words.usual(whole.model_name)}</p>
+      )}
+      <Elsewhere
         label={words.own}
         description={words.ownAbout}
         placeholder={words.ownExample}
-        autoComplete="off"
-        spellCheck={false}
-        value={listed ? "" : (given.model_name ?? "")}
-        error={listed ? undefined : problem}
-        onChange={(event) => set({ model_name: event.target.value || undefined })}
+        value={given.model_name}
+        listed={listed}
+        error={problem}
+        onChange={(model_name) => set({ model_name })}
       />
     </div>
   );

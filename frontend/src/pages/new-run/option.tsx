@@ -1,5 +1,6 @@
 import { NativeSelect, Textarea, TextInput } from "@mantine/core";
 import { useState } from "react";
+import type { Value } from "../../api/fields";
 import { text } from "../../text";
 import { type Field, parsed, shown } from "./fields";
 import classes from "./new-run.module.css";
@@ -10,7 +11,7 @@ interface Props {
   /** What the server fills in where the request says nothing. */
   filled: unknown;
   error: string | undefined;
-  onChange: (value: unknown) => void;
+  onChange: (value: Value | undefined) => void;
 }
 
 /** One option of a training, with its hint and what is wrong with it. */
@@ -18,7 +19,7 @@ export function Option({ field, value, filled, error, onChange }: Props) {
   const held = shown(value, field.kind);
   const [typed, setTyped] = useState(held);
   // Somebody else changed it: a preset, or a button that makes it fit.
-  if (shown(parsed(field, typed), field.kind) !== held) setTyped(held);
+  if (typed !== held && shown(parsed(field, typed), field.kind) !== held) setTyped(held);
 
   function type(entered: string): void {
     setTyped(entered);

@@ -2,7 +2,8 @@ import { Button, TextInput } from "@mantine/core";
 import { IconX } from "@tabler/icons-react";
 import { useState } from "react";
 import { text } from "../../text";
-import { differing, type Field, found, type Given, grouped, shown } from "./fields";
+import { type Changes, differing, type Field, found, type Given, grouped, shown } from "./fields";
+import { More } from "./more";
 import classes from "./new-run.module.css";
 import { Option } from "./option";
 
@@ -13,9 +14,9 @@ interface Props {
   /** Those that are not asked for elsewhere on the page. */
   fields: readonly Field[];
   /** The configuration as the server fills it in. */
-  filled: Record<string, unknown>;
+  filled: Readonly<Record<string, unknown>>;
   problems: ReadonlyMap<string, string>;
-  set: (changes: Record<string, unknown>) => void;
+  set: (changes: Changes) => void;
 }
 
 /** What was set, to be taken back; and every option, in groups, with a search. */
@@ -23,12 +24,14 @@ export function Settings({ given, fields, filled, problems, set }: Props) {
   const [search, setSearch] = useState("");
   const differ = differing(given, fields);
   const advanced = fields.filter((field) => field.advanced);
-  const groups = grouped(found(advanced, search));
+  const hits = new Set(found(advanced, search));
+  // What is wrong is in sight, whatever is looked for.
+  const groups = grouped(advanced.filter((field) => hits.has(field) || problems.has(field.name)));
   const option = (field: Field) => (
     <Option
       key={field.name}
       field={field}
-      value={given[field.name as keyof Given]}
+      value={given[field.name]}
       filled={filled[field.name]}
       error={problems.get(field.name)}
       onChange={(value) => set({ [field.name]: value })}
@@ -49,10 +52,10 @@ export function Settings({ given, fields, filled, problems, set }: Props) {
                   variant="light"
                   radius="xl"
                   rightSection={<IconX size={13} aria-hidden />}
-                  aria-label={words.reset(field.label, shown(given[field.name as keyof Given], field.kind))}
+                  aria-label={words.reset(field.label, shown(given[field.name], field.kind))}
                   onClick={() => set({ [field.name]: undefined })}
                 >
-                  {field.label}: {shown(given[field.name as keyof Given], field.kind)}
+                  {field.label}: {shown(given[field.name], field.kind)}
                 </Button>
               </li>
             ))}
@@ -68,11 +71,7 @@ export function Settings({ given, fields, filled, problems, set }: Props) {
           )}
         </div>
       )}
-      <details
-        className={classes.more}
-        open={advanced.some((field) => problems.has(field.name)) || undefined}
-      >
-        <summary>{words.advanced}</summary>
+      <More title={words.advanced} wanted={advanced.some((field) => problems.has(field.name))}>
         <TextInput
           type="search"
           aria-label={words.search}
@@ -87,7 +86,7 @@ export function Settings({ given, fields, filled, problems, set }: Props) {
             <div className={classes.options}>{members.map(option)}</div>
           </section>
         ))}
-      </details>
+      </More>
     </div>
   );
 }

@@ -1,8 +1,9 @@
 import { Button } from "@mantine/core";
 import type { Preflight } from "../../api/schema";
 import { text } from "../../text";
-import { Card, Tag } from "../../ui/card";
+import { Card } from "../../ui/card";
 import { count, duration, megabytes } from "../../ui/format";
+import type { Changes } from "./fields";
 import { Memory } from "./memory";
 import classes from "./new-run.module.css";
 
@@ -11,19 +12,15 @@ const words = text.newRun.verdict;
 interface Props {
   answer: Preflight;
   /** Puts changes into the request. */
-  apply: (changes: Record<string, unknown>) => void;
+  apply: (changes: Changes) => void;
 }
 
-/** What the request comes to on this machine: whether it can start, memory, time, disk, and what is worth knowing. */
+/** What the request takes on this machine: memory, time and disk; why it cannot start; and what is worth knowing. */
 export function Verdict({ answer, apply }: Props) {
   const { memory, disk, length, time } = answer;
   return (
     <div className={classes.verdict}>
-      {answer.ok ? (
-        <p className={classes.ok}>
-          <Tag kind="good">{words.ok}</Tag>
-        </p>
-      ) : (
+      {!answer.ok && (
         <Card kind="bad">
           <strong>{answer.error}</strong>
           <p>{answer.detail}</p>

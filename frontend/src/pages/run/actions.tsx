@@ -1,13 +1,10 @@
 import { Button, Popover } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useStop } from "../../api/jobs";
-import { key } from "../../api/key";
-import { root } from "../../api/root";
 import type { JobDetail } from "../../api/schema";
 import { isRunning } from "../../api/states";
 import { text } from "../../text";
-import { Code } from "../../ui/code";
-import { curl, json, requestOf } from "./request";
+import { AsText } from "../../ui/request-text";
 import classes from "./run.module.css";
 
 /** What can be done with the run as it is. */
@@ -63,7 +60,6 @@ export function Actions({ job }: { job: JobDetail }) {
 }
 
 function Clone({ job }: { job: JobDetail }) {
-  const request = requestOf(job);
   return (
     <Popover width={Math.min(560, window.innerWidth - 32)} position="bottom-end" trapFocus withinPortal>
       <Popover.Target>
@@ -75,10 +71,7 @@ function Clone({ job }: { job: JobDetail }) {
             {text.run.change}
           </Link>
         </p>
-        <strong>JSON</strong>
-        <Code label="JSON">{json(request)}</Code>
-        <strong>curl</strong>
-        <Code label="curl">{curl(request, location.origin + root, key() !== null)}</Code>
+        <AsText request={job.request} />
       </Popover.Dropdown>
     </Popover>
   );

@@ -1,19 +1,16 @@
 import { describe, expect, it } from "vitest";
 import type { JobDetail } from "../../api/schema";
 import { fixesOf } from "./fixes";
-import { curl, requestOf } from "./request";
 
 const config = {
   task: "text-generation",
   model_name: "modelforge-starter",
   dataset: "it's.jsonl",
-  name: "first",
   per_device_train_batch_size: 8,
   gradient_accumulation_steps: 2,
   gradient_checkpointing: false,
   max_seq_length: 1024,
   learning_rate: 0.003,
-  beta: null,
 };
 
 function ended(cause: JobDetail["cause"], changes: object = {}, status = "failed"): JobDetail {
@@ -52,20 +49,4 @@ describe("what can be done about a run that ended", () => {
   it.each(["killed", "server_restart", "user", "disk_full", "error"] as const)("%s: going on", (cause) =>
     expect(kinds(ended(cause))).toEqual(["resume"]),
   );
-});
-
-describe("the request of a run", () => {
-  it("is all that was filled in, without the name, which is taken", () => {
-    const request = requestOf(ended(null));
-    expect(request).not.toHaveProperty("name");
-    expect(request).not.toHaveProperty("beta");
-    expect(request).toMatchObject({ dataset: "it's.jsonl", learning_rate: 0.003 });
-  });
-
-  it("is quoted for a shell, and holds no key", () => {
-    const command = curl(requestOf(ended(null)), "http://localhost:8000", true);
-    expect(command).toContain("it'\\''s.jsonl");
-    expect(command).toContain("Bearer YOUR_KEY");
-    expect(curl(requestOf(ended(null)), "http://localhost:8000", false)).not.toContain("Bearer");
-  });
 });

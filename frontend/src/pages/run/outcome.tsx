@@ -1,17 +1,15 @@
 import { Button } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { Link, useNavigate } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { checkpointsOf, enqueue, useResume } from "../../api/jobs";
+import { checkpointsOf, useEnqueue, useResume } from "../../api/jobs";
 import type { JobDetail, TrainingConfig } from "../../api/schema";
 import { isResumable } from "../../api/states";
-import { say, tell } from "../../shell/notices";
 import { text } from "../../text";
 import { Card } from "../../ui/card";
 import { measured } from "../../ui/format";
 import { Scrolled } from "../../ui/scrolled";
 import { type Fix, fixesOf } from "./fixes";
-import { requestOf } from "./request";
 import classes from "./run.module.css";
 
 /** Why it ended before it was completed, and what can be done. */
@@ -43,21 +41,11 @@ export function Outcome({ job }: { job: JobDetail }) {
 }
 
 function Fixes({ job }: { job: JobDetail }) {
-  const queries = useQueryClient();
-  const navigate = useNavigate();
   const resume = useResume();
   const [pressed, setPressed] = useState<Fix["kind"]>();
   const checkpoints = useQuery(checkpointsOf(job.id));
   const step = checkpoints.data?.checkpoints.findLast((each) => each.valid)?.step ?? 0;
-  const again = useMutation({
-    mutationFn: (changes: Partial<TrainingConfig>) => enqueue({ ...requestOf(job), ...changes }),
-    onSuccess: ({ job_id }) => {
-      say(text.run.fixes.started(job_id));
-      return navigate({ to: "/runs/$jobId", params: { jobId: job_id } });
-    },
-    onError: tell,
-    onSettled: () => queries.invalidateQueries({ queryKey: ["jobs"] }),
-  });
+  const again = useEnqueue();
   return (
     <fieldset className={classes.fixes} aria-label={text.run.fixes.label}>
       {fixesOf(job).map((fix, at) =>
@@ -82,7 +70,7 @@ function Fixes({ job }: { job: JobDetail }) {
             onClick={() => {
               setPressed(fix.kind);
               if (fix.kind === "resume") resume.mutate(job.id);
-              else again.mutate(fix.changes);
+              else again.mutate(withChanges(job, fix.changes));
             }}
           >
             {label(fix, step)}
@@ -91,6 +79,11 @@ function Fixes({ job }: { job: JobDetail }) {
       )}
     </fieldset>
   );
+}
+
+function withChanges(job: JobDetail, changes: Partial<TrainingConfig>): TrainingConfig {
+  const same: TrainingConfig = JSON.parse(job.request.json_body);
+  return { ...same, ...changes };
 }
 
 function label(fix: Fix, step: number): string {

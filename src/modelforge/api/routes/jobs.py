@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Request
 from fastapi import Path as PathParameter
 
+from modelforge.api.copying import text_of
 from modelforge.api.deps import Force, Here, IdempotencyKey, Limit, Offset, Roots, ticket_of
 from modelforge.api.errors import replies
 from modelforge.contracts.job import (
@@ -60,16 +61,20 @@ async def enqueue(
 
 
 @router.get("/{job_id}", summary="A job", responses=replies(404))
-def job(here: Here, job_id: JobId) -> JobDetail:
+def job(here: Here, http: Request, job_id: JobId) -> JobDetail:
     """Everything that is known of it."""
     run_dir = here.settings.runs / job_id
     with here.database.session() as session:
         row = get_job(session, job_id)
         model = session.get(ModelRow, row.model_id) if row.model_id is not None else None
         spec = spec_of(run_dir)
+        config = spec.config.model_dump(mode="json") if spec is not None else row.config
+        # The same again makes a model of another name.
+        again = {name: value for name, value in config.items() if value is not None and name != "name"}
         return JobDetail(
             **summary_of(row, positions(session).get(job_id)).model_dump(),
-            config=spec.config.model_dump() if spec is not None else row.config,
+            config=config,
+            request=text_of(http, again),
             exit_code=row.exit_code,
             signal=row.signal,
             log_tail=row.log_tail or [],

@@ -24,4 +24,4 @@ async def preflight(here: Here, http: Request, roots: Roots, config: Annotated[T
     # A file that is named by its path is read through by a process for each request.
     async with here.looks, conversions(here.settings) as scratch:
         asked = (config, here.settings, here.database, here.hardware, here.probe, roots, scratch)
-        return await tell(Inquiry(*asked), text_of(http, config))
+        return await tell(Inquiry(*asked), text_of(http, config.model_dump(mode="json", exclude_unset=True)))
