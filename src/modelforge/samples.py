@@ -30,7 +30,7 @@ SAMPLES = (
     Sample(
         name="demo-heldout",
         title="The help desk, asked otherwise",
-        about="Two further ways to ask for each answer of `demo`, none of which is there: to measure with what was "
+        about="Two further ways to ask for each answer of the demo data, none of which is there: to measure with what was "
         "learnt from it.",
         filename="demo-heldout.jsonl",
         task="text-generation",
@@ -43,7 +43,7 @@ SAMPLES = (
     Sample(
         name="chats",
         title="Chats with the help desk",
-        about="Two or three questions of `demo` and their answers in one conversation, after an instruction for all of "
+        about="Two or three questions of the demo data and their answers in one conversation, after an instruction for all of "
         "it. Every answer is learnt, not the last alone.",
         filename="chats.jsonl",
         task="text-generation",
@@ -51,7 +51,7 @@ SAMPLES = (
         fields=["messages"],
         rows=120,
         licence="Apache-2.0",
-        origin="Put together from `demo` by `python -m starter.chats`.",
+        origin="Put together from the demo data by python -m starter.chats.",
     ),
     Sample(
         name="summarization",

@@ -129,6 +129,22 @@ def test_a_server_that_is_killed_and_comes_back_leaves_no_gap(own: LiveServer, v
 
 
 @in_full
+def test_what_is_lost_by_a_stop_at_once_is_said_before(server: LiveServer, visit: Open) -> None:
+    job_id = start(server, "at-once", max_steps=2000, save_steps=3, eval_steps=500)
+    page = visit(server, f"/runs/{job_id}")
+    trained_to(page, 1)
+    page.get_by_role("button", name="Stop at once").click()
+    dialog = page.get_by_role("dialog", name="Stop without saving?")
+    expect(dialog.get_by_text(re.compile("since step [0-9]+ is lost"))).to_be_visible()
+    dialog.get_by_role("button", name="Cancel").click()
+    assert server.get(f"/api/jobs/{job_id}")["status"] == "training"
+    page.get_by_role("button", name="Stop at once").click()
+    dialog.get_by_role("button", name="Stop at once").click()
+    state(page, "Stopped")
+    expect(page.get_by_role("button", name=re.compile("Resume from step [0-9]+"))).to_be_visible()
+
+
+@in_full
 def test_a_killed_worker_is_explained_and_resumed_by_a_button(own: LiveServer, visit: Open) -> None:
     job_id = start(own, "killed")
     page = visit(own, f"/runs/{job_id}")

@@ -1,4 +1,4 @@
-import { queryOptions, useMutation, useQueryClient } from "@tanstack/react-query";
+import { queryOptions, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { useRef } from "react";
 import { say, tell } from "../shell/notices";
@@ -24,6 +24,12 @@ export const checkpointsOf = (id: string) =>
     queryKey: ["jobs", "one", id, "checkpoints"],
     queryFn: () => body(api.GET("/api/jobs/{job_id}/checkpoints", { params: { path: { job_id: id } } })),
   });
+
+/** The step of the newest checkpoint that a job could go on from; 0 where there is none. */
+export function useLastCheckpoint(id: string): number {
+  const { data } = useQuery(checkpointsOf(id));
+  return data?.checkpoints.findLast((each) => each.valid)?.step ?? 0;
+}
 
 /** What a job's model says to some prompts as it learns. */
 export const samplesOf = (id: string) =>

@@ -3,6 +3,8 @@ import { bytes, count, percent } from "../ui/format";
 const rows = (number: number) => (number === 1 ? "1 row" : `${count(number)} rows`);
 
 export const datasets = {
+  usable: (usable: number, all: number, known: boolean) =>
+    known && usable !== all ? `${count(usable)} of ${rows(all)} usable` : rows(all),
   title: "Datasets",
   about: "What models learn from. Every change makes a new version; the ones before stay.",
   operationFailed: {
@@ -129,6 +131,7 @@ export const datasets = {
     done: (name: string) => `${name} was deleted.`,
   },
   report: {
+    unknown: "–",
     usable: "Usable examples",
     bad: "Rows not usable",
     problems: "Kinds of problem",

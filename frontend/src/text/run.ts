@@ -15,7 +15,14 @@ export const run = {
 
   stop: "Stop",
   cancel: "Cancel",
-  force: "Stop at once",
+  force: {
+    action: "Stop at once",
+    title: "Stop without saving?",
+    detail: (saved: number) =>
+      saved === 0
+        ? "Nothing of this run is saved yet: all that it has learned is lost. “Stop” saves first."
+        : `What it has learned since step ${count(saved)} is lost. “Stop” saves first.`,
+  },
   stopping: "Stopping: it finishes the current step and saves a checkpoint.",
   stopped: "The run was stopped. It can be resumed.",
   resumed: "The run continues.",
@@ -46,6 +53,7 @@ export const run = {
   fixes: {
     label: "What can be done",
     resume: (step: number) => (step === 0 ? "Resume from the beginning" : `Resume from step ${count(step)}`),
+    taken: "Another run is under way: this one can be resumed when that has ended.",
     data: "Look at the data",
     batch: (size: number) => `Start again with a batch size of ${count(size)}`,
     checkpointing: "Start again with gradient checkpointing",

@@ -5,6 +5,7 @@ const shortened = new Intl.NumberFormat("en", {
   maximumSignificantDigits: 3,
 });
 const moments = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const instants = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 /** 12,345 */
 export function count(value: number): string {
@@ -63,4 +64,9 @@ export function duration(seconds: number): string {
 /** 15 Jan 2024, 10:30, where the reader is. */
 export function moment(iso: string): string {
   return moments.format(new Date(iso));
+}
+
+/** 15 Jan 2024, 10:30:05 */
+export function instant(iso: string): string {
+  return instants.format(new Date(iso));
 }

@@ -47,7 +47,10 @@ export function Dataset() {
     <Page
       title={filename}
       above={<Link to="/datasets">← {words.title}</Link>}
-      about={found.data && `${words.version(found.data.version)} · ${words.rows(found.data.num_examples)}`}
+      about={
+        found.data &&
+        `${words.version(found.data.version)} · ${words.usable(found.data.num_examples, found.data.validation.num_rows, found.data.shape !== null)}`
+      }
       actions={
         <>
           <Train dataset={found.data} version={old ? version : undefined} />

@@ -25,8 +25,12 @@ export function Report() {
   return (
     <>
       <Figures>
-        <Figure label={words.usable}>{count(dataset.num_examples)}</Figure>
-        <Figure label={words.bad}>{count(validation.num_bad)}</Figure>
+        <Figure label={words.usable}>
+          {dataset.shape === null ? words.unknown : count(dataset.num_examples)}
+        </Figure>
+        <Figure label={words.bad}>
+          {dataset.shape === null ? words.unknown : count(validation.num_bad)}
+        </Figure>
         <Figure label={words.problems}>{count(findings.length)}</Figure>
         <Figure label={words.size}>{megabytes(dataset.size_mb)}</Figure>
       </Figures>

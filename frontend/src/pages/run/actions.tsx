@@ -1,16 +1,17 @@
 import { Button, Popover } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { useStop } from "../../api/jobs";
+import { useState } from "react";
+import { useLastCheckpoint, useStop } from "../../api/jobs";
 import type { JobDetail } from "../../api/schema";
 import { isRunning } from "../../api/states";
 import { text } from "../../text";
+import { Ask } from "../../ui/ask";
 import { AsText } from "../../ui/request-text";
 import classes from "./run.module.css";
 
 /** What can be done with the run as it is. */
 export function Actions({ job }: { job: JobDetail }) {
   const stop = useStop();
-  const force = useStop();
   return (
     <>
       {isRunning(job.status) && (
@@ -22,13 +23,7 @@ export function Actions({ job }: { job: JobDetail }) {
           >
             {text.run.stop}
           </Button>
-          <Button
-            variant="default"
-            loading={force.isPending}
-            onClick={() => force.mutate({ id: job.id, force: true })}
-          >
-            {text.run.force}
-          </Button>
+          <StopAtOnce job={job} />
         </>
       )}
       {job.status === "queued" && (
@@ -55,6 +50,34 @@ export function Actions({ job }: { job: JobDetail }) {
           {text.run.stopping}
         </span>
       )}
+    </>
+  );
+}
+
+/** It saves nothing: what is lost by it is said before. */
+function StopAtOnce({ job }: { job: JobDetail }) {
+  const words = text.run.force;
+  const [asked, setAsked] = useState(false);
+  const stop = useStop();
+  const saved = useLastCheckpoint(job.id);
+  return (
+    <>
+      <Button variant="default" loading={stop.isPending} onClick={() => setAsked(true)}>
+        {words.action}
+      </Button>
+      <Ask
+        opened={asked && isRunning(job.status)}
+        title={words.title}
+        action={words.action}
+        busy={stop.isPending}
+        onClose={() => setAsked(false)}
+        onConfirm={() => {
+          stop.mutate({ id: job.id, force: true });
+          setAsked(false);
+        }}
+      >
+        <p>{words.detail(saved)}</p>
+      </Ask>
     </>
   );
 }

@@ -1,6 +1,6 @@
 import type { JobDetail } from "../../api/schema";
 import { text } from "../../text";
-import { count, moment } from "../../ui/format";
+import { count, instant } from "../../ui/format";
 import { Table } from "../../ui/table";
 import classes from "./run.module.css";
 
@@ -22,7 +22,7 @@ export function HistoryView({ job }: { job: JobDetail }) {
         <tbody>
           {job.events.toReversed().map((event) => (
             <tr key={event.seq}>
-              <td className={classes.when}>{moment(event.at)}</td>
+              <td className={classes.when}>{instant(event.at)}</td>
               <td data-number>{count(event.attempt)}</td>
               <td>{event.text}</td>
             </tr>

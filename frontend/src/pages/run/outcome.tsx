@@ -2,9 +2,10 @@ import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
-import { checkpointsOf, useEnqueue, useResume } from "../../api/jobs";
+import { useEnqueue, useLastCheckpoint, useResume } from "../../api/jobs";
+import { status } from "../../api/queries";
 import type { JobDetail, TrainingConfig } from "../../api/schema";
-import { isResumable } from "../../api/states";
+import { isResumable, isRunning } from "../../api/states";
 import { text } from "../../text";
 import { Card } from "../../ui/card";
 import { measured } from "../../ui/format";
@@ -43,9 +44,11 @@ export function Outcome({ job }: { job: JobDetail }) {
 function Fixes({ job }: { job: JobDetail }) {
   const resume = useResume();
   const [pressed, setPressed] = useState<Fix["kind"]>();
-  const checkpoints = useQuery(checkpointsOf(job.id));
-  const step = checkpoints.data?.checkpoints.findLast((each) => each.valid)?.step ?? 0;
+  const step = useLastCheckpoint(job.id);
   const again = useEnqueue();
+  const now = useQuery(status).data;
+  // One job goes on at a time; a new one waits in the queue.
+  const taken = now !== undefined && now.job_id !== job.id && isRunning(now.status);
   return (
     <fieldset className={classes.fixes} aria-label={text.run.fixes.label}>
       {fixesOf(job).map((fix, at) =>
@@ -66,7 +69,7 @@ function Fixes({ job }: { job: JobDetail }) {
             size="xs"
             variant={at === 0 ? "filled" : "default"}
             loading={pressed === fix.kind && (resume.isPending || again.isPending)}
-            disabled={resume.isPending || again.isPending}
+            disabled={resume.isPending || again.isPending || (fix.kind === "resume" && taken)}
             onClick={() => {
               setPressed(fix.kind);
               if (fix.kind === "resume") resume.mutate(job.id);
@@ -77,6 +80,7 @@ function Fixes({ job }: { job: JobDetail }) {
           </Button>
         ),
       )}
+      {taken && <p className={classes.note}>{text.run.fixes.taken}</p>}
     </fieldset>
   );
 }
