@@ -30,8 +30,8 @@ SAMPLES = (
     Sample(
         name="demo-heldout",
         title="The help desk, asked otherwise",
-        about="Two further ways to ask for each answer of the demo data, none of which is there: to measure with what was "
-        "learnt from it.",
+        about="Two further ways to ask for each answer of the demo data, none of which is there: to measure with "
+        "what was learnt from it.",
         filename="demo-heldout.jsonl",
         task="text-generation",
         strategies=_TUNING,
@@ -43,8 +43,8 @@ SAMPLES = (
     Sample(
         name="chats",
         title="Chats with the help desk",
-        about="Two or three questions of the demo data and their answers in one conversation, after an instruction for all of "
-        "it. Every answer is learnt, not the last alone.",
+        about="Two or three questions of the demo data and their answers in one conversation, after an instruction for "
+        "all of it. Every answer is learnt, not the last alone.",
         filename="chats.jsonl",
         task="text-generation",
         strategies=_TUNING,
