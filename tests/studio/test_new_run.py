@@ -64,7 +64,8 @@ def test_from_a_spreadsheet_to_a_chat(server: LiveServer, tmp_path: Path, visit:
     question.fill("Was ist 3?")
     with page.expect_response("**/api/playground/stream") as response:
         question.press("Enter")
-    answer = page.get_by_role("article")
+    # What it was before answers beside it.
+    answer = page.get_by_role("article", name="my-modelforge-starter-finetuned")
     # In a home of its own the first question makes the decoder.
     expect(answer).to_contain_text("a second", timeout=180_000)
     assert response.value.headers["content-type"].startswith("text/event-stream")

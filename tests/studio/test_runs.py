@@ -133,10 +133,12 @@ def test_what_is_lost_by_a_stop_at_once_is_said_before(server: LiveServer, visit
     job_id = start(server, "at-once", max_steps=2000, save_steps=3, eval_steps=500)
     page = visit(server, f"/runs/{job_id}")
     trained_to(page, 1)
+    until(lambda: server.get(f"/api/jobs/{job_id}/checkpoints")["total"] > 0, 60)
     page.get_by_role("button", name="Stop at once").click()
     dialog = page.get_by_role("dialog", name="Stop without saving?")
     expect(dialog.get_by_text(re.compile("since step [0-9]+ is lost"))).to_be_visible()
     dialog.get_by_role("button", name="Cancel").click()
+    expect(dialog).not_to_be_visible()
     assert server.get(f"/api/jobs/{job_id}")["status"] == "training"
     page.get_by_role("button", name="Stop at once").click()
     dialog.get_by_role("button", name="Stop at once").click()
@@ -359,7 +361,7 @@ def test_runs_are_found_and_compared_by_the_keyboard_alone(server: LiveServer, t
     tab_to(page, page.get_by_role("button", name="Run", exact=True))
     page.keyboard.press("Enter")
     expect(page.get_by_role("row").nth(1)).to_contain_text("rank-4")
-    assert "search=rank-" in page.url and "sort=name" in page.url
+    expect(page).to_have_url(re.compile("(?=.*search=rank-)(?=.*sort=name)"))
     page.reload()
     expect(page.get_by_role("row").nth(1)).to_contain_text("rank-4")
     for name in ("rank-4", "rank-8"):

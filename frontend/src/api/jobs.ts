@@ -27,7 +27,8 @@ export const checkpointsOf = (id: string) =>
 
 /** The step of the newest checkpoint that a job could go on from; 0 where there is none. */
 export function useLastCheckpoint(id: string): number {
-  const { data } = useQuery(checkpointsOf(id));
+  // A run writes more of them, and nobody is told of each.
+  const { data } = useQuery({ ...checkpointsOf(id), refetchOnMount: "always" });
   return data?.checkpoints.findLast((each) => each.valid)?.step ?? 0;
 }
 

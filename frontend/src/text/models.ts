@@ -52,7 +52,7 @@ export const models = {
     title: "Where it comes from",
     start: "not trained here",
     run: "See its run",
-    runOf: (name: string) => `See the run of ${name}`,
+    runOf: (name: string) => `See its run: ${name}`,
   },
   made: (moment: string, strategy: string, dataset: string) => `${strategy} on ${dataset}, ${moment}`,
   metrics: "Before and after",

@@ -23,7 +23,7 @@ import classes from "./columns.module.css";
 import shared from "./dataset.module.css";
 import { mapping } from "./queries";
 import { Value } from "./value";
-import { useWork } from "./work";
+import { useWork, type Work } from "./work";
 
 const words = text.datasets.columns;
 
@@ -32,11 +32,23 @@ export function Columns() {
   const { filename, version } = useDatasetAddress();
   const found = useQuery(mapping(filename, version));
   const known = useQuery(catalogue);
+  const navigate = useNavigate();
+  // Here rather than in the form, which is another one as soon as there is a new version.
+  const apply = useWork<DatasetRevised>(filename, "map", (result) => {
+    say(result.made ? words.made(result.version, result.num_examples) : words.same);
+    void navigate({ to: "/datasets/$filename", params: { filename } });
+  });
   if (!found.data) return <Missing of={found} lines={6} />;
   if (!known.data) return <Missing of={known} lines={6} />;
   // Another version's columns are another form.
   return (
-    <Mapping key={found.data.version} filename={filename} found={found.data} shapes={known.data.shapes} />
+    <Mapping
+      key={found.data.version}
+      filename={filename}
+      found={found.data}
+      shapes={known.data.shapes}
+      apply={apply}
+    />
   );
 }
 
@@ -49,17 +61,13 @@ interface MappingProps {
   filename: string;
   found: SuggestedMappings;
   shapes: readonly ShapeChoice[];
+  apply: Work;
 }
 
-function Mapping({ filename, found, shapes }: MappingProps) {
-  const navigate = useNavigate();
+function Mapping({ filename, found, shapes, apply }: MappingProps) {
   const [draft, setDraft] = useState<Draft>(
     found.suggestions[0]?.mapping ?? { shape: shapes[0]?.name ?? "", fields: {} },
   );
-  const apply = useWork<DatasetRevised>(filename, "map", (result) => {
-    say(result.made ? words.made(result.version, result.num_examples) : words.same);
-    void navigate({ to: "/datasets/$filename", params: { filename } });
-  });
 
   function submit(event: FormEvent): void {
     event.preventDefault();

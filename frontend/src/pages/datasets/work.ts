@@ -5,7 +5,7 @@ import type { Operation } from "../../api/schema";
 import { tell } from "../../shell/notices";
 import { changed, work } from "./queries";
 
-interface Work {
+export interface Work {
   begin: (ask: () => Promise<Operation>) => void;
   cancel: () => void;
   busy: boolean;

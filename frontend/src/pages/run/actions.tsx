@@ -59,7 +59,6 @@ function StopAtOnce({ job }: { job: JobDetail }) {
   const words = text.run.force;
   const [asked, setAsked] = useState(false);
   const stop = useStop();
-  const saved = useLastCheckpoint(job.id);
   return (
     <>
       <Button variant="default" loading={stop.isPending} onClick={() => setAsked(true)}>
@@ -76,10 +75,14 @@ function StopAtOnce({ job }: { job: JobDetail }) {
           setAsked(false);
         }}
       >
-        <p>{words.detail(saved)}</p>
+        <Lost id={job.id} />
       </Ask>
     </>
   );
+}
+
+function Lost({ id }: { id: string }) {
+  return <p>{text.run.force.detail(useLastCheckpoint(id))}</p>;
 }
 
 function Clone({ job }: { job: JobDetail }) {

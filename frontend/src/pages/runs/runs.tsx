@@ -27,7 +27,8 @@ const NUMBERS: readonly Column[] = ["loss", "duration"];
 
 interface Props {
   choice: Choice;
-  choose: (choice: Choice) => void;
+  /** Changes of it. */
+  choose: (changes: Choice) => void;
 }
 
 /** All runs, and the queue. */
@@ -52,9 +53,7 @@ export function Runs({ choice, choose }: Props) {
 }
 
 function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] }) {
-  const [search, setSearch] = useTyped(choice.search ?? "", (text) =>
-    choose({ ...choice, search: text || undefined }),
-  );
+  const [search, setSearch] = useTyped(choice.search ?? "", (text) => choose({ search: text || undefined }));
   const [marked, setMarked] = useState<ReadonlySet<string>>(new Set());
   const [shown, setShown] = useState(SHOWN);
   const words = text.runs;
@@ -74,9 +73,7 @@ function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] 
         <NativeSelect
           label={words.state}
           value={choice.state ?? ""}
-          onChange={(event) =>
-            choose({ ...choice, state: (event.target.value || undefined) as Choice["state"] })
-          }
+          onChange={(event) => choose({ state: (event.target.value || undefined) as Choice["state"] })}
           data={[{ value: "", label: words.anyState }, ...STATES.map(([value, label]) => ({ value, label }))]}
         />
         <span className={classes.found} role="status">
@@ -102,7 +99,7 @@ function Listed({ jobs, choice, choose }: Props & { jobs: readonly JobSummary[] 
             size="xs"
             mt="sm"
             variant="default"
-            onClick={() => choose({ sort: choice.sort, up: choice.up })}
+            onClick={() => choose({ search: undefined, state: undefined })}
           >
             {words.clear}
           </Button>
@@ -207,7 +204,6 @@ function Head({ column, choice, choose }: Props & { column: Column }) {
         // Names from their first letter on, times and numbers from the largest.
         onClick={() =>
           choose({
-            ...choice,
             sort: column,
             up: (sorted ? !up : !LARGEST_FIRST.includes(column)) || undefined,
           })

@@ -17,7 +17,14 @@ export const Route = createFileRoute("/runs/")({
     return (
       <Runs
         choice={Route.useSearch()}
-        choose={(choice) => void navigate({ search: choice, replace: true, resetScroll: false })}
+        choose={(changes) =>
+          // Typed words may be on their way into the address.
+          void navigate({
+            search: (before) => ({ ...before, ...changes }),
+            replace: true,
+            resetScroll: false,
+          })
+        }
       />
     );
   },
