@@ -1,5 +1,5 @@
 /** What the OpenAPI document says of a number in a request. */
-export interface NumberField {
+interface NumberField {
   minimum: number;
   maximum: number;
   whole: boolean;

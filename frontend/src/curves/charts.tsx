@@ -11,7 +11,7 @@ import type { LineOf, Range, View } from "./plot";
 const Chart = lazy(() => import("./chart"));
 
 /** Weights of what came before. */
-export const SMOOTHINGS = { none: 0, some: 0.6, much: 0.95 } as const;
+const SMOOTHINGS = { none: 0, some: 0.6, much: 0.95 } as const;
 type Smoothing = keyof typeof SMOOTHINGS;
 
 export interface ChartOf {

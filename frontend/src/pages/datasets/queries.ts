@@ -36,7 +36,7 @@ export const mapping = (filename: string, version: Version) =>
       ),
   });
 
-export interface Window {
+interface Window {
   offset: number;
   limit: number;
   search: string | undefined;

@@ -1,3 +1,4 @@
+import { VisuallyHidden } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useEffect, useRef } from "react";
 import { contract } from "../../api/contract";
@@ -49,9 +50,9 @@ export function Talk({ name, task, sides, job }: Props) {
           <TurnView key={turn.id} turn={turn} />
         ))}
       </ol>
-      <p role="status" className={classes.unseen}>
+      <VisuallyHidden role="status">
         {last && !busy && last.answers.map((each) => `${each.label}: ${each.text}`).join("\n")}
-      </p>
+      </VisuallyHidden>
       <div className={classes.composer} data-kept={chat || undefined}>
         <Form
           name={name}

@@ -1,4 +1,4 @@
-import { Button, Modal, TextInput } from "@mantine/core";
+import { Button, Modal, TextInput, VisuallyHidden } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { api, body } from "../../api/client";
@@ -62,7 +62,7 @@ export function Keys() {
               <th scope="col">{words.created}</th>
               <th scope="col">{words.state}</th>
               <th scope="col">
-                <span className={classes.unseen}>{words.revoke}</span>
+                <VisuallyHidden>{words.revoke}</VisuallyHidden>
               </th>
             </tr>
           </thead>

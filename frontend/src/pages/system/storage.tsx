@@ -1,4 +1,4 @@
-import { Button } from "@mantine/core";
+import { Button, VisuallyHidden } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, body } from "../../api/client";
@@ -45,7 +45,7 @@ export function Storage({ storage, home }: { storage: readonly Stored[]; home: s
               {words.free}
             </th>
             <th scope="col">
-              <span className={classes.unseen}>{words.clean}</span>
+              <VisuallyHidden>{words.clean}</VisuallyHidden>
             </th>
           </tr>
         </thead>
