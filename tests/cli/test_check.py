@@ -23,7 +23,11 @@ def test_a_run_is_checked_and_not_begun(tmp_path: Path) -> None:
     )
     assert told.returncode == 1
     [found] = documents(told.stdout)
-    assert (found["ok"], found["field"], found["status_code"]) == (False, "max_seq_length", 400)
+    assert (found["ok"], found["status_code"]) == (False, 400)
+    assert [problem["field"] for problem in found["problems"]] == ["max_seq_length"]
+    preset = modelforge(*words, "--dataset", "rows.jsonl", "--preset", "balanced", home=home, cwd=tmp_path)
+    shown = " ".join(preset.stdout.split())
+    assert "balanced: num_train_epochs 20, learning_rate 0.0025, lora_r 16, eval_split 0.1" in shown
     wrong = modelforge(*words, "--dataset", "rows.jsonl", "--lora-r", "0", home=home, cwd=tmp_path)
     assert wrong.returncode == 1 and "lora_r: must be" in wrong.stderr
     assert list((home / "runs").iterdir()) == [] and list((home / "scratch").iterdir()) == []

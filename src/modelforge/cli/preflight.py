@@ -38,6 +38,9 @@ def _lines(found: Preflight) -> Iterator[tuple[str, str | None]]:
     yield "Weights", f"{found.parameters / 1e6:.1f} million" if found.parameters is not None else None
     yield "Data", found.config["dataset"]
     yield "Trained by", f"{found.config['strategy']}, {found.config['provider']}"
+    if found.config["preset"] is not None:
+        chosen = ("num_train_epochs", "learning_rate", "lora_r", "eval_split")
+        yield "Preset", f"{found.config['preset']}: " + ", ".join(f"{name} {found.config[name]:g}" for name in chosen)
     if (length := found.length) is not None:
         yield "Examples", f"{length.examples_per_epoch} an epoch, {length.held_out} held out"
         yield "Steps", f"{length.optimizer_steps}, of {length.examples_per_step} examples each"
