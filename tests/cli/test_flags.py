@@ -27,7 +27,8 @@ def options(command: str) -> dict[str, typing.Any]:
     [
         ("train", TrainingConfig, set()),
         ("serve", Settings, set(NO_FLAG)),
-        ("generate", GenerateRequest, {"model_id", "model_name", "job_id", "prompt"}),
+        # Several values of several fields are no flag.
+        ("generate", GenerateRequest, {"model_id", "model_name", "job_id", "prompt", "messages"}),
     ],
 )
 def test_every_field_has_its_flag_and_its_docstring_as_help(
