@@ -54,7 +54,7 @@ def visit(browser: Browser, alone: LiveServer) -> Iterator[Open]:
     wrong: list[str] = []
 
     def visit(live: LiveServer, path: str = "/", *, expected: tuple[str, ...] = (), **window: object) -> Page:
-        """``expected`` are beginnings of what the console may say: browsers write down every refused request."""
+        """``expected`` are words that the console may say: browsers write down every refused request."""
         context = browser.new_context(base_url=live.url, **window)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
@@ -63,7 +63,7 @@ def visit(browser: Browser, alone: LiveServer) -> Iterator[Open]:
             "console",
             lambda said: (
                 wrong.append(said.text)
-                if said.type in ("error", "warning") and not said.text.startswith(expected or ("\0",))
+                if said.type in ("error", "warning") and not any(words in said.text for words in expected)
                 else None
             ),
         )
