@@ -223,7 +223,10 @@ class Story:
         for what, value in (
             ("The model", job.model_path),
             ("Talk to it", f'{program} generate {job.name} "{question}"'),
-            ("Your own data", f"{program} train --task text-generation --model-name {STARTER} --dataset my.jsonl"),
+            (
+                "Your own data",
+                f"{program} train --task text-generation --model-name {STARTER} --dataset my.jsonl --preset balanced",
+            ),
             ("The server", f"{program} serve"),
         ):
             show_command(what, value or "")

@@ -55,7 +55,7 @@ def train(
 
     Ctrl-C stops the run and saves a checkpoint, from which 'modelforge jobs resume' goes on.
 
-    Example: modelforge train --task text-generation --model-name modelforge-starter --dataset my.jsonl
+    Example: modelforge train --task text-generation --model-name modelforge-starter --dataset my.jsonl --preset best
     """
     if check:
         with client_of(ctx) as client:
