@@ -9,11 +9,12 @@ from typing import Any
 
 from modelforge.contracts.preflight import RunLength
 from modelforge.memory import Shape
+from modelforge.registry import Registry
 
 ENOUGH = 1000
 """Examples from which on the held-out ones say when to end. Of few rows each says something that no other says, and the
 loss on what was never shown rises while the rest is learnt by heart: that of 52 questions went from 5.7 to 7.9, and the
-answers that were right from none to all (benchmarks/LOG.md)."""
+answers that were right from none to nearly all that had been shown (benchmarks/LOG.md)."""
 SMALL_SPLIT = 0.1
 """What is held out of little data: what is held out is not learnt."""
 RATE, WIDTH, POWER = 5e-4, 2000, 0.78
@@ -38,10 +39,10 @@ class Preset:
     """Whether the held-out rows end it, where there are enough of them."""
 
     def settings(
-        self, length: RunLength, described: Mapping[str, Any], *, supervised: bool, adapter: bool
+        self, length: RunLength, described: Mapping[str, Any], *, supervised: bool, adapter: bool, new: bool
     ) -> dict[str, Any]:
         """Fields of the training configuration, for a model with this ``config.json``. ``supervised``: the run learns
-        the answers in its data; ``adapter``: it makes a new adapter."""
+        the answers in its data; ``adapter``: it trains an adapter, which is ``new`` unless an earlier run made it."""
         least, most = self.passes
         passes = ceil(self.steps * length.examples_per_step / length.examples_per_epoch) if supervised else least
         ends = self.keeps_best and length.held_out > 0 and length.examples_per_epoch >= ENOUGH
@@ -54,7 +55,7 @@ class Preset:
             "load_best_model_at_end": ends,
             "early_stopping_patience": 3 if ends else None,
         }
-        if adapter:
+        if adapter and new:
             found |= {"lora_r": self.lora_r, "lora_alpha": 2 * self.lora_r}
         shape = Shape.of(described)
         if adapter and supervised and shape is not None:
@@ -63,33 +64,31 @@ class Preset:
         return found
 
 
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        Preset(
-            "quick",
-            "A short try with a small adapter: to see whether it works at all.",
-            steps=120,
-            passes=(1, 10),
-            lora_r=8,
-            max_eval_samples=20,
-        ),
-        Preset(
-            "balanced",
-            "As many passes as the amount of data asks for: a good result for most.",
-            steps=250,
-            passes=(3, 20),
-            lora_r=16,
-            max_eval_samples=100,
-        ),
-        Preset(
-            "best",
-            "Twice as long with a larger adapter; of much data, the state that answers best is kept.",
-            steps=500,
-            passes=(5, 40),
-            lora_r=32,
-            max_eval_samples=100,
-            keeps_best=True,
-        ),
-    )
-}
+PRESETS = Registry(
+    "preset",
+    Preset(
+        "quick",
+        "A short try with a small adapter: to see whether it works at all.",
+        steps=120,
+        passes=(1, 10),
+        lora_r=8,
+        max_eval_samples=20,
+    ),
+    Preset(
+        "balanced",
+        "As many passes as the amount of data asks for: a good result for most.",
+        steps=250,
+        passes=(3, 20),
+        lora_r=16,
+        max_eval_samples=100,
+    ),
+    Preset(
+        "best",
+        "Twice as long with a larger adapter; of much data, the state that answers best is kept.",
+        steps=500,
+        passes=(5, 40),
+        lora_r=32,
+        max_eval_samples=100,
+        keeps_best=True,
+    ),
+)

@@ -30,8 +30,8 @@ def length(examples: int, held_out: int = 10) -> RunLength:
 
 
 def settings(name: str, examples: int, hidden: int = 1000, **kind: bool) -> dict[str, Any]:
-    of = {"supervised": True, "adapter": True, **kind}
-    return PRESETS[name].settings(length(examples), described(hidden), **of)
+    of = {"supervised": True, "adapter": True, "new": True, **kind}
+    return PRESETS.get(name).settings(length(examples), described(hidden), **of)
 
 
 @pytest.mark.parametrize(
@@ -45,9 +45,14 @@ def test_little_data_is_gone_through_often(name: str, examples: int, passes: int
 def test_narrow_models_learn_in_larger_steps() -> None:
     rates = [settings("balanced", 100, hidden)["learning_rate"] for hidden in (64, 256, 1024, 4096, 16384)]
     assert rates == [3e-3, 2.5e-3, 8.4e-4, 2.9e-4, 2e-4]
-    assert "learning_rate" not in PRESETS["balanced"].settings(length(100), {}, supervised=True, adapter=True)
+    assert "learning_rate" not in PRESETS.get("balanced").settings(
+        length(100), {}, supervised=True, adapter=True, new=True
+    )
     assert not {"learning_rate", "lora_r"} & settings("balanced", 100, adapter=False).keys()
     assert "learning_rate" not in settings("balanced", 100, supervised=False)
+    # An adapter that is trained on keeps its size, and learns as fast as a new one.
+    further = settings("balanced", 100, 256, new=False)
+    assert further["learning_rate"] == 2.5e-3 and "lora_r" not in further
 
 
 def test_held_out_rows_end_a_run_where_there_are_enough_of_them() -> None:
@@ -78,7 +83,7 @@ def test_a_learning_rate_that_ruins_the_model_is_told_of(server: LiveServer, tin
 
 
 def test_every_preset_is_one_that_a_request_can_name() -> None:
-    for name in PRESETS:
+    for name in PRESETS.names():
         TrainingConfig.model_validate({"task": "text-generation", "model_name": "m", "dataset": "d", "preset": name})
 
 

@@ -60,7 +60,7 @@ def catalogue(settings: Settings, database: Database, hardware: Hardware) -> Cat
         providers=[_provider(provider, settings, hardware) for provider in PROVIDERS],
         models=[*_bundled(hardware), *_trained(database, hardware), *_of_the_hub(hardware)],
         shapes=[_shape(shape) for shape in SHAPES],
-        presets=[Choice(name=preset.name, about=preset.about) for preset in PRESETS.values()],
+        presets=[Choice(name=preset.name, about=preset.about) for preset in PRESETS],
     )
 
 

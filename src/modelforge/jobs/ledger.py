@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -84,13 +84,11 @@ class Ledger:
     @contextmanager
     def _session(self) -> Iterator[Session]:
         """A transaction. One that is not committed has left the queue as it was."""
-        before = self._queue_seq
-        try:
+        with ExitStack() as undo:
+            undo.callback(setattr, self, "_queue_seq", self._queue_seq)
             with self._database.session() as session:
                 yield session
-        except BaseException:
-            self._queue_seq = before
-            raise
+            undo.pop_all()
 
     def add(
         self,

@@ -186,12 +186,12 @@ class Inquiry:
     async def _find_preset(self) -> None:
         if self._model is None or self.data is None:
             return
-        # An adapter that is trained on keeps its size.
-        found = PRESETS[self._asked.preset or "balanced"].settings(
+        found = PRESETS.get(self._asked.preset or "balanced").settings(
             length_of(self.config, self.data),
             self._described,
             supervised=tuple(self._strategy.shapes(self._task)) == tuple(self._task.shapes),
-            adapter=self.config.use_lora and self._model.adapter is None,
+            adapter=self.config.use_lora,
+            new=self._model.adapter is None,
         )
         rate, usual = self._asked.learning_rate, found.get("learning_rate")
         if rate is not None and usual is not None and rate > TOO_FAST * usual:

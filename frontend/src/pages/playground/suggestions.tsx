@@ -8,7 +8,7 @@ const SHOWN = 3;
 /** A prompt with more characters is no question to begin with. */
 const LONGEST = 120;
 
-/** Questions of the data that the model did not learn from, to begin with. */
+/** Questions of the data, to begin with. */
 export function Suggestions({ job, ask }: { job: string; ask: (prompt: string) => void }) {
   const asked = useQuery(samplesOf(job));
   const prompts = [...new Set(asked.data?.samples.map((each) => each.prompt))]
